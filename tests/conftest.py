@@ -44,14 +44,18 @@ class Golden:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
         elif not path.is_file():
-            pytest.fail(f"golden file {name} does not exist\n{self._way_out('write')}", pytrace=False)
+            pytest.fail(
+                f"golden file {name} does not exist\n{self._way_out('write')}", pytrace=False
+            )
         elif text != (expected := path.read_bytes().decode("utf-8")):
             diff = "\n".join(
                 difflib.unified_diff(
                     expected.split("\n"), text.split("\n"), name, "this run", lineterm=""
                 )
             )
-            pytest.fail(f"golden file {name} differs\n{diff}\n{self._way_out('rewrite')}", pytrace=False)
+            pytest.fail(
+                f"golden file {name} differs\n{diff}\n{self._way_out('rewrite')}", pytrace=False
+            )
 
     def _way_out(self, verb: str) -> str:
         return (

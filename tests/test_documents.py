@@ -1,0 +1,69 @@
+"""What the documents show is what happens: sessions, command lines, the set-up commands, links."""
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+]
+PROMPT = "$ symdiff "
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each `$ symdiff ...` line of the documents with the output shown under it."""
+    return [
+        (command, "".join(output))
+        for page in PAGES
+        for block in blocks(page, "console")
+        for command, *output in (
+            entry.splitlines(keepends=True) for entry in block.split(PROMPT) if entry
+        )
+    ]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "pycon")])
+def test_session(page):
+    session = doctest.DocTestParser().get_doctest(
+        "\n".join(blocks(page, "pycon")), {}, page, str(ROOT / page), 0
+    )
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=report.append)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize(("command", "output"), commands())
+def test_command_line(command, output):
+    program = Path(sys.executable).with_name("symdiff")
+    run = subprocess.run(
+        [program, *shlex.split(command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (0, output), run.stderr
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    setup, *_ = blocks("README.md", "sh")
+    _train, test = (line for line in setup.splitlines() if not line.startswith("#"))
+    assert test in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+
+
+def test_links_lead_somewhere():
+    missing = [
+        f"{page}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+        if not target.startswith("https://") and not (ROOT / page).parent.joinpath(target).exists()
+    ]
+    assert not missing
