@@ -1,0 +1,149 @@
+"""Forward mode: a graph of tangents, linear in its tangent inputs, beside the primal nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdiff.frontend.rules import template
+from symdiff.ir.graph import Graph, Note, toposort
+from symdiff.ir.node import Const, Input, Node, constant, input_node, node
+from symdiff.ir.types import array_type
+from symdiff.ops import elementwise as e
+from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Transpose
+
+
+@dataclass(frozen=True, slots=True)
+class Linearized:
+    """`tangents` are new inputs, one for each of `wrt`; `outputs` is None where a tangent is 0."""
+
+    primal: Graph
+    wrt: tuple[Input, ...]
+    tangents: tuple[Input, ...]
+    outputs: tuple[Node | None, ...]
+    origins: dict[Node, Node]  # tangent -> the last primal node it is the tangent of
+
+    @property
+    def graph(self) -> Graph:
+        """The tangent program as a graph over the primal inputs and the tangents."""
+        outputs = tuple(
+            zeros(primal) if tangent is None else tangent
+            for primal, tangent in zip(self.primal.outputs, self.outputs, strict=True)
+        )
+        inputs = (*self.primal.inputs, *self.tangents)
+        return Graph(self.primal.name, inputs, outputs, notes=self.primal.notes)
+
+
+def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
+    """The tangents of the graph's outputs for tangents of the inputs `wrt`."""
+    notes = graph.notes
+    dots: dict[Node, Node] = {}
+    for each in wrt:
+        dots[each] = input_node(f"{each.name}_dot", each.type)
+        notes[dots[each]] = Note(each.name, "dot", of=each)
+    tangents = tuple(dots[each] for each in wrt)
+    origins: dict[Node, Node] = {dots[each]: each for each in wrt}
+    for each in toposort(graph.outputs):
+        if each in dots or isinstance(each, (Input, Const)):
+            continue
+        if not each.type.inexact or not any(arg in dots for arg in each.args):
+            continue
+        dot = _tangent(each, dots)
+        if dot is None:
+            continue
+        dots[each] = dot
+        origins[dot] = each
+        note = notes.get(each) or Note()
+        notes.setdefault(dot, Note(note.name, "dot", note.position, each, note.derived))
+    outputs = tuple(dots.get(each) for each in graph.outputs)
+    return Linearized(graph, tuple(wrt), tangents, outputs, origins)  # type: ignore[arg-type]
+
+
+def _tangent(each: Node, dots: dict[Node, Node]) -> Node | None:
+    op = each.op
+    assert isinstance(op, Primitive)
+    if op.joint:
+        return _joint_tangent(op, each, dots)
+    terms = []
+    for i, arg in enumerate(each.args):
+        if arg in dots:
+            term = _term(op, each, i, dots[arg])
+            if term is not None:
+                terms.append(term)
+    return add_terms(terms)
+
+
+def _joint_tangent(op: Primitive, each: Node, dots: dict[Node, Node]) -> Node | None:
+    """The op on the tangents of its value operands: those without one are zero."""
+    values = [i for i in range(len(each.args)) if not isinstance(op.rule(i), Constant)]
+    if not any(each.args[i] in dots for i in values):
+        return None
+    args = list(each.args)
+    for i in values:
+        args[i] = dots.get(args[i]) or zeros(args[i])
+    return node(op, tuple(args), each.params)
+
+
+def _term(op: Primitive, each: Node, index: int, dot: Node) -> Node | None:
+    """What the tangent of one operand contributes."""
+    rule = op.rule(index)
+    if isinstance(rule, Transpose):
+        args = list(each.args)
+        args[index] = dot
+        return node(op, tuple(args), each.params)
+    if isinstance(rule, Partial):
+        return scaled(dot, coefficient(rule, each))
+    if isinstance(rule, Jvp):
+        types = (each.type, *[arg.type for arg in each.args], dot.type)
+        found = template(rule.tangent, types, each.params, op.name)
+        return None if found.number is not None else found.replay([each, *each.args, dot])
+    return None
+
+
+def coefficient(rule: Partial, each: Node) -> Any:
+    """The partial derivative of a node: a node, or a Python number."""
+    types = (each.type, *[arg.type for arg in each.args])
+    found = template(rule.coefficient, types, each.params, each.op.name)
+    if found.number is not None:
+        return found.number
+    return found.replay([each, *each.args])
+
+
+def scaled(dot: Node, factor: Any) -> Node | None:
+    """factor * dot, in the type of dot; structural for the numbers 1, -1 and 0."""
+    if isinstance(factor, (int, float)):
+        if factor == 0:
+            return None
+        if factor == 1:
+            return dot
+        if factor == -1:
+            return node(e.negative, (dot,))
+        factor = constant(np.asarray(factor, dot.type.dtype)[()], dot.type)
+    return node(e.multiply, (dot, _as_type(factor, dot)))
+
+
+def _as_type(factor: Node, like: Node) -> Node:
+    """A coefficient in the dtype of what it multiplies (a mask may be an integer)."""
+    if factor.type == like.type:
+        return factor
+    params = (("dtype", like.type.dtype), ("weak", like.type.weak))
+    return node(e.convert, (factor,), params)
+
+
+def add_terms(terms: list[Node]) -> Node | None:
+    """The sum of the terms, None for no terms."""
+    if not terms:
+        return None
+    total = terms[0]
+    for term in terms[1:]:
+        total = node(e.add, (total, term))
+    return total
+
+
+def zeros(like: Node) -> Node:
+    """A constant of zeros of the type of a node."""
+    type = like.type if like.type.inexact else array_type(np.float64, like.type.shape)
+    return constant(0.0 if type.weak else type.dtype.type(0), type)

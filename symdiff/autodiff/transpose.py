@@ -1,0 +1,117 @@
+"""Reverse mode: the adjoint of a linear graph, by transposing its nodes from the last to first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from symdiff.autodiff.linearize import coefficient, scaled, zeros
+from symdiff.errors import RuleError
+from symdiff.frontend.rules import template
+from symdiff.ir.graph import Note, Position, depends_on, toposort
+from symdiff.ir.node import Input, Node, node
+from symdiff.ops import elementwise as e
+from symdiff.ops.primitive import Partial, Primitive, Transpose
+
+
+class _Cotangents:
+    """The cotangent gathered so far for each linear node."""
+
+    def __init__(self, notes: dict[Node, Note], origins: Mapping[Node, Node]) -> None:
+        self.bars: dict[Node, Node] = {}
+        self.causes: dict[Node, Position | None] = {}
+        self.notes = notes
+        self.origins = origins
+
+    def add(self, arg: Node, bar: Node, cause: Position | None) -> None:
+        have = self.bars.get(arg)
+        self.set(arg, bar if have is None else node(e.add, (have, bar)), cause)
+
+    def set(self, arg: Node, bar: Node, cause: Position | None) -> None:
+        self.bars[arg] = bar
+        self.causes.setdefault(arg, cause)
+
+    def take(self, arg: Node) -> Node | None:
+        """The whole cotangent of a node, noted under the name of its primal."""
+        bar = self.bars.get(arg)
+        if bar is not None:
+            primal = self.origins.get(arg)
+            note = (self.notes.get(primal) if primal is not None else None) or Note()
+            cause = self.causes.get(arg)
+            self.notes.setdefault(bar, Note(note.name, "bar", cause, primal, note.derived))
+        return bar
+
+
+def transpose(
+    outputs: Sequence[Node],
+    tangents: Sequence[Input],
+    cotangents: Sequence[Node],
+    notes: dict[Node, Note],
+    origins: Mapping[Node, Node],
+) -> list[Node | None]:
+    """Cotangents of `tangents`, given one cotangent per output; None where there is none."""
+    gathered = _Cotangents(notes, origins)
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        gathered.add(output, cotangent, None)
+    linear = depends_on(outputs, tangents)
+    for each in reversed([node for node in toposort(outputs) if node in linear]):
+        if isinstance(each, Input):
+            continue
+        y_bar = gathered.take(each)
+        if y_bar is not None:
+            _transpose_node(each, y_bar, linear, gathered)
+    return [gathered.take(each) for each in tangents]
+
+
+def _transpose_node(each: Node, y_bar: Node, linear: set[Node], gathered: _Cotangents) -> None:
+    op = each.op
+    assert isinstance(op, Primitive)
+    note = gathered.notes.get(each)
+    cause = note.position if note else None
+    for i, arg in enumerate(each.args):
+        if arg not in linear:
+            continue
+        rule = op.rule(i)
+        if isinstance(rule, Partial):
+            bar = _transpose_partial(rule, each, i, y_bar)
+            if bar is not None:
+                gathered.add(arg, bar, cause)
+        elif isinstance(rule, Transpose):
+            _transpose_rule(rule, each, i, y_bar, gathered, cause)
+        else:
+            raise RuleError(f"{op.name} is not linear in argument {op.argument(i)}")
+
+
+def _transpose_partial(rule: Partial, each: Node, index: int, y_bar: Node) -> Node | None:
+    types = (each.type, *[arg.type for arg in each.args])
+    op = each.op
+    assert isinstance(op, Primitive)
+    found = template(rule.coefficient, types, each.params, op.name)
+    if found.reads & {0, index + 1}:
+        raise RuleError(f"{op.name} is not linear in argument {op.argument(index)}")
+    return scaled(y_bar, coefficient(rule, each))
+
+
+def _transpose_rule(
+    rule: Transpose,
+    each: Node,
+    index: int,
+    y_bar: Node,
+    gathered: _Cotangents,
+    cause: Position | None,
+) -> None:
+    arg = each.args[index]
+    leading = [y_bar]
+    if rule.accumulates:
+        leading.insert(0, gathered.bars.get(arg) or zeros(arg))
+    operands = [*leading, *each.args]
+    types = tuple([operand.type for operand in operands])
+    found = template(rule.adjoint, types, each.params, each.op.name)
+    if len(leading) + index in found.reads:
+        raise RuleError(f"the transpose of {each.op.name} reads the argument it is linear in")
+    if found.number is not None:
+        return
+    bar = found.replay(operands)
+    if rule.accumulates:
+        gathered.set(arg, bar, cause)
+    else:
+        gathered.add(arg, bar, cause)

@@ -1,0 +1,29 @@
+"""What to suggest instead of a function that symdiff does not know."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from symdiff.ops.primitive import COMPOSITES, REGISTRY
+
+
+def function_name(function: Any) -> str:
+    """The name as the user writes it: np.linalg.matrix_rank."""
+    name = getattr(function, "__name__", repr(function))
+    module = getattr(function, "__module__", None) or "numpy"
+    bound = getattr(function, "__self__", None)
+    if bound is not None and hasattr(bound, "nin"):  # a ufunc method: np.add.reduce
+        return f"np.{bound.__name__}.{name}"
+    return f"{module}.{name}".replace("numpy", "np", 1)
+
+
+def advice_for(function: Any) -> str:
+    """The nearest known names, and how to go on."""
+    known = {*REGISTRY, *(each.__name__ for each in COMPOSITES if hasattr(each, "__name__"))}
+    near = difflib.get_close_matches(getattr(function, "__name__", ""), sorted(known), n=3)
+    hint = f"Known names near it: {', '.join(near)}. " if near else ""
+    return (
+        f"{hint}Wrap it in symdiff.stop_gradient if its derivative is zero for you, "
+        'or give it a rule (CONTRIBUTING, "Add an operation").'
+    )

@@ -1,0 +1,78 @@
+"""What is going on while a function is traced: where the user's code stands, what was noted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.node import Node
+
+# A place in running code: resolved to a name and a line of text when the trace is over.
+Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
+
+_INTERNAL = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
+_internal: dict[CodeType, bool] = {}
+
+
+class Context:
+    """The record of one trace: the place of each new node, and which ones the user can name."""
+
+    __slots__ = ("named", "place", "places")
+
+    def __init__(self) -> None:
+        self.place: Place | None = None
+        self.places: dict[Node, Place] = {}
+        self.named: dict[Node, Place] = {}
+
+
+_context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)
+
+
+def current() -> Context | None:
+    """The trace that is running, if any."""
+    return _context.get()
+
+
+@contextmanager
+def tracing(context: Context | None) -> Iterator[None]:
+    """Nodes made inside are recorded in `context` (None: not recorded)."""
+    token = _context.set(context)
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def is_internal(code: CodeType) -> bool:
+    """Whether the code is symdiff's or NumPy's own, and not the user's."""
+    known = _internal.get(code)
+    if known is None:
+        known = _internal[code] = code.co_filename.startswith(_INTERNAL)
+    return known
+
+
+def user_place() -> Place | None:
+    """Where the user's code stands: the innermost frame that is neither ours nor NumPy's."""
+    frame = sys._getframe(2)
+    while frame is not None and is_internal(frame.f_code):
+        frame = frame.f_back  # type: ignore[assignment]
+    return (frame.f_code, frame.f_lasti, frame.f_lineno) if frame is not None else None
+
+
+def at_user_place(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run one operation called by the user: what it makes is noted with the user's place."""
+    context = _context.get()
+    if context is None or context.place is not None:
+        return action(*args, **kwargs)
+    context.place = user_place()
+    try:
+        return action(*args, **kwargs)
+    finally:
+        context.place = None

@@ -1,0 +1,248 @@
+"""NumPy functions that are neither a primitive nor a composite: how they meet traced values.
+
+Everything here is about calling conventions; what states mathematics stands in `ops`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symdiff.frontend.tracer import (
+    HANDLERS,
+    Tracer,
+    as_array,
+    bind,
+    call,
+    coerce,
+    elementwise,
+    lift,
+)
+from symdiff.ir.node import Const, constant, node
+from symdiff.ir.types import array_type
+from symdiff.ops import elementwise as e
+from symdiff.ops import linalg, shaping
+from symdiff.ops.primitive import Primitive
+
+
+def handles(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: calls of these functions on traced values go to the decorated one."""
+
+    def mark(handler: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            HANDLERS[function] = handler
+        return handler
+
+    return mark
+
+
+# ---------------------------------------------------------------------------- shape queries
+
+
+@handles(np.shape)
+def shape(a: Tracer) -> tuple[int, ...]:
+    return a.shape
+
+
+@handles(np.ndim)
+def ndim(a: Tracer) -> int:
+    return a.ndim
+
+
+@handles(np.size)
+def size(a: Tracer, axis: int | None = None) -> int:
+    return a.size if axis is None else a.shape[axis]
+
+
+@handles(np.iscomplexobj)
+def iscomplexobj(x: Tracer) -> bool:
+    return x.dtype.kind == "c"
+
+
+@handles(np.isrealobj)
+def isrealobj(x: Tracer) -> bool:
+    return x.dtype.kind != "c"
+
+
+@handles(np.result_type)
+def result_type(*values: Any) -> np.dtype[Any]:
+    return np.result_type(*[_example(each) for each in values])
+
+
+def _example(value: Any) -> Any:
+    if isinstance(value, Tracer):
+        return value.node.type.python(0) if value.weak else value.dtype
+    return value
+
+
+# ---------------------------------------------------------------------------- creation
+
+
+def _filled(like: Tracer, value: Any, dtype: Any, shape: Any) -> Tracer:
+    shape = like.shape if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    made = array_type(np.dtype(dtype or like.dtype), tuple(shape))
+    return Tracer(constant(np.asarray(value, made.dtype)[()], made), is_array=True)
+
+
+@handles(np.zeros_like, np.empty_like)
+def zeros_like(a: Tracer, dtype: Any = None, order: str = "K", subok: bool = True,
+               shape: Any = None, **rest: Any) -> Tracer:
+    return _filled(a, 0, dtype, shape)
+
+
+@handles(np.ones_like)
+def ones_like(a: Tracer, dtype: Any = None, order: str = "K", subok: bool = True,
+              shape: Any = None, **rest: Any) -> Tracer:
+    return _filled(a, 1, dtype, shape)
+
+
+@handles(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+              shape: Any = None, **rest: Any) -> Tracer:
+    if not isinstance(fill_value, Tracer):
+        return _filled(a, fill_value, dtype, shape)
+    target = array_type(np.dtype(dtype or a.dtype), np.shape(a) if shape is None else shape)
+    return Tracer(coerce(lift(fill_value), target), is_array=True)
+
+
+@handles(np.copy)
+def copy(a: Tracer, order: str = "K", subok: bool = False) -> Tracer:
+    return Tracer(strong(a.node), is_array=True)
+
+
+def strong(operand: Any) -> Any:
+    """A node whose type is not a Python scalar's."""
+    if not operand.type.weak:
+        return operand
+    return coerce(operand, array_type(operand.type.dtype, operand.type.shape))
+
+
+# ---------------------------------------------------------------------------- choices
+
+
+@handles(np.where)
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Tracer:
+    if x1 is None or x2 is None:
+        raise NotImplementedError("np.where with one argument has a size that depends on values")
+    c, a, b = lift(condition), lift(x1), lift(x2)
+    dtype = np.result_type(*[each.type.python(0) if each.type.weak else each.type.dtype
+                             for each in (a, b)])
+    full = np.broadcast_shapes(c.type.shape, a.type.shape, b.type.shape)
+    target = array_type(dtype, full)
+    c = coerce(c, array_type(bool, full))
+    made = node(e.where, (c, coerce(a, target), coerce(b, target)))
+    return Tracer(made, is_array=True)
+
+
+def _choose(op: Primitive) -> Callable[..., Tracer]:
+    """maximum and its kin: a tie with a literal goes to the literal."""
+
+    def choose(x1: Any, x2: Any, tie: str | None = None, **rest: Any) -> Tracer:
+        if rest:
+            raise NotImplementedError(f"np.{op.name} with {', '.join(rest)}= is not traced")
+        if tie is None:
+            fixed = [isinstance(lift(each), Const) for each in (x1, x2)]
+            tie = "x2" if fixed[1] else "x1" if fixed[0] else ""
+        return elementwise(op, (x1, x2), tie=tie)
+
+    return choose
+
+
+for _op in (e.maximum, e.minimum, e.fmax, e.fmin):
+    HANDLERS[_op.function] = HANDLERS[_op] = _choose(_op)
+
+
+@handles(e.convert)
+def convert(x: Any, dtype: Any, weak: bool = False) -> Tracer:
+    operand = lift(x)
+    return Tracer(coerce(operand, array_type(np.dtype(dtype), operand.type.shape, weak)))
+
+
+@handles(e.stop_gradient)
+def stop_gradient(x: Any) -> Tracer:
+    return Tracer(node(e.stop_gradient, (lift(x),)), x.is_array)
+
+
+# ---------------------------------------------------------------------------- indexing
+
+
+@handles(operator.getitem)
+def getitem(x: Tracer, index: Any) -> Tracer:
+    """x[index]: NumPy's rules, with integer arrays (traced or not) as operands."""
+    static, arrays = shaping.encode_index(_readable(index), x.shape)
+    arrays = tuple(_index_array(each) for each in arrays)
+    if not static:
+        return Tracer(x.node, is_array=True)
+    params = (("index", _expand_masks(static, arrays)),)
+    operands = tuple(part for each in arrays for part in _mask_indices(each))
+    made = node(shaping.getitem, (x.node, *(lift(each) for each in operands)), params)
+    whole = Ellipsis in index if isinstance(index, tuple) else index is Ellipsis
+    return Tracer(made, is_array=bool(made.type.shape) or whole)
+
+
+def _readable(index: Any) -> Any:
+    """Traced Python ints in an index are decided: they are static."""
+    if isinstance(index, tuple):
+        return tuple(_readable(each) for each in index)
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        return slice(*[each if each is None else operator.index(each) for each in parts])
+    if isinstance(index, Tracer) and index.weak:
+        return operator.index(index)
+    return index
+
+
+def _index_array(entry: Any) -> Any:
+    if isinstance(entry, Tracer):
+        if entry.dtype.kind == "b":
+            raise NotImplementedError("the size of a selection by a traced mask depends on values")
+        return entry
+    array = as_array(entry) if isinstance(entry, (list, tuple)) else np.asarray(entry)
+    if isinstance(array, np.ndarray) and array.size == 0 and array.dtype.kind == "f":
+        return array.astype(np.intp)
+    if array.dtype.kind not in "iub":
+        raise IndexError("arrays used as indices must be of integer (or boolean) type")
+    return array
+
+
+def _mask_indices(array: Any) -> tuple[Any, ...]:
+    """A known boolean mask as the integer arrays it stands for."""
+    return tuple(np.nonzero(array)) if array.dtype.kind == "b" else (array,)
+
+
+def _expand_masks(static: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    remaining = iter(arrays)
+    entries: list[Any] = []
+    for entry in static:
+        if entry == shaping.ARRAY:
+            array = next(remaining)
+            entries += [entry] * (array.ndim if array.dtype.kind == "b" else 1)
+        else:
+            entries.append(entry)
+    return tuple(entries)
+
+
+# ---------------------------------------------------------------------------- products
+
+
+@handles(np.matmul)
+def matmul(x1: Any, x2: Any) -> Tracer:
+    """x1 @ x2: 1-D operands become 2-D and batch axes equal, then the axes added are dropped."""
+    if np.ndim(x1) == 0 or np.ndim(x2) == 0:
+        raise ValueError("matmul: Input operand does not have enough dimensions (see np.multiply)")
+    a = x1 if np.ndim(x1) > 1 else np.reshape(x1, (1, -1))
+    b = x2 if np.ndim(x2) > 1 else np.reshape(x2, (-1, 1))
+    (*lead1, rows, inner), (*lead2, inner2, columns) = np.shape(a), np.shape(b)
+    if inner != inner2:
+        raise ValueError(
+            f"matmul: the shapes {np.shape(x1)} and {np.shape(x2)} do not fit: {inner} != {inner2}"
+        )
+    lead = np.broadcast_shapes(tuple(lead1), tuple(lead2))
+    a = a if tuple(lead1) == lead else np.broadcast_to(a, (*lead, rows, inner))
+    b = b if tuple(lead2) == lead else np.broadcast_to(b, (*lead, inner, columns))
+    product = bind(linalg.matmul, (a, b), {})
+    shape = (*lead, *((rows,) if np.ndim(x1) > 1 else ()), *((columns,) if np.ndim(x2) > 1 else ()))
+    return product if product.shape == shape else call(np.reshape, product, shape)

@@ -1,0 +1,94 @@
+"""From a place in running code to the user's line, and to the name it assigns."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import lru_cache
+from types import CodeType
+
+from symdiff.frontend.context import Place
+from symdiff.ir.graph import Position
+
+Span = tuple[int | None, int | None, int | None, int | None]
+
+
+class SourceMap:
+    """The statements of one function: their text by line, and the targets of its assignments."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.spans: list[Span] = list(code.co_positions())
+        self.targets: dict[Span, str] = {}
+        self.texts: dict[int, str] = {}
+        self.file = code.co_filename
+        lines = [span[1] for span in self.spans if span[1]]
+        self._read(code.co_firstlineno, max(lines, default=code.co_firstlineno))
+
+    def _read(self, first: int, last: int) -> None:
+        source = [linecache.getline(self.file, line) for line in range(first, last + 1)]
+        # an indented block parses under an `if`, which keeps its columns
+        header = "if 1:\n" if source and source[0][:1].isspace() else ""
+        try:
+            tree = ast.parse(header + "".join(source))
+        except (SyntaxError, ValueError):
+            self.texts = dict(enumerate((line.strip() for line in source), first))
+            return
+        offset = first - 1 - bool(header)
+        for statement in ast.walk(tree):
+            if isinstance(statement, ast.stmt) and statement.lineno + offset >= first:
+                self._read_statement(statement, offset, source, first)
+
+    def _read_statement(
+        self, statement: ast.stmt, offset: int, source: list[str], first: int
+    ) -> None:
+        if not hasattr(statement, "body"):
+            begin, end = statement.lineno + offset, (statement.end_lineno or 0) + offset
+            text = " ".join(source[line - first].strip() for line in range(begin, end + 1))
+            for line in range(begin, end + 1):
+                self.texts[line] = text
+        if isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                self._read_target(target, statement.value, offset)
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            self._read_target(statement.target, statement.value, offset)
+        elif isinstance(statement, ast.AugAssign):
+            self._name(statement.target, statement, offset)
+
+    def _read_target(self, target: ast.expr, value: ast.expr, offset: int) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for each, part in zip(target.elts, value.elts, strict=False):
+                self._read_target(each, part, offset)
+        else:
+            self._name(target, value, offset)
+
+    def _name(self, target: ast.expr, value: ast.AST, offset: int) -> None:
+        name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+        if name:
+            span = (
+                value.lineno + offset,  # type: ignore[attr-defined]
+                value.end_lineno + offset,  # type: ignore[attr-defined]
+                value.col_offset,  # type: ignore[attr-defined]
+                value.end_col_offset,  # type: ignore[attr-defined]
+            )
+            self.targets[span] = name
+
+    def text(self, line: int) -> str:
+        return self.texts.get(line) or linecache.getline(self.file, line).strip()
+
+
+@lru_cache(maxsize=256)
+def _source_map(code: CodeType) -> SourceMap:
+    return SourceMap(code)
+
+
+def position_of(place: Place) -> Position:
+    """The file, line and statement of a place."""
+    code, _, line = place
+    return Position(code.co_filename, line, _source_map(code).text(line))
+
+
+def name_at(place: Place) -> str:
+    """The name that the expression at this place is assigned to, or an empty string."""
+    code, offset, _ = place
+    source = _source_map(code)
+    return source.targets.get(source.spans[offset // 2], "")

@@ -1,0 +1,539 @@
+"""Tracer: a value of unknown content that wears NumPy's operators, protocols and methods."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import numpy as np
+
+from symdiff.errors import (
+    ShapeError,
+    SymdiffError,
+    TraceError,
+    UnsupportedFunctionError,
+    word,
+)
+from symdiff.frontend import context
+from symdiff.frontend.advice import advice_for, function_name
+from symdiff.ir.node import Const, Input, Node, constant, node
+from symdiff.ir.types import ArrayType, array_type, is_supported, type_of
+from symdiff.ops import elementwise as e
+from symdiff.ops import shaping
+from symdiff.ops.primitive import CONSTANT, Primitive, find, resolve
+
+# NumPy functions that need more than a primitive or a composite: filled by numpy_api.
+HANDLERS: dict[Any, Callable[..., Any]] = {}
+
+
+class Tracer:
+    """A traced array or number. `is_array` tells a 0-d array from a scalar of the same type."""
+
+    __slots__ = ("__weakref__", "is_array", "node")
+
+    __array_priority__ = 1000
+
+    def __init__(self, node: Node, is_array: bool = False) -> None:
+        self.node = node
+        self.is_array = is_array
+        running = context.current()
+        if running is not None and running.place is not None:
+            running.places.setdefault(node, running.place)
+
+    # ------------------------------------------------------------------ what is known
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.node.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.node.type.dtype
+
+    @property
+    def weak(self) -> bool:
+        return self.node.type.weak
+
+    @property
+    def ndim(self) -> int:
+        return len(self.node.type.shape)
+
+    @property
+    def size(self) -> int:
+        return self.node.type.size
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def T(self) -> Tracer:
+        return call(np.transpose, self)
+
+    @property
+    def mT(self) -> Tracer:
+        return call(np.swapaxes, self, -1, -2)
+
+    @property
+    def real(self) -> Tracer:
+        return call(np.real, self)
+
+    @property
+    def imag(self) -> Tracer:
+        return call(np.imag, self)
+
+    @property
+    def flat(self) -> Iterator[Tracer]:
+        return iter(call(np.ravel, self))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tracer]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        return f"<traced {self.node.type}>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    # ------------------------------------------------------------------ protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            return call(getattr(ufunc, method), *args, **kwargs)
+        return call(ufunc, *args, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return call(function, *args, **kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(
+            "a traced value cannot become a plain NumPy array",
+            "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            "the truth value of a traced value is not known while tracing",
+            "Choose with np.where(condition, a, b), or take the decision outside the function.",
+        )
+
+    def __float__(self) -> float:
+        self._refuse(
+            "a traced value cannot become a Python float",
+            "Use the value itself, or np.float64(x); math.* functions have np.* namesakes.",
+        )
+
+    def __int__(self) -> int:
+        self._refuse(
+            "a traced value cannot become a Python int",
+            "Use .astype(int) to convert values; make sizes and indices arguments of their own.",
+        )
+
+    def __complex__(self) -> complex:
+        self._refuse("a traced value cannot become a Python complex", "Use .astype(complex).")
+
+    def __index__(self) -> int:
+        decided = decide_index(self)
+        if decided is not None:
+            return decided
+        self._refuse(
+            "an index or a size depends on a traced value",
+            "Pass it as a Python int argument of its own.",
+        )
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._refuse(
+            "a store into a traced array",
+            "Write np.where(mask, new, old), or np.concatenate of the parts.",
+        )
+
+    def _refuse(self, what: str, way_out: str) -> NoReturn:
+        raise TraceError(word(what, where=where(), depends_on=depends_on(self.node), way_out=way_out))
+
+    def __getitem__(self, index: Any) -> Tracer:
+        return context.at_user_place(_user_call, _getitem, (self, index), {})
+
+    # ------------------------------------------------------------------ methods
+
+    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe",
+               subok: bool = True, copy: bool = True) -> Tracer:
+        return call(astype, self, dtype)
+
+    def copy(self, order: str = "C") -> Tracer:
+        return Tracer(self.node, True)
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self
+
+    def reshape(self, *shape: Any, order: str = "C") -> Tracer:
+        return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Tracer:
+        if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])):
+            axes = axes[0]
+        return call(np.transpose, self, axes or None)
+
+    def flatten(self, order: str = "C") -> Tracer:
+        return call(np.ravel, self, order=order)
+
+    def item(self, *index: int) -> Tracer:
+        one = self[index if len(index) > 1 else index[0]] if index else self.reshape(())
+        return call(e.convert, one, dtype=self.dtype, weak=True)
+
+    def tolist(self) -> Any:
+        return [each.tolist() for each in self] if self.ndim else self.item()
+
+
+def _method(function: Callable[..., Any]) -> Any:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return call(function, self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+for _name in (
+    "sum mean std var prod max min argmax argmin cumsum cumprod ravel squeeze swapaxes dot clip "
+    "trace diagonal repeat take round conj all any ptp nonzero argsort sort searchsorted"
+).split():
+    setattr(Tracer, _name, _method(getattr(np, _name)))
+Tracer.conjugate = Tracer.conj  # type: ignore[attr-defined]
+
+
+def _operator(ufunc: Any, reflected: bool = False) -> Any:
+    op = find(ufunc)
+    assert isinstance(op, Primitive)
+
+    def forward(self: Tracer, other: Any) -> Any:
+        if type(other) in _SCALARS or isinstance(other, Tracer):
+            return context.at_user_place(_user_call, _python, (op, self, other), {})
+        if _defers(other):
+            return NotImplemented
+        return call(ufunc, self, other)
+
+    def backward(self: Tracer, other: Any) -> Any:
+        if type(other) in _SCALARS:
+            return context.at_user_place(_user_call, _python, (op, other, self), {})
+        return call(ufunc, other, self)
+
+    return backward if reflected else forward
+
+
+_SCALARS = {bool, int, float, complex}
+
+
+def _defers(other: Any) -> bool:
+    """Whether the other operand is of a type that NumPy itself would not take."""
+    return isinstance(other, (str, bytes, dict, set)) or other is None
+
+
+def _python(op: Primitive, *args: Any) -> Any:
+    """A Python operator: of Python numbers it gives a Python number."""
+    handler = HANDLERS.get(op.function)
+    if handler is not None and op.function is not np.matmul:
+        return handler(*args, python=True)
+    if op.function is np.matmul:
+        return HANDLERS[np.matmul](*args)
+    return elementwise(op, args, python=True)
+
+
+for _name, _ufunc in {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
+}.items():
+    setattr(Tracer, f"__{_name}__", _operator(_ufunc))
+    setattr(Tracer, f"__r{_name}__", _operator(_ufunc, reflected=True))
+for _name, _ufunc in {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+}.items():
+    setattr(Tracer, f"__{_name}__", _operator(_ufunc))
+Tracer.__hash__ = object.__hash__  # type: ignore[method-assign]
+for _name, _ufunc in {
+    "neg": np.negative,
+    "pos": np.positive,
+    "abs": np.absolute,
+    "invert": np.invert,
+}.items():
+
+    def _unary(ufunc: Any) -> Any:
+        op = find(ufunc)
+
+        def method(self: Tracer) -> Any:
+            return context.at_user_place(_user_call, _python, (op, self), {})
+
+        return method
+
+    setattr(Tracer, f"__{_name}__", _unary(_ufunc))
+
+
+def _matmul(self: Tracer, other: Any) -> Any:
+    return call(np.matmul, self, other)
+
+
+def _rmatmul(self: Tracer, other: Any) -> Any:
+    return call(np.matmul, other, self)
+
+
+Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
+Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------------- lifting
+
+
+def lift(value: Any) -> Node:
+    """The node of a traced value, or a constant for anything NumPy could compute with."""
+    if isinstance(value, Tracer):
+        return value.node
+    if type(value) in _SCALARS:
+        return constant(value, type_of(value))
+    if isinstance(value, (list, tuple)):
+        return lift(as_array(value))
+    if isinstance(value, np.ma.MaskedArray) or hasattr(value, "__dataframe__"):
+        _refuse_value(value)
+    array = np.asarray(value)
+    if not is_supported(array.dtype):
+        _refuse_value(value)
+    if isinstance(value, np.generic) or array.ndim == 0:
+        return constant(array[()], type_of(array))
+    return constant(array, type_of(array))
+
+
+def _refuse_value(value: Any) -> NoReturn:
+    raise TraceError(
+        word(
+            f"a value of type {type(value).__name__} cannot take part in a traced computation",
+            where=where(),
+            way_out="Convert it to a NumPy array of numbers first.",
+        )
+    )
+
+
+def as_array(value: Any) -> Any:
+    """A nested list in which traced values may stand, as one (traced) array."""
+    if not isinstance(value, (list, tuple)) or not _holds_tracer(value):
+        return value if isinstance(value, Tracer) else np.asarray(value)
+    return call(np.stack, [as_array(each) for each in value])
+
+
+def _holds_tracer(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_tracer(each) for each in value)
+    return isinstance(value, Tracer)
+
+
+def coerce(operand: Node, target: ArrayType) -> Node:
+    """The operand in the target's dtype and shape, by explicit nodes; constants directly."""
+    if operand.type == target:
+        return operand
+    if isinstance(operand, Const) and operand.uniform:
+        return constant(_cast(operand.value, target), target)
+    source = operand.type
+    if source.dtype != target.dtype or (source.weak and not source.shape == target.shape) or (
+        source.weak != target.weak
+    ):
+        params = (("dtype", target.dtype), ("weak", target.weak))
+        operand = node(e.convert, (operand,), params)
+    if operand.type.shape != target.shape:
+        operand = node(shaping.broadcast_to, (operand,), (("shape", target.shape),))
+    return operand
+
+
+def _cast(value: Any, target: ArrayType) -> Any:
+    if target.weak:
+        return target.python(value)
+    with np.errstate(all="ignore"):
+        return np.asarray(value).astype(target.dtype)[()] if isinstance(value, np.generic) else (
+            np.asarray(value, dtype=target.dtype)[()]
+        )
+
+
+@lru_cache(maxsize=4096)
+def _plan(op: Primitive, types: tuple[ArrayType, ...], python: bool) -> tuple[ArrayType, ...]:
+    """The types that the operands of an elementwise op are brought to."""
+    shape = np.broadcast_shapes(*[each.shape for each in types])
+    weak = all(each.weak for each in types)
+    spec = tuple([_weak_spec(each, op) if each.weak else each.dtype for each in types])
+    loop = resolve(op.function, spec)
+    return tuple([array_type(dtype, shape, weak and python) for dtype in loop[: len(types)]])
+
+
+def _weak_spec(each: ArrayType, op: Primitive) -> type:
+    # in Python arithmetic True is 1
+    return int if each.python is bool and op.infix in _ARITHMETIC else each.python
+
+
+_ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**"}
+
+
+def elementwise(op: Primitive, args: Any, python: bool = False, **params: Any) -> Tracer:
+    """Apply an elementwise primitive as NumPy does: promote, broadcast, compute."""
+    operands = [lift(arg) for arg in args]
+    targets = _plan(op, tuple([each.type for each in operands]), python)
+    operands = [coerce(each, target) for each, target in zip(operands, targets, strict=True)]
+    return Tracer(node(op, tuple(operands), tuple(sorted(params.items()))))
+
+
+def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
+    """Apply a primitive to operands: those it is differentiated in are brought to one dtype."""
+    operands = [lift(arg) for arg in args]
+    values = [i for i in range(len(operands)) if op.rule(i) is not CONSTANT]
+    if len(values) > 1:
+        dtype = np.result_type(*[_promotable(operands[i].type) for i in values])
+        for i in values:
+            operands[i] = coerce(operands[i], array_type(dtype, operands[i].type.shape))
+    return Tracer(node(op, tuple(operands), tuple(sorted(params.items()))), is_array=op.view)
+
+
+def _promotable(each: ArrayType) -> Any:
+    return each.python(0) if each.weak else each.dtype
+
+
+# ---------------------------------------------------------------------------- calls
+
+
+def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a NumPy function, or one of our primitives, on arguments some of which are traced."""
+    return context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
+
+
+def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """One operation, its errors worded with the user's line, its result noted for naming."""
+    try:
+        result = action(*args, **kwargs)
+    except SymdiffError:
+        raise
+    except (ValueError, IndexError) as error:
+        raise ShapeError(word(str(error), where=where())) from None
+    except NotImplementedError as error:
+        raise UnsupportedFunctionError(word(str(error), where=where())) from None
+    running = context.current()
+    if running is not None and running.place is not None and isinstance(result, Tracer):
+        running.named[result.node] = running.named.get(result.node, running.place)
+    return result
+
+
+def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
+    handler = HANDLERS.get(function)
+    if handler is not None:
+        return handler(*args, **kwargs)
+    found = find(function)
+    if found is None:
+        raise unsupported(function, args, kwargs)
+    if not isinstance(found, Primitive):
+        return found(*args, **kwargs)
+    if kwargs.get("out", 0) is None:
+        del kwargs["out"]
+    if found.elementwise and isinstance(found.function, np.ufunc):
+        if kwargs and function is not found:
+            raise NotImplementedError(f"np.{found.name} with {', '.join(kwargs)}= is not traced")
+        return elementwise(found, args, **kwargs)
+    if found.call is not None and function is not found:
+        args, kwargs = found.call(*args, **kwargs)
+    return bind(found, args, kwargs)
+
+
+def _getitem(x: Tracer, index: Any) -> Any:
+    return HANDLERS[operator.getitem](x, index)
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """x as an array of another dtype."""
+    operand = lift(x)
+    return Tracer(coerce(operand, array_type(np.dtype(dtype), operand.type.shape)), x.is_array)
+
+
+HANDLERS[astype] = astype
+
+
+def decide_index(tracer: Tracer) -> int | None:
+    """The Python int that a traced one stands for, if its argument can be made static."""
+    root = tracer.node
+    if isinstance(root, Const) and root.type.dtype.kind in "iub" and root.uniform:
+        return int(root.value)
+    if root.type.weak and root.type.dtype.kind in "iub":
+        raise StaticArgument(inputs_of(root))
+    return None
+
+
+class StaticArgument(BaseException):
+    """Raised when a traced Python int decides a shape or an index: trace again with it known."""
+
+    def __init__(self, inputs: list[Input]) -> None:
+        super().__init__()
+        self.inputs = inputs
+
+
+# ---------------------------------------------------------------------------- wording
+
+
+def inputs_of(root: Node) -> list[Input]:
+    """The inputs that a node depends on, in order."""
+    from symdiff.ir.graph import toposort
+
+    return [each for each in toposort([root]) if isinstance(each, Input)]
+
+
+def where() -> str:
+    """`file.py:14: the line`, for messages."""
+    from symdiff.frontend.source_map import position_of
+
+    running = context.current()
+    place = (running.place if running else None) or context.user_place()
+    if place is None:
+        return ""
+    position = position_of(place)
+    return f"{position}: {position.text}" if position.text else str(position)
+
+
+def depends_on(root: Node) -> str:
+    """`depends on arguments `W`, `b``, for messages."""
+    names = [f"`{each.name}`" for each in inputs_of(root)]
+    if not names:
+        return ""
+    return f"depends on argument{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def unsupported(function: Any, args: Any, kwargs: Any) -> UnsupportedFunctionError:
+    """The error for a function that symdiff does not know."""
+    traced = [each for each in (*args, *kwargs.values()) if isinstance(each, Tracer)]
+    return UnsupportedFunctionError(
+        word(
+            f"{function_name(function)} has no derivative rule",
+            where=where(),
+            depends_on=depends_on(traced[0].node) if traced else "",
+            way_out=advice_for(function),
+        )
+    )

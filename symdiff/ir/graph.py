@@ -1,0 +1,101 @@
+"""A graph: inputs, outputs, and notes about its nodes kept on the side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from symdiff.ir.node import Const, Input, Node, node
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the user's source: file, line and the text of that line."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file.rsplit('/', 1)[-1]}:{self.line}"
+
+
+@dataclass(slots=True)
+class Note:
+    """What is known about a node beside its meaning.
+
+    `name` is the user's name for the value, or (`derived`) one taken from its consumer's; for a
+    tangent or cotangent it is the name of the primal, and `suffix` ("dot", "bar") says which.
+    `of` is that primal node.
+    """
+
+    name: str = ""
+    suffix: str = ""
+    position: Position | None = None
+    of: Node | None = None
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A function of arrays: nodes reachable from `outputs` (and `effects`) over `inputs`."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Node, ...]
+    effects: tuple[Node, ...] = ()
+    notes: dict[Node, Note] = field(default_factory=dict)
+
+    def nodes(self) -> list[Node]:
+        """Every reachable node, operands before their users."""
+        return toposort((*self.outputs, *self.effects))
+
+    def with_outputs(self, outputs: Iterable[Node], name: str = "") -> Graph:
+        return Graph(name or self.name, self.inputs, tuple(outputs), self.effects, self.notes)
+
+
+def toposort(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that `outputs` depend on, operands first, in the order of creation.
+
+    Operands are created before their users, so creation order is a topological one: program
+    order, independent of hashes, and found without recursion.
+    """
+    seen: set[Node] = set()
+    stack = list(outputs)
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.args)
+    return sorted(seen, key=lambda each: each.serial)
+
+
+def users(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    """For each node, the nodes that read it (once per operand position)."""
+    found: dict[Node, list[Node]] = {}
+    for each in nodes:
+        for arg in each.args:
+            found.setdefault(arg, []).append(each)
+    return found
+
+
+def substitute(outputs: Iterable[Node], replacements: Mapping[Node, Node]) -> list[Node]:
+    """`outputs` with nodes replaced, and everything above the replaced ones rebuilt."""
+    outputs = list(outputs)
+    new = dict(replacements)
+    for each in toposort(outputs):
+        if each in new or isinstance(each, (Input, Const)):
+            new.setdefault(each, each)
+            continue
+        args = tuple([new[arg] for arg in each.args])
+        new[each] = each if args == each.args else node(each.op, args, each.params)
+    return [new[each] for each in outputs]
+
+
+def depends_on(outputs: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
+    """The nodes below `outputs` that depend on any of `sources`, these included."""
+    found = set(sources)
+    for each in toposort(outputs):
+        if any(arg in found for arg in each.args):
+            found.add(each)
+    return found

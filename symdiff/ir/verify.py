@@ -1,0 +1,27 @@
+"""Checks that a graph is well-formed. Run after every stage in tests."""
+
+from __future__ import annotations
+
+from symdiff.errors import RuleError
+from symdiff.ir.graph import Graph
+from symdiff.ir.node import Const, Input
+
+
+def verify(graph: Graph) -> None:
+    """Raises RuleError unless types recompute, inputs are declared and operands come first."""
+    declared = set(graph.inputs)
+    if len(declared) != len(graph.inputs):
+        raise RuleError(f"{graph.name}: an input is declared twice")
+    seen = set()
+    for each in graph.nodes():
+        if isinstance(each, Input) and each not in declared:
+            raise RuleError(f"{graph.name}: dangling input {each.name}")
+        for arg in each.args:
+            if arg not in seen:
+                raise RuleError(f"{graph.name}: {each} is read before it is made")
+        seen.add(each)
+        if isinstance(each, (Input, Const)):
+            continue
+        inferred = each.op.infer(tuple(arg.type for arg in each.args), each.params)
+        if inferred != each.type:
+            raise RuleError(f"{graph.name}: {each} should have type {inferred}")

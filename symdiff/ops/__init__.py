@@ -1,0 +1,7 @@
+"""What exists: one record per primitive. Importing this package registers NumPy's."""
+
+from symdiff.ops import composite as composite
+from symdiff.ops import elementwise as elementwise
+from symdiff.ops import linalg as linalg
+from symdiff.ops import reductions as reductions
+from symdiff.ops import shaping as shaping

@@ -1,0 +1,359 @@
+"""A primitive is one record: its meaning, types, rules, printing, batching and samples.
+
+The four constructors `elementwise`, `linear`, `primitive` and `constant` fill in defaults; the
+registry refuses a record that leaves an argument without a rule. Rules are plain NumPy functions:
+called on arrays they compute, called on tracers they build graphs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from symdiff.errors import RuleError
+from symdiff.ir.node import Params
+from symdiff.ir.types import ArrayType, array_type
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Elementwise: the tangent is `coefficient(y, *args) * x_dot`. May be the number 1, -1 or 0."""
+
+    coefficient: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """The op is linear in the argument: `adjoint(y_bar, *args)` is its cotangent.
+
+    The argument itself is passed as a stand-in that has a shape and a dtype but no value. With
+    `accumulates`, the rule is called as `adjoint(x_bar, y_bar, *args)` and adds to `x_bar`.
+    """
+
+    adjoint: Callable[..., Any]
+    accumulates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Jvp:
+    """Everything else: `tangent(y, *args, x_dot)`, linear in `x_dot`."""
+
+    tangent: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """No derivative with respect to this argument."""
+
+
+CONSTANT = Constant()
+Rule = Partial | Transpose | Jvp | Constant
+
+
+class ResultRule(Protocol):
+    """Argument types and parameters to the type of the result."""
+
+    def __call__(self, *types: ArrayType, **params: Any) -> ArrayType: ...
+
+
+class BatchRule(Protocol):
+    """The op on operands with a leading batch axis: a NumPy function like the op's own."""
+
+    def __call__(self, *args: Any, **params: Any) -> Any: ...
+
+
+class Template(Protocol):
+    """NumPy source of one application, from the source of its operands (see codegen.text)."""
+
+    def __call__(self, *args: Any, **params: Any) -> str: ...
+
+
+class Call(Protocol):
+    """The NumPy function's own signature, returning (operands, params) of the primitive."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One sample application for the generated tests: operand specs like "f[3,4]" and params."""
+
+    args: tuple[str, ...]
+    params: Mapping[str, Any]
+
+
+def case(*args: str, **params: Any) -> Case:
+    """A sample application: `case("f[3,4]", axis=(0,))`.
+
+    Specs: `f` float, `i` integer in range of the first operand's axis, `b` boolean; a suffix picks
+    values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned, `:distinct`
+    without ties, `:positive`.
+    """
+    return Case(args, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Where the generated tests evaluate a primitive: intervals for each operand, or cases."""
+
+    low: float | tuple[float, ...] = -2.0
+    high: float | tuple[float, ...] = 2.0
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Primitive:
+    """Everything that is known about one operation. Identity is equality."""
+
+    name: str
+    function: Callable[..., Any]  # what the tracer intercepts, and the reference meaning
+    arguments: tuple[str, ...]  # names; the last one repeats where `variadic`
+    result: ResultRule
+    rules: Mapping[str, Rule]
+    call: Call | None = None  # the NumPy signature -> operands and params
+    variadic: bool = False
+    elementwise: bool = False
+    joint: bool = False  # linear in all value operands together (concatenate, where)
+    view: bool = False  # NumPy's result may share memory with the first operand
+    risky: bool = False  # may raise a floating point warning where its operands are fine
+    infix: str = ""  # Python operator, if it has one
+    numpy: str | Template = ""  # source; default "np.name({x}, param=...)"
+    expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
+    c: str | None = None
+    batch: BatchRule | None = None
+    sympy: str | None = None
+    samples: Samples = field(default_factory=Samples)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Apply to arrays, or to traced values through NumPy's own protocol."""
+        for arg in args:
+            if hasattr(arg, "__array_function__") and not isinstance(arg, np.ndarray):
+                return arg.__array_function__(self, (type(arg),), args, params)
+        return self.function(*args, **params)
+
+    def infer(self, types: tuple[ArrayType, ...], params: Params) -> ArrayType:
+        """The type of the result; cached, since equal types give equal results."""
+        return _infer(self, types, params)
+
+    def rule(self, index: int) -> Rule:
+        """The rule for the operand at `index`."""
+        return self.rules[self.argument(index)]
+
+    def argument(self, index: int) -> str:
+        return self.arguments[min(index, len(self.arguments) - 1)]
+
+
+@lru_cache(maxsize=16384)
+def _infer(op: Primitive, types: tuple[ArrayType, ...], params: Params) -> ArrayType:
+    return op.result(*types, **dict(params))
+
+
+REGISTRY: dict[str, Primitive] = {}
+BY_FUNCTION: dict[Hashable, Primitive] = {}
+COMPOSITES: dict[Hashable, Callable[..., Any]] = {}
+
+
+def register(op: Primitive) -> Primitive:
+    """Adds a record. Raises RuleError if an argument has no rule, or a rule has no argument."""
+    missing = set(op.arguments) - set(op.rules)
+    unknown = set(op.rules) - set(op.arguments)
+    if missing or unknown:
+        raise RuleError(f"{op.name}: rules missing for {missing or '{}'}, unknown {unknown or '{}'}")
+    if op.name in REGISTRY:
+        raise RuleError(f"{op.name} is registered twice")
+    REGISTRY[op.name] = op
+    BY_FUNCTION[op] = op
+    BY_FUNCTION.setdefault(op.function, op)
+    return op
+
+
+def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: calls of these NumPy functions are traced through the decorated one."""
+
+    def mark(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            COMPOSITES[function] = implementation
+        return implementation
+
+    return mark
+
+
+# Families whose library is imported only when a program uses it: module prefix -> our module.
+_FAMILIES = {"scipy.special": "symdiff.ops.special", "scipy": "symdiff.ops.special"}
+
+
+def find(function: Any) -> Primitive | Callable[..., Any] | None:
+    """The primitive or composite that stands for `function`, if there is one."""
+    try:
+        found = BY_FUNCTION.get(function) or COMPOSITES.get(function)
+    except TypeError:  # unhashable: certainly not ours
+        return None
+    if found is None and _load_family(getattr(function, "__module__", None) or "scipy"):
+        return find(function)
+    return found
+
+
+def lookup(name: str) -> Primitive:
+    """The primitive of this name. Raises RuleError if there is none."""
+    if name not in REGISTRY:
+        for family in _FAMILIES.values():
+            importlib.import_module(family)
+    if name not in REGISTRY:
+        raise RuleError(f"there is no primitive called {name}")
+    return REGISTRY[name]
+
+
+_loaded: set[str] = set()
+
+
+def _load_family(module: str) -> bool:
+    """Import the records of a library that has just been met; True if that was news."""
+    family = next((ours for prefix, ours in _FAMILIES.items() if module.startswith(prefix)), None)
+    if family is None or family in _loaded:
+        return False
+    _loaded.add(family)
+    importlib.import_module(family)
+    return True
+
+
+# ---------------------------------------------------------------------------- constructors
+
+
+def _as_rule(partial: Any) -> Rule:
+    if isinstance(partial, (Partial, Transpose, Jvp, Constant)):
+        return partial
+    if callable(partial):
+        return Partial(partial)
+    return Partial(lambda *args, **params: partial)  # the numbers 1, -1, 0
+
+
+def elementwise(
+    function: Callable[..., Any],
+    *,
+    partials: Mapping[str, Any],
+    name: str = "",
+    result: ResultRule | None = None,
+    **fields: Any,
+) -> Primitive:
+    """An elementwise primitive, from one partial derivative per argument."""
+    name = name or function.__name__
+    return register(
+        Primitive(
+            name=name,
+            function=function,
+            arguments=tuple(partials),
+            result=result or ufunc_result(function),
+            rules={key: _as_rule(value) for key, value in partials.items()},
+            elementwise=True,
+            **fields,
+        )
+    )
+
+
+def constant(function: Callable[..., Any], *, name: str = "", **fields: Any) -> Primitive:
+    """An elementwise primitive whose result carries no derivative: comparisons, floor, sign."""
+    count = function.nin if isinstance(function, np.ufunc) else _count_arguments(function)
+    arguments = ("x",) if count == 1 else tuple(f"x{i + 1}" for i in range(count))
+    return elementwise(
+        function, partials=dict.fromkeys(arguments, CONSTANT), name=name, **fields
+    )
+
+
+def linear(
+    function: Callable[..., Any],
+    *,
+    transpose: Mapping[str, Any],
+    result: ResultRule,
+    name: str = "",
+    **fields: Any,
+) -> Primitive:
+    """A primitive linear in each argument that has a transpose rule (None: not differentiated)."""
+    rules: dict[str, Rule] = {}
+    for key, value in transpose.items():
+        if value is None:
+            rules[key] = CONSTANT
+        else:
+            rules[key] = value if isinstance(value, Transpose) else Transpose(value)
+    return register(
+        Primitive(
+            name=name or function.__name__,
+            function=function,
+            arguments=tuple(transpose),
+            result=result,
+            rules=rules,
+            **fields,
+        )
+    )
+
+
+def primitive(
+    function: Callable[..., Any],
+    *,
+    result: ResultRule,
+    arguments: Sequence[str] = (),
+    jvp: Mapping[str, Any] | None = None,
+    transpose: Mapping[str, Any] | None = None,
+    name: str = "",
+    **fields: Any,
+) -> Primitive:
+    """A primitive from a JVP or a transpose rule per argument; the others are constant."""
+    rules: dict[str, Rule] = {key: Jvp(value) for key, value in (jvp or {}).items()}
+    rules |= {key: Transpose(value) for key, value in (transpose or {}).items()}
+    names = tuple(arguments) or tuple(rules) or ("x",)
+    for key in names:
+        rules.setdefault(key, CONSTANT)
+    return register(
+        Primitive(
+            name=name or function.__name__,
+            function=function,
+            arguments=names,
+            result=result,
+            rules=rules,
+            **fields,
+        )
+    )
+
+
+def _count_arguments(function: Callable[..., Any]) -> int:
+    return len(inspect.signature(function).parameters)
+
+
+# ---------------------------------------------------------------------------- result rules
+
+
+def ufunc_result(function: Any) -> ResultRule:
+    """The result rule of a ufunc whose operands already have equal shapes and loop dtypes."""
+
+    def result(*types: ArrayType, **params: Any) -> ArrayType:
+        first = types[0]
+        dtype = resolve(function, tuple([each.dtype for each in types]))[-1]
+        weak = all(each.weak for each in types)
+        return array_type(dtype, first.shape, weak)
+
+    return result
+
+
+@lru_cache(maxsize=4096)
+def resolve(function: np.ufunc, operands: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+    """The loop dtypes of a ufunc, operands then result; Python `int`, `float` are weak operands.
+
+    Raises TypeError where the ufunc has no loop for them.
+    """
+    spec = tuple([np.dtype(bool) if each is bool else each for each in operands])
+    if all(each is int for each in spec):  # NumPy would pick object loops for comparisons
+        spec = (np.dtype(np.int64),) * len(spec)
+    return function.resolve_dtypes((*spec, *(None,) * function.nout))[: len(spec) + 1]
+
+
+def same_type(x: ArrayType, *others: ArrayType, **params: Any) -> ArrayType:
+    """The result has the type of the first operand."""
+    return x

@@ -1,0 +1,354 @@
+"""Primitives that move elements: shapes, indexing, joining, padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops.primitive import (
+    CONSTANT,
+    Primitive,
+    Samples,
+    Transpose,
+    case,
+    linear,
+    register,
+)
+
+Shape = tuple[int, ...]
+
+
+def _shape(x: Any) -> Shape:
+    return tuple(np.shape(x))
+
+
+# ---------------------------------------------------------------------------- reshape
+
+
+def _reshape_call(a: Any, /, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
+    if order not in ("C", "A"):
+        raise NotImplementedError("only order='C' is traced")
+    size = int(np.prod(_shape(a), dtype=int))
+    shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    if -1 in shape:
+        rest = int(np.prod([extent for extent in shape if extent != -1], dtype=int))
+        shape = tuple(size // max(rest, 1) if extent == -1 else int(extent) for extent in shape)
+    if int(np.prod(shape, dtype=int)) != size:
+        raise ValueError(f"cannot reshape array of size {size} into shape {shape}")
+    return (a,), {"shape": tuple(int(extent) for extent in shape)}
+
+
+reshape = linear(
+    np.reshape,
+    result=lambda x, shape: x.with_shape(shape),
+    transpose={"x": lambda y_bar, x, shape: np.reshape(y_bar, _shape(x))},
+    call=_reshape_call,
+    batch=lambda x, shape: np.reshape(x, (_shape(x)[0], *shape)),
+    numpy=lambda x, shape: (
+        f"{x}.reshape({', '.join(map(str, shape))})" if shape else f"{x}.reshape(())"
+    ),
+    view=True,
+    samples=Samples(
+        cases=(
+            case("f[3,4]", shape=(2, 6)),
+            case("f[4]", shape=(4, 1)),
+            case("f[0,3]", shape=(3, 0)),
+            case("f[1]", shape=()),
+        )
+    ),
+)
+
+
+# ---------------------------------------------------------------------------- transpose
+
+
+def _inverse(axes: Shape) -> Shape:
+    return tuple(axes.index(axis) for axis in range(len(axes)))
+
+
+def _transpose_call(a: Any, /, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
+    ndim = np.ndim(a)
+    axes = range(ndim)[::-1] if axes is None else [axis % ndim for axis in axes]
+    if sorted(axes) != list(range(ndim)):
+        raise ValueError("axes don't match array")
+    return (a,), {"axes": tuple(axes)}
+
+
+def _transpose_source(x: str, axes: Shape) -> str:
+    if axes == tuple(range(len(axes)))[::-1]:
+        return f"{x}.T"
+    moved = [axis for axis, source in enumerate(axes) if axis != source]
+    if len(moved) == 2:
+        first, second = (axis - len(axes) if axis >= len(axes) - 2 else axis for axis in moved)
+        return f"np.swapaxes({x}, {first}, {second})"
+    return f"np.transpose({x}, {axes})"
+
+
+transpose = linear(
+    np.transpose,
+    result=lambda x, axes: x.with_shape(tuple(x.shape[axis] for axis in axes)),
+    transpose={"x": lambda y_bar, x, axes: np.transpose(y_bar, _inverse(axes))},
+    call=_transpose_call,
+    batch=lambda x, axes: np.transpose(x, (0, *(axis + 1 for axis in axes))),
+    numpy=_transpose_source,
+    view=True,
+    samples=Samples(
+        cases=(
+            case("f[2,3]", axes=(1, 0)),
+            case("f[2,3,4]", axes=(1, 2, 0)),
+            case("f[0,3]", axes=(1, 0)),
+        )
+    ),
+)
+
+# ---------------------------------------------------------------------------- broadcast
+
+
+def _sum_to(y_bar: Any, shape: Shape) -> Any:
+    """The adjoint of broadcasting: sums over the axes that `shape` lacks or has as 1."""
+    lead = np.ndim(y_bar) - len(shape)
+    stretched = tuple(
+        lead + axis
+        for axis, (have, want) in enumerate(zip(_shape(y_bar)[lead:], shape, strict=True))
+        if want == 1 and have != 1
+    )
+    if lead:
+        y_bar = np.sum(y_bar, axis=(*range(lead), *stretched))
+        return np.reshape(y_bar, shape) if stretched else y_bar
+    return np.sum(y_bar, axis=stretched, keepdims=True) if stretched else y_bar
+
+
+def _broadcast_batch(x: Any, shape: Shape) -> Any:
+    count, *own = _shape(x)
+    inner = (1,) * (len(shape) - len(own)) + tuple(own)
+    return np.broadcast_to(np.reshape(x, (count, *inner)), (count, *shape))
+
+
+broadcast_to = linear(
+    np.broadcast_to,
+    result=lambda x, shape: x.with_shape(shape) if not x.weak else array_type(x.dtype, shape),
+    transpose={"x": lambda y_bar, x, shape: _sum_to(y_bar, _shape(x))},
+    call=lambda array, shape: (
+        (array,),
+        {"shape": (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))},
+    ),
+    batch=_broadcast_batch,
+    numpy=lambda x, shape: f"np.broadcast_to({x}, {shape})",
+    view=True,
+    samples=Samples(
+        cases=(
+            case("f[3]", shape=(2, 3)),
+            case("f[2,1]", shape=(4, 2, 3)),
+            case("f[]", shape=(3,)),
+            case("f[1]", shape=(0,)),
+        )
+    ),
+)
+
+# ---------------------------------------------------------------------------- indexing
+
+ARRAY = "array"  # stands in the static index for an integer array, which is an operand
+
+
+def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A NumPy index as (static entries, array operands): ellipsis expanded, slices as tuples."""
+    entries = index if isinstance(index, tuple) else (index,)
+    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
+    rest = (slice(None),) * (len(shape) - used)
+    expanded: list[Any] = []
+    for entry in entries:
+        expanded.extend(rest if entry is Ellipsis else (entry,))
+    while expanded and isinstance(expanded[-1], slice) and expanded[-1] == slice(None):
+        expanded.pop()
+    static: list[Any] = []
+    arrays: list[Any] = []
+    for entry in expanded:
+        if isinstance(entry, slice):
+            static.append(("slice", entry.start, entry.stop, entry.step))
+        elif entry is None or (np.ndim(entry) == 0 and isinstance(entry, (int, np.integer))):
+            static.append(entry if entry is None else int(entry))
+        else:
+            static.append(ARRAY)
+            arrays.append(entry)
+    return tuple(static), tuple(arrays)
+
+
+def decode_index(index: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The NumPy index that `encode_index` read."""
+    arrays = iter(indices)
+    return tuple(
+        slice(*entry[1:])
+        if isinstance(entry, tuple)
+        else next(arrays)
+        if entry == ARRAY
+        else entry
+        for entry in index
+    )
+
+
+def _getitem(x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    """x at an index; the entries marked as arrays are in `indices`."""
+    return x[decode_index(index, indices)]
+
+
+def _getitem_type(x: ArrayType, *indices: ArrayType, index: tuple[Any, ...]) -> ArrayType:
+    # NumPy itself decides the shape, on an array without memory
+    dummy = np.broadcast_to(np.int8(0), x.shape)
+    arrays = tuple(np.broadcast_to(np.int8(0), each.shape) for each in indices)
+    return x.with_shape(dummy[decode_index(index, arrays)].shape)
+
+
+def _index_add(base: Any, value: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
+    """base with value added at an index, duplicates included."""
+    total = np.array(base)
+    np.add.at(total, decode_index(index, indices), value)
+    return total
+
+
+def _slice_source(entry: tuple[Any, ...]) -> str:
+    start, stop, step = ("" if each is None else str(each) for each in entry[1:])
+    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+
+
+def index_source(index: tuple[Any, ...], indices: tuple[str, ...]) -> str:
+    """The source between the brackets."""
+    arrays = iter(indices)
+    parts = [
+        _slice_source(entry)
+        if isinstance(entry, tuple)
+        else next(arrays)
+        if entry == ARRAY
+        else str(entry)
+        for entry in index
+    ]
+    return ", ".join(parts) or "..."
+
+
+def _adjacent(index: tuple[Any, ...]) -> bool:
+    """Whether the advanced entries stand side by side, so that NumPy keeps their place."""
+    places = [i for i, entry in enumerate(index) if entry == ARRAY or isinstance(entry, int)]
+    return places == list(range(places[0], places[-1] + 1))
+
+
+def _batch_index(count: int, batched: tuple[bool, ...], indices: tuple[Any, ...]) -> list[Any]:
+    """The arrays of an index with a leading batch axis, and the batch's own index array."""
+    ndim = max(np.ndim(each) - own for each, own in zip(indices, batched, strict=True))
+    rows = np.reshape(np.arange(count), (count, *(1,) * ndim))
+    aligned = [
+        np.reshape(each, (count, *(1,) * (ndim - np.ndim(each) + 1), *_shape(each)[1:]))
+        if own
+        else each
+        for each, own in zip(indices, batched, strict=True)
+    ]
+    return [rows, *aligned]
+
+
+def _index_batch(
+    x: Any, *indices: Any, index: tuple[Any, ...], batched: tuple[bool, ...]
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]:
+    """The batched index of x, its arrays, and the axes to move to restore NumPy's place."""
+    if ARRAY not in index:
+        return (("slice", None, None, None), *index), (), ()
+    arrays = _batch_index(_shape(x)[0], batched, indices)
+    ndim = np.ndim(arrays[0]) - 1
+    place = 0
+    if _adjacent(index):
+        first = min(i for i, e in enumerate(index) if e == ARRAY or isinstance(e, int))
+        place = first
+    return (ARRAY, *index), tuple(arrays), (ndim, place)
+
+
+def _getitem_batch(x: Any, *indices: Any, index: Any, batched: tuple[bool, ...]) -> Any:
+    if not batched[0]:
+        x = np.broadcast_to(x, (_batch_count(indices, batched[1:]), *_shape(x)))
+    index, arrays, moves = _index_batch(x, *indices, index=index, batched=batched[1:])
+    y = getitem(x, *arrays, index=index)
+    if not moves or moves[1] == 0:
+        return y
+    ndim, place = moves
+    return np.moveaxis(y, range(1, 1 + ndim), range(1 + place, 1 + place + ndim))
+
+
+def _index_add_batch(
+    base: Any, value: Any, *indices: Any, index: Any, batched: tuple[bool, ...]
+) -> Any:
+    count = _batch_count((base, value, *indices), batched)
+    if not batched[0]:
+        base = np.broadcast_to(base, (count, *_shape(base)))
+    if not batched[1]:
+        value = np.broadcast_to(value, (count, *_shape(value)))
+    index, arrays, moves = _index_batch(base, *indices, index=index, batched=batched[2:])
+    if moves and moves[1]:
+        ndim, place = moves
+        value = np.moveaxis(value, range(1 + place, 1 + place + ndim), range(1, 1 + ndim))
+    return index_add(base, value, *arrays, index=index)
+
+
+def _batch_count(args: tuple[Any, ...], batched: tuple[bool, ...]) -> int:
+    return next(int(_shape(x)[0]) for x, own in zip(args, batched, strict=True) if own)
+
+
+ROWS = ("slice", None, None, None)
+INDEX_CASES = (
+    case("f[3,4]", index=(0,)),
+    case("f[3,4]", index=(ROWS, -1)),
+    case("f[5]", index=(("slice", 1, None, None),)),
+    case("f[5]", index=(("slice", None, None, -2), None)),
+    case("f[0]", index=(("slice", None, None, -1),)),
+    case("f[4]", "i[3]", index=(ARRAY,)),
+    case("f[4,3]", "i[2,2]", index=(ROWS, ARRAY)),
+    case("f[4,3]", "i[2]", "i[2]", index=(ARRAY, ARRAY)),
+)
+
+# The cotangent of x is added to in place: n reads of x cost n additions, not n arrays of zeros
+# (Paszke et al., "Getting to the Point", ICFP 2021).
+getitem = register(
+    Primitive(
+        name="getitem",
+        function=_getitem,
+        arguments=("x", "indices"),
+        variadic=True,
+        result=_getitem_type,
+        rules={
+            "x": Transpose(
+                lambda x_bar, y_bar, x, *indices, index: index_add(
+                    x_bar, y_bar, *indices, index=index
+                ),
+                accumulates=True,
+            ),
+            "indices": CONSTANT,
+        },
+        batch=_getitem_batch,
+        numpy=lambda x, *indices, index: f"{x}[{index_source(index, indices)}]",
+        view=True,
+        samples=Samples(cases=INDEX_CASES),
+    )
+)
+
+index_add = register(
+    Primitive(
+        name="index_add",
+        function=_index_add,
+        arguments=("base", "value", "indices"),
+        variadic=True,
+        joint=True,
+        result=lambda base, *rest, index: base,
+        rules={
+            "base": Transpose(lambda y_bar, base, value, *indices, index: y_bar),
+            "value": Transpose(
+                lambda y_bar, base, value, *indices, index: getitem(y_bar, *indices, index=index)
+            ),
+            "indices": CONSTANT,
+        },
+        batch=_index_add_batch,
+        samples=Samples(
+            cases=(
+                case("f[4]", "f[2]", index=(("slice", 1, 3, None),)),
+                case("f[4]", "f[3]", "i[3]", index=(ARRAY,)),
+                case("f[3,2]", "f[2]", index=(1,)),
+            )
+        ),
+    )
+)

@@ -1,0 +1,3 @@
+"""The pipeline: named stages from a traced function to source."""
+
+from __future__ import annotations

@@ -1,0 +1,337 @@
+"""schedule: a graph to statements. Order, names, inlining, in-place updates and frees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symdiff.ir.graph import Graph, Note
+from symdiff.ir.node import SMALL, Const, Input, Node
+from symdiff.ops import elementwise as e
+from symdiff.ops import shaping
+from symdiff.ops.primitive import Primitive
+from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, render
+from symdiff.schedule.implicit import operands, operation
+from symdiff.schedule.names import Names
+from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Statement, Update
+
+WIDTH = 79  # columns of a line with an inlined value
+DEPTH = 3  # nesting of inlined values
+INDENT = 4
+LARGE = 1 << 18  # bytes from which an array is worth freeing early
+
+
+def schedule(graph: Graph) -> Program:
+    """The statements that compute the graph's outputs, as a good colleague would order them."""
+    return _Scheduler(graph).run()
+
+
+@dataclass(slots=True)
+class _Value:
+    """An unnamed value waiting to be inlined into its one reader."""
+
+    expression: Expression
+    source: Source
+    depth: int
+
+
+class _Scheduler:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.names = Names(graph.notes)
+        self.named: dict[Node, str] = {}
+        self.pending: dict[Node, _Value] = {}
+        self.statements: list[Statement] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.reads: dict[Node, tuple[Node, ...]] = {}
+        self.uses: dict[Node, int] = {}
+        self.outputs = set(graph.outputs)
+
+    # ------------------------------------------------------------------ driving
+
+    def run(self) -> Program:
+        parameters = tuple(self._name_input(each) for each in self.graph.inputs)
+        order = self._count_reads()
+        for each in self._emission_order(order):
+            self._emit(each)
+        returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
+        statements = _quiet(_frees(self.statements, returns, self.named), self.graph.notes)
+        return Program(self.graph.name, parameters, statements, returns, dict(self.constants))
+
+    def _name_input(self, each: Input) -> str:
+        self.named[each] = self.names.fresh(each.name)
+        return self.named[each]
+
+    def _count_reads(self) -> list[Node]:
+        """What each emitted node reads, found from the outputs: implicit steps drop out."""
+        order: list[Node] = []
+        stack = list(self.graph.outputs)
+        for each in stack:
+            self.uses[each] = self.uses.get(each, 0) + 1
+        seen: set[Node] = set()
+        while stack:
+            each = stack.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            order.append(each)
+            self.reads[each] = operands(each)
+            for arg in self.reads[each]:
+                self.uses[arg] = self.uses.get(arg, 0) + 1
+                stack.append(arg)
+        order.sort(key=lambda each: each.serial)
+        return order
+
+    def _emission_order(self, order: list[Node]) -> list[Node]:
+        """Noted values in program order, each with what it needs just before it."""
+        notes = self.graph.notes
+        anchors = [each for each in order if each in notes or each in self.outputs]
+        emitted: set[Node] = set()
+        out: list[Node] = []
+        for anchor in anchors:
+            stack = [(anchor, False)]
+            while stack:
+                each, ready = stack.pop()
+                if ready:
+                    out.append(each)
+                elif each not in emitted:
+                    emitted.add(each)
+                    stack.append((each, True))
+                    stack.extend((arg, False) for arg in reversed(self.reads[each]))
+        return [each for each in out if not isinstance(each, (Input, Const))]
+
+    # ------------------------------------------------------------------ one value
+
+    def _emit(self, each: Node) -> None:
+        if each.op is shaping.index_add:
+            self._emit_update(each)
+            return
+        value = self._value(each)
+        if self._inlines(each):
+            self.pending[each] = value
+        else:
+            self._assign(each, value.expression)
+
+    def _inlines(self, each: Node) -> bool:
+        if self.uses[each] > 1 or each in self.outputs:
+            return False
+        note = self.graph.notes.get(each)
+        return note is None or not note.name or (note.derived and not note.suffix) or (
+            note.derived and self.uses[each] == 1
+        )
+
+    def _value(self, each: Node) -> _Value:
+        """The expression of a node; operands that would make it too long are named first."""
+        reads = self.reads[each]
+        while True:
+            parts = [self._operand(arg) for arg in reads]
+            op = operation(each)
+            source = render(op, each.params, [part.source for part in parts],
+                            [arg.type for arg in reads])
+            depth = 1 + max((part.depth for part in parts), default=0)
+            waiting = [arg for arg in reads if arg in self.pending]
+            room = WIDTH - INDENT - len(self.names.stem(each)) - 3
+            if not waiting or (depth <= DEPTH and len(source.text) <= room):
+                break
+            longest = max(waiting, key=lambda arg: len(self.pending[arg].source.text))
+            self._assign(longest, self.pending.pop(longest).expression)
+        for arg in waiting:
+            del self.pending[arg]
+        expression = Expression(each, tuple(part.expression for part in parts))
+        return _Value(expression, source, depth)
+
+    def _operand(self, arg: Node) -> _Value:
+        if arg in self.pending:
+            return self.pending[arg]
+        if isinstance(arg, Const):
+            source = self._constant(arg)
+        else:
+            source = Source(self.named[arg])
+        return _Value(Expression(arg, literal=source.within(ATOM)), source, 0)
+
+    def _assign(self, each: Node, expression: Expression) -> str:
+        name = self.names.give(each)
+        self.named[each] = name
+        self.statements.append(Assign(name, expression, self._comment(each), each))
+        return name
+
+    def _comment(self, each: Node) -> object:
+        note = self.graph.notes.get(each)
+        return note.position if note and note.suffix else None
+
+    # ------------------------------------------------------------------ constants
+
+    def _constant(self, each: Const) -> Source:
+        if each.uniform:
+            return literal(each.value)
+        if each.value.size <= SMALL:
+            text = f"np.array({_list_source(each.value)}, dtype={dtype_source(each.type.dtype)})"
+            return Source(text)
+        if each not in self.named:
+            self.named[each] = self.names.fresh("CONSTANT")
+            self.constants[self.named[each]] = each.value
+        return Source(self.named[each])
+
+    # ------------------------------------------------------------------ updates in place
+
+    def _emit_update(self, each: Node) -> None:
+        """index_add: in place where the base is this function's own and nobody reads it again."""
+        base, value, *indices = self.reads[each]
+        part = self._value_of(value)
+        index = shaping.index_source(each.param("index"),
+                                     tuple(self._value_of(i).source.text for i in indices))
+        fresh = not self._owns(base)
+        if fresh:
+            name = self._fresh_base(each, base)
+        else:
+            name = self.named[base]
+        self.named[each] = name
+        zero = isinstance(base, Const) and base.uniform and base.value == 0
+        operator = "=" if zero and not indices else "+="
+        if indices and not _distinct(indices):
+            operator = "add.at"
+        self.statements.append(Update(name, index, operator, part.expression, self._comment(each)))
+
+    def _value_of(self, arg: Node) -> _Value:
+        value = self._operand(arg)
+        self.pending.pop(arg, None)
+        return value
+
+    def _owns(self, base: Node) -> bool:
+        """Whether the base is a buffer made here, and this is its last reader."""
+        return (
+            not isinstance(base, (Input, Const))
+            and self.uses[base] == 1
+            and base not in self.outputs
+            and base in self.named
+            and _allocates(base)
+        )
+
+    def _fresh_base(self, each: Node, base: Node) -> str:
+        name = self.names.give(each)
+        if isinstance(base, Const) and base.uniform:
+            shape = each.type.shape
+            dtype = "" if each.type.dtype == np.float64 else f", dtype={dtype_source(each.type.dtype)}"
+            size = shape[0] if len(shape) == 1 else shape
+            made = (
+                f"np.zeros({size}{dtype})"
+                if base.value == 0
+                else f"np.full({size}, {literal(base.value).text}{dtype})"
+            )
+        elif base in self.pending:
+            made_value = self.pending.pop(base)
+            copied = "" if _allocates(base) else ".copy()"
+            made = made_value.source.within(ATOM if copied else 0) + copied
+        else:
+            made = f"{self._operand(base).source.within(ATOM)}.copy()"
+        self.statements.append(Assign(name, Expression(each, literal=made), self._comment(each), each))
+        return name
+
+    # ------------------------------------------------------------------ results
+
+    def _returned(self, index: int, each: Node) -> Expression:
+        """A result that aliases nothing: not an argument, a constant, nor another result."""
+        source = self._operand(each).source
+        again = each in self.graph.outputs[:index]
+        if not each.type.shape:
+            return Expression(each, literal=_scalar_result(each, source))
+        if isinstance(each, Const):
+            return Expression(each, literal=_full(each, source))
+        if again or self._may_alias(each):
+            return Expression(each, literal=f"{source.within(ATOM)}.copy()")
+        return Expression(each, literal=source.text)
+
+    def _may_alias(self, each: Node) -> bool:
+        """Whether NumPy's result may share memory with an argument or with another result."""
+        while isinstance(each.op, Primitive) and each.op.view:
+            each = self.reads[each][0]
+            if each in self.outputs:
+                return True
+        return isinstance(each, (Input, Const))
+
+
+def literal(value: object) -> Source:
+    """A scalar constant as a person writes it: 2 for 2.0, since it takes its partner's dtype."""
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, float):
+        if number != number or number in (float("inf"), float("-inf")):
+            text = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(number)]
+        elif number == int(number) and abs(number) < 1e15 and str(number) != "-0.0":
+            text = str(int(number))
+        elif isinstance(value, np.generic):
+            text = str(value)  # the shortest digits that are unique in its dtype
+        else:
+            text = repr(number)
+    else:
+        text = repr(number)
+    return Source(text, UNARY if text.startswith("-") else ATOM)
+
+
+def _list_source(value: np.ndarray) -> str:
+    return np.array2string(value, separator=", ", threshold=SMALL + 1, floatmode="unique").replace(
+        "\n", ""
+    ) if value.dtype.kind in "biu" else repr(value.tolist())
+
+
+def _scalar_result(each: Node, source: Source) -> str:
+    if isinstance(each, Const) and not each.type.weak:
+        return f"{dtype_source(each.type.dtype)}({source.text})"
+    if isinstance(each, Const) and each.type.dtype.kind == "f":
+        return repr(each.value)
+    return source.text
+
+
+def _full(each: Const, source: Source) -> str:
+    shape, dtype = each.type.shape, dtype_source(each.type.dtype)
+    size = shape[0] if len(shape) == 1 else shape
+    if not each.uniform:
+        return f"{source.text}.copy()"
+    if each.value == 0:
+        return f"np.zeros({size}, dtype={dtype})"
+    return f"np.full({size}, {source.text}, dtype={dtype})"
+
+
+def _allocates(each: Node) -> bool:
+    """Whether computing the node makes a new array, and not a view or a scalar."""
+    return bool(each.type.shape) and not (isinstance(each.op, Primitive) and each.op.view)
+
+
+def _distinct(indices: Sequence[Node]) -> bool:
+    """Whether index arrays certainly name each place once: one of them counts 0, 1, 2, …"""
+    return any(
+        isinstance(each, Const)
+        and not each.uniform
+        and each.value.ndim == 1
+        and len(np.unique(each.value)) == len(each.value)
+        and all(other.type.shape == each.type.shape for other in indices)
+        for each in indices
+    )
+
+
+def _frees(
+    statements: list[Statement], returns: Sequence[Expression], named: dict[Node, str]
+) -> list[Statement]:
+    """`del` after the last use of large arrays that live on for no reason."""
+    return statements
+
+
+def _quiet(statements: list[Statement], notes: dict[Node, Note]) -> tuple[Statement, ...]:
+    """Derivative statements from the first that could warn on, under np.errstate."""
+    for i, statement in enumerate(statements):
+        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, notes):
+            return (*statements[:i], Quiet(tuple(statements[i:])))
+    return tuple(statements)
+
+
+def _risky(expression: Expression, notes: dict[Node, Note]) -> bool:
+    each = expression.node
+    note = notes.get(each)
+    own = isinstance(each.op, Primitive) and each.op.risky and not expression.literal
+    if own and (note is None or note.suffix):
+        return True
+    return any(_risky(part, notes) for part in expression.operands)
+
+
+__all__ = ["Delete", "e", "schedule"]
