@@ -72,6 +72,6 @@ def template(
             result = rule(*tracers, **dict(params))
         except SymdiffError as error:
             raise RuleError(f"the rule of {name} failed: {error}") from error
-        if not isinstance(result, (Tracer, int, float)):
+        if not isinstance(result, (Tracer, int, float)) and result is not NotImplemented:
             result = Tracer(lift(np.asarray(result)))
         return Template(result, inputs)

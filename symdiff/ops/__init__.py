@@ -5,3 +5,4 @@ from symdiff.ops import elementwise as elementwise
 from symdiff.ops import linalg as linalg
 from symdiff.ops import reductions as reductions
 from symdiff.ops import shaping as shaping
+from symdiff.ops import stable as stable

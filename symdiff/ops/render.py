@@ -58,10 +58,11 @@ def render(
     if callable(op.numpy):
         text = op.numpy(*[each.within(ATOM) for each in args], **dict(params))
         return Source(text, ATOM)
-    if op.numpy:
+    if "{" in op.numpy:
         return Source(_fill(op, args))
     operands = [each.text for each in args]
-    return Source(f"{function_source(op)}({', '.join([*operands, *_keywords(params, types)])})")
+    function = op.numpy or function_source(op)
+    return Source(f"{function}({', '.join([*operands, *_keywords(params, types)])})")
 
 
 def _infix(symbol: str, args: Sequence[Source]) -> Source:

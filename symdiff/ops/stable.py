@@ -1,0 +1,177 @@
+"""Compositions that are primitives for the sake of accuracy, written out in plain NumPy.
+
+Rewrites put them in the place of naive forms; their derivatives stay finite and accurate where
+those of the naive forms overflow. Before a program is scheduled each becomes the NumPy code of its
+formula. With `expanded=False` three of them stand for SciPy's function of the same name instead,
+and are printed as the call that the user wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops.primitive import Jvp, Partial, Primitive, Samples, case, register
+from symdiff.ops.reductions import Axes, expand, reduced_shape
+
+
+def _either(name: str, formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula where `expanded`, and else SciPy's function of this name."""
+
+    def function(x: Any, *, expanded: bool, **params: Any) -> Any:
+        if expanded:
+            return formula(x, **params)
+        from scipy import special
+
+        return getattr(special, name)(x, **params)
+
+    return function
+
+
+def _where_expanded(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula as an expansion, which declines where SciPy is to be called."""
+
+    def expansion(x: Any, *, expanded: bool, **params: Any) -> Any:
+        return formula(x, **params) if expanded else NotImplemented
+
+    return expansion
+
+
+# ---------------------------------------------------------------------------- sigmoid
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+# The logistic function. Its naive form has the right limits, but not its naive derivative.
+sigmoid: Primitive = register(
+    Primitive(
+        name="sigmoid",
+        function=_sigmoid,
+        expansion=_sigmoid,
+        arguments=("x",),
+        elementwise=True,
+        result=lambda x: array_type(x.dtype, x.shape),
+        rules={"x": Partial(lambda y, x: y * (1 - y))},
+        c="1 / (1 + exp(-{x}))",
+        risky=True,
+    )
+)
+
+# ---------------------------------------------------------------------------- softmax
+
+
+def _softmax(x: Any, axis: Axes) -> Any:
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, axis: Axes) -> Any:
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _softmax_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, expanded: bool) -> Any:
+    return y * (x_dot - np.sum(y * x_dot, axis=axis, keepdims=True))
+
+
+def _log_softmax_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, expanded: bool) -> Any:
+    # expanded, the softmax shares its exponentials with the log-softmax
+    p = softmax(x, axis=axis, expanded=True) if expanded else np.exp(y)
+    return x_dot - np.sum(p * x_dot, axis=axis, keepdims=True)
+
+
+def _along_axis(x: ArrayType, axis: Axes, expanded: bool) -> ArrayType:
+    return array_type(x.dtype, x.shape)
+
+
+def _shifted_axes(axis: Axes) -> Axes:
+    return tuple(each + 1 for each in axis)
+
+
+ALONG_AXIS = Samples(
+    cases=(
+        case("f[3,4]", axis=(1,), expanded=True),
+        case("f[3,4]", axis=(0, 1), expanded=True),
+        case("f[2,3]", axis=(0,), expanded=False),
+        case("f[1]", axis=(0,), expanded=False),
+        case("f[0,3]", axis=(1,), expanded=True),
+    )
+)
+
+softmax: Primitive = register(
+    Primitive(
+        name="softmax",
+        function=_either("softmax", _softmax),
+        expansion=_where_expanded(_softmax),
+        arguments=("x",),
+        result=_along_axis,
+        rules={"x": Jvp(_softmax_tangent)},
+        numpy="scipy.special.softmax",
+        batch=lambda x, axis, expanded: softmax(x, axis=_shifted_axes(axis), expanded=expanded),
+        samples=ALONG_AXIS,
+    )
+)
+
+log_softmax: Primitive = register(
+    Primitive(
+        name="log_softmax",
+        function=_either("log_softmax", _log_softmax),
+        expansion=_where_expanded(_log_softmax),
+        arguments=("x",),
+        result=_along_axis,
+        rules={"x": Jvp(_log_softmax_tangent)},
+        numpy="scipy.special.log_softmax",
+        batch=lambda x, axis, expanded: log_softmax(x, axis=_shifted_axes(axis), expanded=expanded),
+        samples=ALONG_AXIS,
+    )
+)
+
+# ---------------------------------------------------------------------------- logsumexp
+
+
+def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # an infinite maximum would make inf - inf
+    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.reshape(y, reduced_shape(np.shape(x), axis, keepdims))
+
+
+def _logsumexp_tangent(
+    y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool, expanded: bool
+) -> Any:
+    p = np.exp(x - expand(y, x, axis, keepdims))
+    return np.sum(p * x_dot, axis=axis, keepdims=keepdims)
+
+
+def _logsumexp_batch(x: Any, axis: Axes, keepdims: bool, expanded: bool) -> Any:
+    return logsumexp(x, axis=_shifted_axes(axis), keepdims=keepdims, expanded=expanded)
+
+
+logsumexp: Primitive = register(
+    Primitive(
+        name="logsumexp",
+        function=_either("logsumexp", _logsumexp),
+        expansion=_where_expanded(_logsumexp),
+        arguments=("x",),
+        result=lambda x, axis, keepdims, expanded: array_type(
+            x.dtype, reduced_shape(x.shape, axis, keepdims)
+        ),
+        rules={"x": Jvp(_logsumexp_tangent)},
+        numpy="scipy.special.logsumexp",
+        batch=_logsumexp_batch,
+        samples=Samples(
+            cases=(
+                case("f[3,4]", axis=(0,), keepdims=False, expanded=True),
+                case("f[3,4]", axis=(1,), keepdims=True, expanded=True),
+                case("f[3,4]", axis=(0, 1), keepdims=False, expanded=False),
+                case("f[3,4]", axis=(1,), keepdims=True, expanded=False),
+                case("f[1]", axis=(0,), keepdims=False, expanded=True),
+            )
+        ),
+    )
+)

@@ -1,0 +1,63 @@
+"""expand: primitives that are no single NumPy call become the NumPy code they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from symdiff.frontend.rules import Template, template
+from symdiff.ir.graph import Graph, Note
+from symdiff.ir.node import Node, node
+from symdiff.ops.primitive import Primitive
+
+
+def expand(graph: Graph) -> Graph:
+    """The graph with every applicable `Primitive.expansion` written out.
+
+    What replaces a node takes its name; what it is computed from takes its source line.
+    """
+    while any(_formula(each) for each in graph.nodes()):  # a formula may hold further ones
+        graph = _expand_once(graph)
+    return graph
+
+
+def _expand_once(graph: Graph) -> Graph:
+    notes = dict(graph.notes)
+    new: dict[Node, Node] = {}
+    for each in graph.nodes():
+        args = tuple([new[arg] for arg in each.args])
+        formula = _formula(each)
+        if formula is not None:
+            new[each] = formula.replay(list(args))
+        else:
+            new[each] = each if args == each.args else node(each.op, args, each.params, each.type)
+        note = graph.notes.get(each)
+        if note is not None and new[each] is not each:
+            of = new.get(note.of, note.of) if note.of is not None else None
+            made = Note(note.name, note.suffix, note.position, of, note.derived)
+            notes.setdefault(new[each], made)
+            for inner in _between(new[each], args):
+                notes.setdefault(inner, Note("", note.suffix, note.position))
+    outputs = tuple([new[each] for each in graph.outputs])
+    effects = tuple([new[each] for each in graph.effects])
+    return Graph(graph.name, graph.inputs, outputs, effects, notes)
+
+
+def _formula(each: Node) -> Template | None:
+    """The traced expansion of a node, None where it is printed as a call."""
+    if not isinstance(each.op, Primitive) or each.op.expansion is None:
+        return None
+    types = tuple([arg.type for arg in each.args])
+    found = template(each.op.expansion, types, each.params, each.op.name)
+    return None if found.number is NotImplemented else found
+
+
+def _between(top: Node, bottom: tuple[Node, ...]) -> Iterator[Node]:
+    """The nodes above `bottom` that `top` is computed from."""
+    seen = {top, *bottom}
+    stack = list(top.args)
+    while stack:
+        each = stack.pop()
+        if each not in seen:
+            seen.add(each)
+            yield each
+            stack.extend(each.args)
