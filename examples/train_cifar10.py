@@ -241,13 +241,13 @@ def descend(
 ) -> Iterator[float]:
     """Move `params` in place against the gradient, batch by batch, and yield each batch's loss."""
     rng = np.random.default_rng(options.seed)
-    starts = range(0, len(images.train_x), options.batch)
-    steps = options.epochs * len(starts)
+    firsts = range(0, len(images.train_x), options.batch)
+    steps = options.epochs * len(firsts)
     step = 0
     for _ in range(options.epochs):
         order = rng.permutation(len(images.train_x))
-        for start in starts:
-            batch = order[start : start + options.batch]
+        for first in firsts:
+            batch = order[first : first + options.batch]
             loss, bar = gradient(params, images.train_x[batch], images.train_labels[batch])
             rate = options.rate * (1 - step / steps)  # smaller and smaller: it settles at the end
             for name in params:
@@ -319,13 +319,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="CIFAR-10's folder cifar-10-batches-py (default: scikit-learn's digits)",
     )
     parser.add_argument("--model", choices=[*MODELS, "both"], default="both")
-    parser.add_argument("--epochs", type=positive, default=20)
-    parser.add_argument("--batch", type=positive, default=100, help="images in a mini-batch")
+    parser.add_argument("--epochs", type=at_least(1), default=20)
+    parser.add_argument("--batch", type=at_least(1), default=100, help="images in a mini-batch")
     parser.add_argument(
         "--rate", type=float, help="of the first step (default: 0.01, for digits 0.1)"
     )
-    parser.add_argument("--hidden", type=positive, default=200, help="neurons of two-layer")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hidden", type=at_least(1), default=200, help="neurons of two-layer")
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument(
         "--check", action="store_true", help="compare each step with a gradient written by hand"
     )
@@ -335,10 +335,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def positive(text: str) -> int:
-    """A count on the command line."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
+def at_least(least: int) -> Callable[[str], int]:
+    """A reader of numbers on the command line."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
     return number
 
 

@@ -258,8 +258,10 @@ def test_digits_without_scikit_learn(run, monkeypatch):
     assert_one_clear_line(run(), "pip install scikit-learn", "--data")
 
 
-@pytest.mark.parametrize("option", ["--epochs", "--batch", "--hidden"])
-def test_counts_are_positive(run, option):
-    code, _, err = run(option, 0)
+@pytest.mark.parametrize(
+    ("option", "least"), [("--epochs", 1), ("--batch", 1), ("--hidden", 1), ("--seed", 0)]
+)
+def test_numbers_that_make_no_sense(run, option, least):
+    code, _, err = run(option, least - 1)
     assert code == 2
-    assert err.endswith(f"error: argument {option}: 0 is not positive\n")
+    assert err.endswith(f"error: argument {option}: {least - 1} is less than {least}\n")
