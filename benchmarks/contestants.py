@@ -1,0 +1,106 @@
+"""Who is timed: each turns a workload into a function of its arguments to value and gradients."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from workloads import Gradient, Workload, over
+
+# Relative to the largest entry of the same gradient: sums in another order, not other formulas.
+TOLERANCE = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-9}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to differentiate, and the module that it must not be charged for importing."""
+
+    name: str
+    module: str
+    build: Callable[[Workload], Gradient]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the module can be found, without importing it."""
+        return find_spec(self.module.partition(".")[0]) is not None
+
+    def load(self) -> None:
+        """Import the module."""
+        importlib.import_module(self.module)
+
+
+def with_symdiff(workload: Workload) -> Gradient:
+    """The function as it stands."""
+    symdiff = importlib.import_module("symdiff")
+    gradient: Gradient = symdiff.value_and_grad(workload.function, argnums=workload.argnums)
+    return gradient
+
+
+def with_autograd(workload: Workload) -> Gradient:
+    """The same code over `autograd.numpy`."""
+    autograd = importlib.import_module("autograd")
+    function = over(workload.function, importlib.import_module("autograd.numpy"))
+    gradient: Gradient = autograd.value_and_grad(function, argnum=workload.argnums)
+    return gradient
+
+
+def with_jax(workload: Workload) -> Gradient:
+    """The same code over `jax.numpy`, compiled; NumPy arrays in and out as for everyone else."""
+    jax = importlib.import_module("jax")
+    jax.config.update("jax_enable_x64", True)
+    function = over(workload.function, importlib.import_module("jax.numpy"))
+    compiled = jax.jit(jax.value_and_grad(function, argnums=workload.argnums))
+
+    def gradient(*arguments: Any) -> Any:
+        return jax.tree.map(np.asarray, compiled(*arguments))
+
+    return gradient
+
+
+HAND = "hand"
+PRODUCTS = "products alone"
+PEERS = (
+    Contestant("symdiff", "symdiff", with_symdiff),
+    Contestant("autograd", "autograd.numpy", with_autograd),
+    Contestant("JAX", "jax.numpy", with_jax),
+)
+
+
+def contestants(workload: Workload) -> dict[str, Contestant]:
+    """All that can be tried on a workload, the reference first."""
+    forms = {HAND: workload.by_hand} | {
+        f"{HAND} ({form})": gradient for form, gradient in workload.also_by_hand.items()
+    }
+    by_hand = [Contestant(name, "numpy", as_written(form)) for name, form in forms.items()]
+    peers = [peer for peer in PEERS if peer.is_installed]
+    return {entry.name: entry for entry in (*by_hand, *peers)}
+
+
+def as_written(gradient: Gradient) -> Callable[[Workload], Gradient]:
+    """A contestant's `build` that has nothing to do."""
+    return lambda workload: gradient
+
+
+def disagreement(answer: tuple[Any, Any], reference: tuple[Any, Any]) -> str | None:
+    """What is wrong with an answer, or None."""
+    ours, theirs = list(leaves(answer)), list(leaves(reference))
+    if len(ours) != len(theirs):
+        return f"{len(ours)} results instead of {len(theirs)}"
+    for i, (a, b) in enumerate(zip(ours, theirs)):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"result {i} is {a.dtype}{list(a.shape)} instead of {b.dtype}{list(b.shape)}"
+        error = np.max(np.abs(a - b)) / (np.max(np.abs(b)) or 1)
+        if not error <= TOLERANCE[b.dtype]:
+            return f"result {i} is off by {error:.1e}"
+    return None
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The arrays of nested tuples and lists, in order."""
+    if isinstance(tree, (tuple, list)):
+        for branch in tree:
+            yield from leaves(branch)
+    else:
+        yield np.asarray(tree)

@@ -1,0 +1,404 @@
+"""What is timed: plain NumPy functions, their data, and their gradients as an expert writes them.
+
+A function here is what a user would write, and symdiff gets it as it stands. The peers get the
+same code with their own array module in the place of `np` (`over`). A gradient written by hand does
+all that a good colleague does who knows NumPy well, arithmetic in place included, but keeps no
+buffers between two calls.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Gradient = Callable[..., tuple[Any, Any]]  # arguments -> value, gradients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A function, its arguments, and what differentiates it by hand."""
+
+    name: str
+    function: Callable[..., Any]
+    argnums: int | tuple[int, ...]
+    by_hand: Gradient  # ratios are to this one
+    also_by_hand: Mapping[str, Gradient] = field(default_factory=dict)
+    products: Callable[..., Any] | None = None  # no more than the matrix products of `by_hand`
+    data: Callable[..., tuple[Any, ...]]  # a random generator, then sizes -> arguments
+    sizes: tuple[int, ...] = ()
+    small: tuple[int, ...] = ()  # sizes at which a test is quick
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments, the same ones in every run."""
+        return self.data(np.random.default_rng(0), *self.sizes)
+
+    def small_arguments(self) -> tuple[Any, ...]:
+        """Arguments of the same form, at sizes that suit finite differences."""
+        return self.data(np.random.default_rng(0), *self.small)
+
+
+def over(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
+    """`function` with `module` in the place of NumPy: its code over other globals."""
+    assert isinstance(function, FunctionType)
+    return FunctionType(function.__code__, {**function.__globals__, "np": module})
+
+
+# The two functions of the lecture, on Python floats.
+
+
+def product(x: float, y: float, z: float) -> float:
+    """The lecture's first example."""
+    return (x + y) * z
+
+
+def product_by_hand(x: float, y: float, z: float) -> tuple[float, tuple[float, ...]]:
+    """Shares the sum."""
+    s = x + y
+    return s * z, (z, z, s)
+
+
+def product_data(rng: np.random.Generator) -> tuple[float, ...]:
+    """The lecture's numbers."""
+    return 1.0, -3.0, 4.0
+
+
+def neuron(w0: float, x0: float, w1: float, x1: float, b: float) -> Any:
+    """The lecture's sigmoid neuron."""
+    return 1 / (1 + np.exp(-(w0 * x0 + w1 * x1 + b)))
+
+
+def neuron_by_hand(
+    w0: float, x0: float, w1: float, x1: float, b: float
+) -> tuple[float, tuple[float, ...]]:
+    """Python floats throughout: on them `math.exp` is many times as fast as `np.exp`."""
+    p = 1 / (1 + math.exp(-(w0 * x0 + w1 * x1 + b)))
+    d = p * (1 - p)
+    return p, (d * x0, d * w0, d * x1, d * w1, d)
+
+
+def neuron_by_hand_in_numpy(
+    w0: float, x0: float, w1: float, x1: float, b: float
+) -> tuple[float, tuple[float, ...]]:
+    """With the function's own `np.exp`, which makes everything after it a NumPy scalar."""
+    p = 1 / (1 + np.exp(-(w0 * x0 + w1 * x1 + b)))
+    d = p * (1 - p)
+    return p, (d * x0, d * w0, d * x1, d * w1, d)
+
+
+def neuron_data(rng: np.random.Generator) -> tuple[float, ...]:
+    """The lecture's numbers."""
+    return 2.0, -1.0, -3.0, -2.0, -3.0
+
+
+# Rosenbrock's function.
+
+
+def rosenbrock(x: Array) -> Any:
+    """The valley of many variables, as SciPy's documentation writes it."""
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_by_hand(x: Array) -> tuple[Any, Array]:
+    """Sums by dot product, and no more than three arrays at a time."""
+    a = x[:-1]
+    t = a * a
+    np.subtract(x[1:], t, out=t)
+    u = 1 - a
+    value = 100 * (t @ t) + u @ u
+    t *= 200
+    grad = np.empty_like(x)
+    grad[0] = 0
+    grad[1:] = t
+    t *= a
+    t += u
+    t += t
+    grad[:-1] -= t
+    return value, grad
+
+
+def rosenbrock_in_textbook_form(x: Array) -> tuple[Any, Array]:
+    """One expression for each formula."""
+    a = x[:-1]
+    t = x[1:] - a * a
+    u = 1 - a
+    value = np.sum(100 * t * t + u * u)
+    grad = np.zeros_like(x)
+    grad[:-1] = -400 * a * t - 2 * u
+    grad[1:] += 200 * t
+    return value, grad
+
+
+def rosenbrock_data(rng: np.random.Generator, n: int) -> tuple[Array]:
+    """A point far from the minimum."""
+    return (rng.standard_normal(n),)
+
+
+# Logistic regression, labels -1 and 1.
+
+
+def logistic_loss(w: Array, b: float, x: Array, y: Array) -> Any:
+    """Mean negative log-likelihood."""
+    margin = y * (x @ w + b)
+    return np.mean(np.log(1 + np.exp(-margin)))
+
+
+def logistic_by_hand(w: Array, b: float, x: Array, y: Array) -> tuple[Any, tuple[Array, Any]]:
+    """Two vectors of the length of the data serve all steps; only the short results are scaled."""
+    n = len(y)
+    odds = x @ w
+    odds += b
+    odds *= y
+    np.negative(odds, out=odds)
+    np.exp(odds, out=odds)
+    total = 1 + odds
+    odds /= total
+    odds *= y
+    value = np.log(total, out=total).sum() / n
+    return value, (odds @ x / -n, odds.sum() / -n)
+
+
+def logistic_by_hand_in_blocks(
+    w: Array, b: float, x: Array, y: Array
+) -> tuple[Any, tuple[Array, Any]]:
+    """Reads the data from memory once, not twice; sums in another order than the function."""
+    block, value, w_bar, b_bar = 1_000, 0.0, np.zeros_like(w), 0.0
+    for start in range(0, len(y), block):
+        rows = slice(start, start + block)
+        share = len(y[rows]) / len(y)
+        block_value, (block_w_bar, block_b_bar) = logistic_by_hand(w, b, x[rows], y[rows])
+        value += share * block_value
+        w_bar += share * block_w_bar
+        b_bar += share * block_b_bar
+    return value, (w_bar, b_bar)
+
+
+def logistic_products(w: Array, b: float, x: Array, y: Array) -> Any:
+    """Scores, and the gradient from residuals."""
+    return x @ w, y @ x
+
+
+def logistic_data(rng: np.random.Generator, n: int, d: int) -> tuple[Array, float, Array, Array]:
+    """Noisy labels of a random plane."""
+    x = rng.standard_normal((n, d))
+    w = rng.standard_normal(d) / np.sqrt(d)
+    y = np.where(x @ w + rng.standard_normal(n) > 0, 1.0, -1.0)
+    return w, 0.1, x, y
+
+
+# What both networks below spend most of their time on.
+
+
+def network_products(weights: Sequence[Array], x: Array) -> list[Array]:
+    """The gradient of a network without anything but products."""
+    layers = [x]
+    for W in weights:
+        layers.append(layers[-1].dot(W))
+    bar = layers.pop()
+    weight_bars = [layers.pop().T.dot(bar)]
+    while layers:
+        bar = bar.dot(weights[len(layers)].T)
+        weight_bars.append(layers.pop().T.dot(bar))
+    return weight_bars
+
+
+# Classifiers of images: ReLU layers, softmax cross-entropy, float32.
+
+
+def classifier_loss(
+    weights: Sequence[Array], biases: Sequence[Array], images: Array, labels: Array
+) -> Any:
+    """ReLU layers and a mean softmax cross-entropy."""
+    h = images
+    for W, b in zip(weights[:-1], biases[:-1]):
+        h = np.maximum(0, h @ W + b)
+    scores = h @ weights[-1] + biases[-1]
+    scores = scores - np.max(scores, axis=1, keepdims=True)
+    log_p = scores - np.log(np.sum(np.exp(scores), axis=1, keepdims=True))
+    return -np.mean(log_p[np.arange(len(labels)), labels])
+
+
+def classifier_by_hand(
+    weights: Sequence[Array], biases: Sequence[Array], images: Array, labels: Array
+) -> tuple[Any, tuple[list[Array], list[Array]]]:
+    """Masks by product, which takes a third of the time of `np.where` on random signs."""
+    layers = [images]
+    for W, b in zip(weights[:-1], biases[:-1]):
+        h = layers[-1] @ W
+        h += b
+        layers.append(np.maximum(h, 0, out=h))
+    scores = layers[-1] @ weights[-1]
+    scores += biases[-1]
+    value, bar = cross_entropy_by_hand(scores, labels)
+    weight_bars, bias_bars = [], []
+    while True:
+        h = layers.pop()
+        weight_bars.append(h.T @ bar)
+        bias_bars.append(bar.sum(axis=0))
+        if not layers:
+            return value, (weight_bars[::-1], bias_bars[::-1])
+        bar = bar @ weights[len(layers)].T
+        bar *= h > 0
+
+
+def cross_entropy_by_hand(scores: Array, labels: Array) -> tuple[Any, Array]:
+    """The mean loss and its gradient; `scores` is overwritten."""
+    n = len(labels)
+    picked = np.arange(n), labels
+    scores -= scores.max(axis=1, keepdims=True)
+    true_scores = scores[picked]
+    p = np.exp(scores, out=scores)
+    totals = p.sum(axis=1)
+    value = (np.log(totals).sum() - true_scores.sum()) / n
+    p /= totals[:, None]
+    p[picked] -= 1
+    p /= n
+    return value, p
+
+
+def classifier_data(
+    rng: np.random.Generator, batch: int, *widths: int
+) -> tuple[list[Array], list[Array], Array, Array]:
+    """Weights as at the start of training, and images of noise."""
+    weights = [
+        (rng.standard_normal((m, n)) * np.sqrt(2 / m)).astype(np.float32)
+        for m, n in pairwise(widths)
+    ]
+    biases = [np.full(n, 0.1, dtype=np.float32) for n in widths[1:]]
+    images = rng.uniform(-0.5, 0.5, (batch, widths[0])).astype(np.float32)
+    return weights, biases, images, rng.integers(0, widths[-1], batch)
+
+
+# A deep and narrow network.
+
+
+def deep_loss(weights: Sequence[Array], x: Array, y: Array) -> Any:
+    """Tanh layers without biases and a mean squared error."""
+    h = x
+    for W in weights:
+        h = np.tanh(h @ W)
+    return np.mean((h - y) ** 2)
+
+
+def deep_by_hand(weights: Sequence[Array], x: Array, y: Array) -> tuple[Any, list[Array]]:
+    """On matrices as small as these `.dot` takes three quarters of the time of `@`."""
+    layers = [x]
+    for W in weights:
+        layers.append(np.tanh(layers[-1].dot(W)))
+    bar = layers[-1] - y
+    value = np.vdot(bar, bar) / bar.size
+    bar *= 2 / bar.size
+    weight_bars = []
+    while True:
+        h = layers.pop()
+        bar -= bar * h * h
+        weight_bars.append(layers[-1].T.dot(bar))
+        if len(layers) == 1:
+            return value, weight_bars[::-1]
+        bar = bar.dot(weights[len(layers) - 1].T)
+
+
+def deep_by_hand_with_matmul(
+    weights: Sequence[Array], x: Array, y: Array
+) -> tuple[Any, list[Array]]:
+    """The formulas as one writes them down."""
+    layers = [x]
+    for W in weights:
+        layers.append(np.tanh(layers[-1] @ W))
+    bar = layers[-1] - y
+    value = np.mean(bar * bar)
+    bar = 2 / bar.size * bar
+    weight_bars = []
+    for i in reversed(range(len(weights))):
+        h = layers[i + 1]
+        bar = bar * (1 - h * h)
+        weight_bars.append(layers[i].T @ bar)
+        bar = bar @ weights[i].T
+    return value, weight_bars[::-1]
+
+
+def deep_data(
+    rng: np.random.Generator, layers: int, width: int, batch: int
+) -> tuple[list[Array], Array, Array]:
+    """Weights that keep the scale of the signal."""
+    weights = [rng.standard_normal((width, width)) / np.sqrt(width) for _ in range(layers)]
+    return weights, rng.standard_normal((batch, width)), rng.standard_normal((batch, width))
+
+
+def rosenbrock_workload(n: int) -> Workload:
+    """Rosenbrock's function of `n` variables."""
+    return Workload(
+        name=f"rosenbrock-{n}",
+        function=rosenbrock,
+        argnums=0,
+        by_hand=rosenbrock_by_hand,
+        also_by_hand={"textbook form": rosenbrock_in_textbook_form},
+        data=rosenbrock_data,
+        sizes=(n,),
+        small=(7,),
+    )
+
+
+def classifier_workload(name: str, *widths: int, small: tuple[int, ...]) -> Workload:
+    """A classifier with these layer widths, at batch 128."""
+    return Workload(
+        name=name,
+        function=classifier_loss,
+        argnums=(0, 1),
+        by_hand=classifier_by_hand,
+        products=lambda weights, biases, images, labels: network_products(weights, images),
+        data=classifier_data,
+        sizes=(128, *widths),
+        small=small,
+    )
+
+
+WORKLOADS = (
+    Workload(
+        name="product",
+        function=product,
+        argnums=(0, 1, 2),
+        by_hand=product_by_hand,
+        data=product_data,
+    ),
+    Workload(
+        name="neuron",
+        function=neuron,
+        argnums=(0, 1, 2, 3, 4),
+        by_hand=neuron_by_hand,
+        also_by_hand={"np.exp": neuron_by_hand_in_numpy},
+        data=neuron_data,
+    ),
+    rosenbrock_workload(10),
+    rosenbrock_workload(1_000),
+    rosenbrock_workload(1_000_000),
+    Workload(
+        name="logistic",
+        function=logistic_loss,
+        argnums=(0, 1),
+        by_hand=logistic_by_hand,
+        also_by_hand={"in blocks of rows": logistic_by_hand_in_blocks},
+        products=logistic_products,
+        data=logistic_data,
+        sizes=(20_000, 100),
+        small=(20, 3),
+    ),
+    classifier_workload("net-100", 3072, 100, 10, small=(6, 5, 4, 3)),
+    classifier_workload("net-256x4", 3072, 256, 256, 256, 256, 10, small=(6, 5, 4, 4, 4, 3)),
+    Workload(
+        name="deep-200",
+        function=deep_loss,
+        argnums=0,
+        by_hand=deep_by_hand,
+        also_by_hand={"@, not in place": deep_by_hand_with_matmul},
+        products=lambda weights, x, y: network_products(weights, x),
+        data=deep_data,
+        sizes=(200, 32, 32),
+        small=(3, 4, 5),
+    ),
+)
