@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -59,11 +60,16 @@ Rule = Partial | Transpose | Jvp | Constant
 class ResultRule(Protocol):
     """Argument types and parameters to the type of the result."""
 
-    def __call__(self, *types: ArrayType, **params: Any) -> ArrayType: ...
+    def __call__(self, *types: Any, **params: Any) -> ArrayType: ...
 
 
 class BatchRule(Protocol):
-    """The op on operands with a leading batch axis: a NumPy function like the op's own."""
+    """The op on operands with a leading batch axis: a NumPy function, given the op's parameters.
+
+    Its result has the batch axis in front. A rule with a parameter `batched` is told which
+    operands have the axis, one bool each, and gets the others as they are; for a rule without
+    it they are broadcast first.
+    """
 
     def __call__(self, *args: Any, **params: Any) -> Any: ...
 
@@ -123,7 +129,7 @@ class Primitive:
     view: bool = False  # NumPy's result may share memory with the first operand
     risky: bool = False  # may raise a floating point warning where its operands are fine
     infix: str = ""  # Python operator, if it has one
-    numpy: str | Template = ""  # source; default "np.name({x}, param=...)"
+    numpy: str | Template = ""  # source, or the function's dotted name; default "np.name({x}, ...)"
     expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
     c: str | None = None
     batch: BatchRule | None = None
@@ -187,8 +193,8 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
     return mark
 
 
-# Families whose library is imported only when a program uses it: module prefix -> our module.
-_FAMILIES = {"scipy.special": "symdiff.ops.special", "scipy": "symdiff.ops.special"}
+# Families whose library is imported only by programs that use it: that library -> our module.
+_FAMILIES = {"scipy.special": "symdiff.ops.special"}
 
 
 def find(function: Any) -> Primitive | Callable[..., Any] | None:
@@ -197,16 +203,22 @@ def find(function: Any) -> Primitive | Callable[..., Any] | None:
         found = BY_FUNCTION.get(function) or COMPOSITES.get(function)
     except TypeError:  # unhashable: certainly not ours
         return None
-    if found is None and _load_family(getattr(function, "__module__", None) or "scipy"):
+    if found is None and _load_family(function):
         return find(function)
     return found
+
+
+def every_primitive() -> list[Primitive]:
+    """All records, those of libraries that are loaded late included, in order of declaration."""
+    for family in _FAMILIES.values():
+        importlib.import_module(family)
+    return list(REGISTRY.values())
 
 
 def lookup(name: str) -> Primitive:
     """The primitive of this name. Raises RuleError if there is none."""
     if name not in REGISTRY:
-        for family in _FAMILIES.values():
-            importlib.import_module(family)
+        every_primitive()
     if name not in REGISTRY:
         raise RuleError(f"there is no primitive called {name}")
     return REGISTRY[name]
@@ -215,14 +227,18 @@ def lookup(name: str) -> Primitive:
 _loaded: set[str] = set()
 
 
-def _load_family(module: str) -> bool:
-    """Import the records of a library that has just been met; True if that was news."""
-    family = next((ours for prefix, ours in _FAMILIES.items() if module.startswith(prefix)), None)
-    if family is None or family in _loaded:
-        return False
-    _loaded.add(family)
-    importlib.import_module(family)
-    return True
+def _load_family(function: Any) -> bool:
+    """Import the records of the function's library; True if that was news."""
+    module = getattr(function, "__module__", None)
+    for library, family in _FAMILIES.items():
+        # SciPy's ufuncs do not say where they come from; there are none before it is imported
+        theirs = isinstance(module, str) and f"{module}.".startswith(f"{library}.")
+        ufunc = isinstance(function, np.ufunc) and library in sys.modules
+        if (theirs or ufunc) and family not in _loaded:
+            _loaded.add(family)
+            importlib.import_module(family)
+            return True
+    return False
 
 
 # ---------------------------------------------------------------------------- constructors

@@ -59,7 +59,7 @@ def render(
         text = op.numpy(*[each.within(ATOM) for each in args], **dict(params))
         return Source(text, ATOM)
     if "{" in op.numpy:
-        return Source(_fill(op, args))
+        return Source(_fill(op, params, args))
     operands = [each.text for each in args]
     function = op.numpy or function_source(op)
     return Source(f"{function}({', '.join([*operands, *_keywords(params, types)])})")
@@ -88,8 +88,9 @@ def _fields(template: str) -> tuple[tuple[str, str | None, bool], ...]:
     )
 
 
-def _fill(op: Primitive, args: Sequence[Source]) -> str:
-    named = dict(zip(op.arguments, args, strict=False))
+def _fill(op: Primitive, params: Sequence[tuple[str, Any]], args: Sequence[Source]) -> str:
+    named = {key: Source(repr(value)) for key, value in params}
+    named |= zip(op.arguments, args, strict=False)
     assert isinstance(op.numpy, str)
     bare = op.numpy.startswith("{")
     out = ""

@@ -21,7 +21,9 @@ def operands(each: Node) -> tuple[Node, ...]:
     op = each.op
     if op is linalg.matmul or op is shaping.reshape:
         return _product_operands(each)
-    if not isinstance(op, Primitive) or not op.elementwise or op in (e.convert, e.stop_gradient):
+    if not isinstance(op, Primitive) or not op.elementwise:
+        return each.args
+    if op is not e.where and not isinstance(op.function, np.ufunc):
         return each.args
     peeled = tuple([_peel(arg) for arg in each.args])
     if peeled == each.args:

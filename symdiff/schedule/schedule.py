@@ -126,8 +126,10 @@ class _Scheduler:
         """The expression of a node; operands that would make it too long are named first."""
         reads = self.reads[each]
         while True:
-            parts = [self._operand(arg) for arg in reads]
             op = operation(each)
+            # a literal has no shape or dtype of its own: it takes those of an array beside it
+            bare = not op.elementwise or all(isinstance(arg, Const) for arg in reads)
+            parts = [self._operand(arg, filled=bare) for arg in reads]
             source = render(op, each.params, [part.source for part in parts],
                             [arg.type for arg in reads])
             depth = 1 + max((part.depth for part in parts), default=0)
@@ -142,11 +144,14 @@ class _Scheduler:
         expression = Expression(each, tuple(part.expression for part in parts))
         return _Value(expression, source, depth)
 
-    def _operand(self, arg: Node) -> _Value:
+    def _operand(self, arg: Node, filled: bool = False) -> _Value:
+        """What stands for an operand. `filled`: a constant at its shape and dtype, not a literal."""
         if arg in self.pending:
             return self.pending[arg]
         if isinstance(arg, Const):
             source = self._constant(arg)
+            if filled and arg.uniform:
+                source = Source((_full if arg.type.shape else _scalar_result)(arg, source))
         else:
             source = Source(self.named[arg])
         return _Value(Expression(arg, literal=source.within(ATOM)), source, 0)
