@@ -1,3 +1,260 @@
-"""The pipeline: named stages from a traced function to source."""
+"""The pipeline: a visible tuple of named stages, from a Python function to source."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from symdiff.autodiff.linear import verify_linear
+from symdiff.autodiff.linearize import Linearized, linearize, zeros
+from symdiff.autodiff.transpose import transpose
+from symdiff.codegen.numpy_source import function_source
+from symdiff.frontend.parameters import Parameters
+from symdiff.frontend.pytree import Spec
+from symdiff.frontend.trace import Leaf, Traced, trace
+from symdiff.ir.graph import Graph, Note
+from symdiff.ir.node import Input, Node, constant, input_node
+from symdiff.ir.text import to_text
+from symdiff.ir.verify import verify
+from symdiff.rewrite import Application, simplify, stabilize
+from symdiff.schedule.expand import expand
+from symdiff.schedule.program import Program
+from symdiff.schedule.schedule import schedule
+
+JIT, JVP, VJP = "jit", "jvp", "vjp"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the pipeline: a function, the types of its arguments, a derivative.
+
+    `wrt` are indices of leaves. In mode "vjp", `seed` says whether the cotangent of the
+    differentiated result is 1 (grad) or an argument `y_bar`; `keep_value` returns the primal too.
+    """
+
+    function: Callable[..., Any]
+    parameters: Parameters
+    leaves: tuple[Leaf, ...]
+    spec: Spec
+    name: str
+    mode: str = JIT
+    wrt: tuple[int, ...] = ()
+    seed: bool = False
+    keep_value: bool = True
+    results: Callable[[Traced], tuple[int, ...]] = lambda traced: ()  # outputs differentiated
+    check: Callable[[Traced], None] = lambda traced: None
+    math: str = "default"
+    reuse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the stages hand on: each fills in the field it is named after."""
+
+    request: Request
+    traced: Traced | None = None
+    graph: Graph | None = None
+    linear: Linearized | None = None
+    primal: frozenset[Node] = frozenset()
+    arrays: tuple[bool, ...] = ()  # of each output: a 0-d array and not a scalar
+    program: Program | None = None
+    source: str = ""
+    log: tuple[Application, ...] = field(default=())
+
+
+def _trace(work: Work) -> Work:
+    request = work.request
+    traced = trace(request.function, request.parameters, request.leaves, request.spec)
+    request.check(traced)
+    return replace(work, traced=traced, graph=traced.graph)
+
+
+def _stabilize(work: Work) -> Work:
+    assert work.graph is not None
+    log: list[Application] = list(work.log)
+    graph = stabilize(work.graph, math=work.request.math, log=log)
+    arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
+    return replace(
+        work, graph=graph, primal=frozenset(graph.nodes()), arrays=arrays, log=tuple(log)
+    )
+
+
+def _linearize(work: Work) -> Work:
+    graph, traced = work.graph, _traced(work)
+    assert graph is not None
+    wrt = [each for i in work.request.wrt if (each := traced.inputs[i]) is not None]
+    linear = linearize(graph, wrt)
+    if work.request.mode == JVP:
+        differentiated = work.request.results(traced)
+        value = graph.outputs if work.request.keep_value else ()
+        dots = tuple(linear.outputs[i] or zeros(graph.outputs[i]) for i in differentiated)
+        inputs = (*traced_inputs(traced), *linear.tangents, *traced.hidden)
+        arrays = (*(work.arrays if value else ()), *(work.arrays[i] for i in differentiated))
+        graph = Graph(work.request.name, inputs, (*value, *dots), notes=graph.notes)
+        return replace(work, graph=graph, linear=linear, arrays=arrays)
+    return replace(work, linear=linear)
+
+
+def _transpose(work: Work) -> Work:
+    graph, traced, linear, request = work.graph, _traced(work), work.linear, work.request
+    assert graph is not None and linear is not None
+    differentiated = request.results(traced)
+    if request.seed:
+        seeds: list[Node] = [one(graph.outputs[i]) for i in differentiated]
+        extra: list[Input] = []
+    else:
+        extra = [cotangent_input(graph, i, len(differentiated)) for i in differentiated]
+        seeds = list(extra)
+    bars = cotangents(linear, differentiated, seeds)
+    kept = [i for i in range(len(graph.outputs)) if request.keep_value or i not in differentiated]
+    inputs = (*traced_inputs(traced), *extra, *traced.hidden)
+    outputs = (*(graph.outputs[i] for i in kept), *bars)
+    arrays = (
+        *(work.arrays[i] for i in kept),
+        *(request.leaves[i].is_array for i in request.wrt),
+    )
+    graph = Graph(request.name, inputs, outputs, notes=graph.notes)
+    return replace(work, graph=graph, arrays=arrays)
+
+
+def _simplify(work: Work) -> Work:
+    assert work.graph is not None
+    log: list[Application] = list(work.log)
+    graph = simplify(work.graph, primal=work.primal, math=work.request.math, log=log)
+    graph = Graph(work.request.name, graph.inputs, graph.outputs, graph.effects, graph.notes)
+    return replace(work, graph=graph, log=tuple(log))
+
+
+def _expand(work: Work) -> Work:
+    assert work.graph is not None
+    return replace(work, graph=expand(work.graph))
+
+
+def _schedule(work: Work) -> Work:
+    assert work.graph is not None
+    return replace(
+        work, program=schedule(work.graph, work.arrays, work.primal, reuse=work.request.reuse)
+    )
+
+
+def _print(work: Work) -> Work:
+    assert work.program is not None
+    return replace(work, source=function_source(work.program))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step: its name, what it does to the work, the text of its result, and its verifier."""
+
+    name: str
+    run: Callable[[Work], Work]
+    about: str
+    modes: tuple[str, ...] = (JIT, JVP, VJP)
+
+    def text(self, work: Work) -> str:
+        """The text form of what this stage made."""
+        if self.name == "print":
+            return work.source
+        if self.name == "schedule":
+            assert work.program is not None
+            return str(work.program)
+        if self.name == "linearize" and work.linear is not None:
+            return to_text(work.linear.graph)
+        assert work.graph is not None
+        return to_text(work.graph)
+
+
+STAGES = (
+    Stage("trace", _trace, "expression DAG of the function"),
+    Stage("stabilize", _stabilize, "same value, safer in floating point"),
+    Stage("linearize", _linearize, "tangent program, linear in *_dot", (JVP, VJP)),
+    Stage("transpose", _transpose, "cotangent program", (VJP,)),
+    Stage("simplify", _simplify, "fewer operations"),
+    Stage("expand", _expand, "stable compositions written out in NumPy"),
+    Stage("schedule", _schedule, "statements, names, buffers"),
+    Stage("print", _print, "NumPy source"),
+)
+
+
+def steps(request: Request) -> Iterator[tuple[Stage, Work]]:
+    """Each stage of the request with the work after it, in order: hold any of them."""
+    work = Work(request)
+    checking = bool(os.environ.get("SYMDIFF_VERIFY"))
+    for stage in STAGES:
+        if request.mode in stage.modes:
+            work = stage.run(work)
+            if checking:
+                _verify(stage, work)
+            yield stage, work
+
+
+def run(request: Request) -> Work:
+    """The work after the last stage."""
+    for _, work in steps(request):  # noqa: B007
+        pass
+    return work
+
+
+def _verify(stage: Stage, work: Work) -> None:
+    """The verifier of a stage, run in tests and under SYMDIFF_VERIFY=1."""
+    if stage.name == "linearize":
+        assert work.linear is not None
+        verify_linear(work.linear)
+    elif stage.name == "print":
+        compile(work.source, "<emitted>", "exec")
+    elif stage.name != "schedule" and work.graph is not None:
+        verify(work.graph)
+
+
+# ---------------------------------------------------------------------------- parts of stages
+
+
+def _traced(work: Work) -> Traced:
+    assert work.traced is not None
+    return work.traced
+
+
+def traced_inputs(traced: Traced) -> tuple[Input, ...]:
+    """The inputs that are arguments, in order."""
+    return tuple(each for each in traced.inputs if each is not None)
+
+
+def one(output: Node) -> Node:
+    """The cotangent 1 of a scalar output."""
+    type = output.type
+    return constant(1.0 if type.weak else type.dtype.type(1), type)
+
+
+def cotangent_input(graph: Graph, index: int, count: int) -> Input:
+    """An argument for the cotangent of an output: y_bar, or y_0_bar, y_1_bar, …"""
+    output = graph.outputs[index]
+    note = graph.notes.get(output)
+    name = note.name if note and note.name and not note.derived else "y"
+    if name == "y" and count > 1:
+        name = f"y_{index}"
+    made = input_node(f"{name}_bar", output.type)
+    graph.notes[made] = Note(made.name)
+    return made
+
+
+def cotangents(
+    linear: Linearized, differentiated: tuple[int, ...], seeds: list[Node]
+) -> tuple[Node, ...]:
+    """A cotangent for each input that was linearized, zeros where nothing depends on it."""
+    active = [
+        (tangent, seed)
+        for i, seed in zip(differentiated, seeds, strict=True)
+        if (tangent := linear.outputs[i]) is not None
+    ]
+    bars = transpose(
+        [tangent for tangent, _ in active],
+        linear.tangents,
+        [seed for _, seed in active],
+        linear.primal.notes,
+        linear.origins,
+    )
+    return tuple(
+        zeros(each) if bar is None else bar for bar, each in zip(bars, linear.wrt, strict=True)
+    )

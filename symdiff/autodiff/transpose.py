@@ -10,7 +10,7 @@ from symdiff.frontend.rules import template
 from symdiff.ir.graph import Note, Position, depends_on, toposort
 from symdiff.ir.node import Input, Node, node
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import Partial, Primitive, Transpose
+from symdiff.ops.primitive import Partial, Primitive, Transpose, asks_for
 
 
 class _Cotangents:
@@ -37,7 +37,9 @@ class _Cotangents:
             primal = self.origins.get(arg)
             note = (self.notes.get(primal) if primal is not None else None) or Note()
             cause = self.causes.get(arg)
-            self.notes.setdefault(bar, Note(note.name, "bar", cause, primal, note.derived))
+            have = self.notes.get(bar)
+            if have is None or not have.name:  # a name is worth more than none
+                self.notes[bar] = Note(note.name, "bar", cause, primal, note.derived)
         return bar
 
 
@@ -105,7 +107,8 @@ def _transpose_rule(
         leading.insert(0, gathered.bars.get(arg) or zeros(arg))
     operands = [*leading, *each.args]
     types = tuple([operand.type for operand in operands])
-    found = template(rule.adjoint, types, each.params, each.op.name)
+    told = (("position", index),) if asks_for(rule.adjoint, "position") else ()
+    found = template(rule.adjoint, types, (*each.params, *told), each.op.name)
     if len(leading) + index in found.reads:
         raise RuleError(f"the transpose of {each.op.name} reads the argument it is linear in")
     if found.number is not None:

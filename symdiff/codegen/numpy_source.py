@@ -39,9 +39,8 @@ def _statement(each: Assign | Update) -> str:
     if isinstance(each, Assign):
         return f"{each.name} = {text}"
     if each.operator == "add.at":
-        return f"np.add.at({each.name}, ({each.index},), {text})" if "," not in each.index else (
-            f"np.add.at({each.name}, ({each.index}), {text})"
-        )
+        index = each.index if "," not in each.index else f"np.s_[{each.index}]"
+        return f"np.add.at({each.name}, {index}, {text})"
     return f"{each.name}[{each.index}] {each.operator} {text}"
 
 

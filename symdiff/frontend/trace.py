@@ -3,19 +3,137 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from symdiff.frontend import context
+from symdiff.frontend.captured import Captured
 from symdiff.frontend.context import Context, tracing
+from symdiff.frontend.interpose import Interposer
+from symdiff.frontend.parameters import Parameters, function_name
+from symdiff.frontend.pytree import Spec, flatten, unflatten
 from symdiff.frontend.source_map import name_at, position_of
+from symdiff.frontend.tracer import StaticArgument, Tracer, lift
 from symdiff.ir.graph import Graph, Note, users
-from symdiff.ir.node import Const, Input, Node
+from symdiff.ir.node import Const, Input, Node, input_node
+from symdiff.ir.types import ArrayType
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One leaf of the arguments: of a traced type, or static (type None)."""
+
+    type: ArrayType | None
+    is_array: bool = False  # a 0-d array and not a scalar
+    static: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One leaf of the results: an output of the graph, or a static value (output None)."""
+
+    output: int | None
+    is_array: bool = False
+    static: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A traced function: its graph, and how arguments and results map to inputs and outputs."""
+
+    graph: Graph
+    leaves: tuple[Leaf, ...]
+    spec: Spec
+    leaf_names: tuple[str, ...]  # as the user would write them: W, params["W"][0]
+    inputs: tuple[Input | None, ...]  # of each leaf; None: static
+    results: tuple[Result, ...]
+    out_spec: Spec
+    captured: tuple[Captured, ...]
+
+    @property
+    def hidden(self) -> tuple[Input, ...]:
+        """The inputs that the function reached without being passed them."""
+        return tuple(each.input for each in self.captured if each.input is not None)
+
+
+def trace(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    leaves: Sequence[Leaf],
+    spec: Spec,
+) -> Traced:
+    """Run the function on tracers; `leaves` and `spec` describe one value per parameter.
+
+    Raises TraceError and its kin where the function cannot be traced, and StaticArgument where a
+    Python int among the leaves decides a shape.
+    """
+    names = leaf_names(parameters, spec)
+    inputs = tuple(
+        input_node(identifier(name), leaf.type) if leaf.type is not None else None
+        for name, leaf in zip(names, leaves, strict=True)
+    )
+    values = [
+        Tracer(each, leaf.is_array) if each is not None else leaf.static
+        for each, leaf in zip(inputs, leaves, strict=True)
+    ]
+    outer = context.current()
+    interposer = outer.interposer if outer is not None and outer.interposer else Interposer()
+    running = Context(interposer)
+    with tracing(running):
+        try:
+            result = parameters.call(function, unflatten(spec, values), run=interposer)
+        except StaticArgument as decided:
+            decided.name(dict(zip(inputs, names, strict=True)))
+            raise
+        nodes, results, out_spec = _read_result(result)
+    nested = outer is not None and outer.interposer is interposer
+    captured = () if nested else tuple(interposer.captured)
+    hidden = tuple(each.input for each in captured if each.input is not None)
+    visible = tuple(each for each in inputs if each is not None)
+    graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes))
+    graph.notes.update(notes_of(running, graph))
+    return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured)
+
+
+def _read_result(result: Any) -> tuple[list[Node], tuple[Result, ...], Spec]:
+    leaves, spec = flatten(result)
+    nodes: list[Node] = []
+    results: list[Result] = []
+    for leaf in leaves:
+        if isinstance(leaf, (Tracer, np.ndarray, np.generic, float, complex)):
+            is_array = leaf.is_array if isinstance(leaf, Tracer) else isinstance(leaf, np.ndarray)
+            results.append(Result(len(nodes), is_array))
+            nodes.append(lift(leaf))
+        else:
+            results.append(Result(None, static=leaf))
+    return nodes, tuple(results), spec
+
+
+def leaf_names(parameters: Parameters, spec: Spec) -> tuple[str, ...]:
+    """How the user would write each leaf: `W`, `params["W"][0]`."""
+    names = []
+    for accessor in spec.accessors():
+        first, *rest = accessor
+        root = parameters.names[first.entry]
+        for step in rest:
+            root = step.codify(root)
+        names.append(root)
+    return tuple(names)
+
+
+def identifier(name: str) -> str:
+    """An identifier for a leaf: params["W"][0] becomes params_W_0."""
+    kept = "".join(char if char.isalnum() or char == "_" else " " for char in name)
+    return "_".join(kept.split())
 
 
 def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
     """The notes of a finished trace: user's names, lines, and names derived from a consumer's."""
     nodes = graph.nodes()
     notes: dict[Node, Note] = {each: Note(each.name) for each in graph.inputs}
+    notes |= {each: running.inherited[each] for each in nodes if each in running.inherited}
     for each in nodes:
         if each in notes or isinstance(each, Const):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -494,6 +494,11 @@ class StaticArgument(BaseException):
     def __init__(self, inputs: list[Input]) -> None:
         super().__init__()
         self.inputs = inputs
+        self.names: set[str] = set()
+
+    def name(self, known: Mapping[Input | None, str]) -> None:
+        """Note the names of the leaves that the inputs are, where they are known."""
+        self.names |= {known[each] for each in self.inputs if each in known}
 
 
 # ---------------------------------------------------------------------------- wording

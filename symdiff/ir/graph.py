@@ -79,9 +79,8 @@ def users(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
     return found
 
 
-def substitute(outputs: Iterable[Node], replacements: Mapping[Node, Node]) -> list[Node]:
-    """`outputs` with nodes replaced, and everything above the replaced ones rebuilt."""
-    outputs = list(outputs)
+def substitute(outputs: Iterable[Node], replacements: Mapping[Node, Node]) -> dict[Node, Node]:
+    """For every node below `outputs`, what it becomes when some nodes are replaced."""
     new = dict(replacements)
     for each in toposort(outputs):
         if each in new or isinstance(each, (Input, Const)):
@@ -89,7 +88,7 @@ def substitute(outputs: Iterable[Node], replacements: Mapping[Node, Node]) -> li
             continue
         args = tuple([new[arg] for arg in each.args])
         new[each] = each if args == each.args else node(each.op, args, each.params)
-    return [new[each] for each in outputs]
+    return new
 
 
 def depends_on(outputs: Iterable[Node], sources: Iterable[Node]) -> set[Node]:

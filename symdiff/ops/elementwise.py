@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     CONSTANT,
+    Jvp,
     Primitive,
     Samples,
     Transpose,
@@ -16,22 +19,33 @@ from symdiff.ops.primitive import (
     constant,
     elementwise,
     register,
+    same_type,
 )
+from symdiff.ops.render import dtype_source
 
 POSITIVE = Samples(0.3, 2.5)
 NONZERO_DENOMINATOR = Samples((-2.0, 0.5), (2.0, 2.5))
 UNIT = Samples(-0.9, 0.9)
-TINY = Samples(0.3, 0.9)
+# Python floats, which take the dtype of what they meet
+LOG_2, LOG_10 = math.log(2), math.log(10)
 
 # ---------------------------------------------------------------------------- arithmetic
 
-add = elementwise(np.add, infix="+", partials={"x1": 1, "x2": 1}, c="{x1} + {x2}", sympy="Add")
+add = elementwise(
+    np.add,
+    infix="+",
+    commutative=True,
+    partials={"x1": 1, "x2": 1},
+    c="{x1} + {x2}",
+    sympy="Add",
+)
 subtract = elementwise(np.subtract, infix="-", partials={"x1": 1, "x2": -1}, c="{x1} - {x2}")
 negative = elementwise(np.negative, infix="-", partials={"x": -1}, c="-{x}")
 positive = elementwise(np.positive, infix="+", partials={"x": 1}, c="{x}")
 multiply = elementwise(
     np.multiply,
     infix="*",
+    commutative=True,
     partials={"x1": lambda y, x1, x2: x2, "x2": lambda y, x1, x2: x1},
     c="{x1} * {x2}",
     sympy="Mul",
@@ -44,30 +58,40 @@ divide = elementwise(
     risky=True,
     samples=NONZERO_DENOMINATOR,
 )
-# x1 ** x2: the derivative is 0 for an exponent 0, and the exponent's is 0 at x1 = 0 (limit)
+
+
+def _lowered(x1: Any, x2: Any) -> Any:
+    """x2 - 1, but 0 where both are 0: there the derivative in x1, of the constant 1, is 0."""
+    return np.where(x2 == 0, np.where(x1 == 0, 0, x2 - 1), x2 - 1)
+
+
+# In x2 the derivative at x1 = 0 is 0, the limit from x1 > 0: its logarithm is not taken there.
+_POWER = {
+    "x1": lambda y, x1, x2: x2 * x1 ** _lowered(x1, x2),
+    "x2": lambda y, x1, x2: y * np.log(np.where(x1 == 0, 1, x1)),
+}
 power = elementwise(
     np.power,
     infix="**",
-    partials={
-        "x1": lambda y, x1, x2: np.where(x2 == 0, 0, x2 * x1 ** (x2 - 1)),
-        "x2": lambda y, x1, x2: np.where(x1 == 0, 0, y * np.log(np.where(x1 == 0, 1, x1))),
-    },
+    partials=_POWER,
     c="pow({x1}, {x2})",
     sympy="Pow",
     risky=True,
     samples=POSITIVE,
 )
+float_power = elementwise(np.float_power, partials=_POWER, risky=True, samples=POSITIVE)
 floor_divide = constant(np.floor_divide, infix="//", risky=True, samples=NONZERO_DENOMINATOR)
 remainder = elementwise(
     np.remainder,
     infix="%",
-    partials={"x1": 1, "x2": lambda y, x1, x2: -np.floor(x1 / x2)},
+    partials={"x1": 1, "x2": lambda y, x1, x2: -(x1 // x2)},
     risky=True,
     samples=Samples((0.1, 0.71), (0.6, 0.8)),
 )
 fmod = elementwise(
     np.fmod,
-    partials={"x1": 1, "x2": lambda y, x1, x2: -np.trunc(x1 / x2)},
+    # the truncated quotient; x1 / x2 itself may round up to the next integer
+    partials={"x1": 1, "x2": lambda y, x1, x2: np.rint((y - x1) / x2)},
     c="fmod({x1}, {x2})",
     risky=True,
     samples=Samples((0.1, 0.71), (0.6, 0.8)),
@@ -97,7 +121,7 @@ reciprocal = elementwise(
 exp = elementwise(
     np.exp, partials={"x": lambda y, x: y}, c="exp({x})", sympy="exp", risky=True
 )
-exp2 = elementwise(np.exp2, partials={"x": lambda y, x: y * np.log(2)}, c="exp2({x})", risky=True)
+exp2 = elementwise(np.exp2, partials={"x": lambda y, x: y * LOG_2}, c="exp2({x})", risky=True)
 expm1 = elementwise(np.expm1, partials={"x": lambda y, x: np.exp(x)}, c="expm1({x})", risky=True)
 log = elementwise(
     np.log,
@@ -109,14 +133,14 @@ log = elementwise(
 )
 log2 = elementwise(
     np.log2,
-    partials={"x": lambda y, x: 1 / (x * np.log(2))},
+    partials={"x": lambda y, x: 1 / (x * LOG_2)},
     c="log2({x})",
     risky=True,
     samples=POSITIVE,
 )
 log10 = elementwise(
     np.log10,
-    partials={"x": lambda y, x: 1 / (x * np.log(10))},
+    partials={"x": lambda y, x: 1 / (x * LOG_10)},
     c="log10({x})",
     risky=True,
     samples=POSITIVE,
@@ -124,21 +148,19 @@ log10 = elementwise(
 log1p = elementwise(
     np.log1p, partials={"x": lambda y, x: 1 / (1 + x)}, c="log1p({x})", risky=True, samples=POSITIVE
 )
-logaddexp = elementwise(
-    np.logaddexp,
-    # both exponents are at most 0, except at infinities, where the larger operand takes all
-    partials={
-        "x1": lambda y, x1, x2: np.where(x1 == y, 1, np.exp(x1 - np.where(x1 == y, 0, y))),
-        "x2": lambda y, x1, x2: np.where(x2 == y, 1, np.exp(x2 - np.where(x2 == y, 0, y))),
-    },
-)
-logaddexp2 = elementwise(
-    np.logaddexp2,
-    partials={
-        "x1": lambda y, x1, x2: np.exp2(x1 - y),
-        "x2": lambda y, x1, x2: np.exp2(x2 - y),
-    },
-)
+
+
+def _share_of_sum(power: Callable[..., Any]) -> dict[str, Any]:
+    """Partials of log(power(x1) + power(x2)): each term over the sum, an infinite one takes all."""
+
+    def share(y: Any, x: Any) -> Any:
+        return np.where(x == y, 1, power(x - np.where(x == y, 0, y)))
+
+    return {"x1": lambda y, x1, x2: share(y, x1), "x2": lambda y, x1, x2: share(y, x2)}
+
+
+logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp))
+logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2))
 
 # ---------------------------------------------------------------------------- trigonometry
 
@@ -166,11 +188,19 @@ arccos = elementwise(
 arctan = elementwise(
     np.arctan, partials={"x": lambda y, x: 1 / (1 + x * x)}, c="atan({x})", sympy="atan"
 )
+
+
+def _square_of_radius(x1: Any, x2: Any) -> Any:
+    """x1**2 + x2**2, but 1 at the origin, where the derivative of the angle is taken as 0."""
+    square = x1 * x1 + x2 * x2
+    return np.where(square == 0, 1, square)
+
+
 arctan2 = elementwise(
     np.arctan2,
     partials={
-        "x1": lambda y, x1, x2: x2 / (x1 * x1 + x2 * x2),
-        "x2": lambda y, x1, x2: -x1 / (x1 * x1 + x2 * x2),
+        "x1": lambda y, x1, x2: x2 / _square_of_radius(x1, x2),
+        "x2": lambda y, x1, x2: -x1 / _square_of_radius(x1, x2),
     },
     c="atan2({x1}, {x2})",
     sympy="atan2",
@@ -180,8 +210,8 @@ hypot = elementwise(
     np.hypot,
     # at the origin, a kink, the derivative is 0
     partials={
-        "x1": lambda y, x1, x2: np.where(y == 0, 0, x1 / np.where(y == 0, 1, y)),
-        "x2": lambda y, x1, x2: np.where(y == 0, 0, x2 / np.where(y == 0, 1, y)),
+        "x1": lambda y, x1, x2: x1 / np.where(y == 0, 1, y),
+        "x2": lambda y, x1, x2: x2 / np.where(y == 0, 1, y),
     },
     c="hypot({x1}, {x2})",
     samples=POSITIVE,
@@ -197,13 +227,16 @@ tanh = elementwise(
 )
 arcsinh = elementwise(
     np.arcsinh,
-    partials={"x": lambda y, x: 1 / np.hypot(1, x)},
+    # hypot does not overflow, but is for real numbers only
+    partials={
+        "x": lambda y, x: 1 / (np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(1, x))
+    },
     c="asinh({x})",
     sympy="asinh",
 )
 arccosh = elementwise(
     np.arccosh,
-    partials={"x": lambda y, x: 1 / np.sqrt((x - 1) * (x + 1))},
+    partials={"x": lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))},
     c="acosh({x})",
     sympy="acosh",
     risky=True,
@@ -224,16 +257,32 @@ degrees = elementwise(np.degrees, partials={"x": 180 / np.pi})
 
 # ---------------------------------------------------------------------------- kinks and choices
 
-# At 0 the derivative of |x| is 0, sign(0).
+
+
+def _absolute_tangent(y: Any, x: Any, x_dot: Any) -> Any:
+    """At 0 the derivative of |x| is 0, sign(0)."""
+    if np.iscomplexobj(x):
+        return np.real(x_dot * np.conj(np.sign(x)))
+    return x_dot * np.sign(x)
+
+
+def _sign_tangent(y: Any, x: Any, x_dot: Any) -> Any:
+    """A step if x is real; x / |x| if it is complex, which turns with the angle of x."""
+    if not np.iscomplexobj(x):
+        return 0
+    radius = np.abs(x)
+    return 1j * y * np.imag(x_dot * np.conj(y)) / np.where(radius == 0, 1, radius)
+
+
 absolute = elementwise(
     np.absolute,
-    partials={"x": lambda y, x: np.sign(x)},
+    partials={"x": Jvp(_absolute_tangent)},
     numpy="np.abs({x})",
     c="fabs({x})",
     sympy="Abs",
 )
 fabs = elementwise(np.fabs, partials={"x": lambda y, x: np.sign(x)}, c="fabs({x})")
-sign = constant(np.sign, sympy="sign")
+sign = elementwise(np.sign, partials={"x": Jvp(_sign_tangent)}, sympy="sign")
 copysign = elementwise(
     np.copysign,
     partials={
@@ -243,39 +292,53 @@ copysign = elementwise(
     c="copysign({x1}, {x2})",
     samples=POSITIVE,
 )
+# 0 or 1, and x2 where x1 is 0
+heaviside = elementwise(
+    np.heaviside, partials={"x1": CONSTANT, "x2": lambda y, x1, x2: np.where(x1 == 0, 1, 0)}
+)
 
 
-def _share(wins: Any, ties: Any) -> Any:
-    """The derivative of a choice: all to the winner, a tie shared equally."""
-    return np.where(wins, 1, np.where(ties, 0.5, 0))
-
-
-def _choice(compare: Any) -> dict[str, Any]:
+def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
     """Partials of maximum and minimum. `tie` names the operand that takes a tie, if one does.
 
     A tie between traced values is shared; a tie with a literal goes to the literal, so that
     np.maximum(x, 0) has derivative 0 at 0 and needs one mask.
     """
 
-    def first(y: Any, x1: Any, x2: Any, tie: str) -> Any:
-        if tie:
-            return np.where(compare(x1, x2), 1, 0)
-        return _share(compare(x1, x2), x1 == x2)
+    def share(own: Any, other: Any, takes_tie: bool | None) -> Any:
+        if takes_tie is None:
+            return np.where(wins(own, other), 1, np.where(own == other, 0.5, 0))
+        return np.where(wins(other, own), 0, 1) if takes_tie else np.where(wins(own, other), 1, 0)
 
-    def second(y: Any, x1: Any, x2: Any, tie: str) -> Any:
-        return first(y, x2, x1, tie)
+    return {
+        "x1": lambda y, x1, x2, tie: share(x1, x2, tie == "x1" if tie else None),
+        "x2": lambda y, x1, x2, tie: share(x2, x1, tie == "x2" if tie else None),
+    }
 
-    return {"x1": first, "x2": second}
+
+def _greater_number(x1: Any, x2: Any) -> Any:
+    return (x1 > x2) | np.isnan(x2)
 
 
-CHOICES = (case("f[3]", "f[3]", tie=""), case("f[2,3]", "f[2,3]", tie="x2"), case("f[0]", "f[0]", tie=""))
+def _less_number(x1: Any, x2: Any) -> Any:
+    return (x1 < x2) | np.isnan(x2)
+
+
+CHOICES = Samples(
+    cases=(
+        case("f[]", "f[]", tie="x1"),
+        case("f[3]", "f[3]", tie=""),
+        case("f[2,3]", "f[2,3]", tie="x2"),
+        case("f[0]", "f[0]", tie=""),
+    )
+)
 maximum = elementwise(
     np.maximum,
     partials=_choice(np.greater),
     numpy="np.maximum({x1}, {x2})",
     c="fmax({x1}, {x2})",
     sympy="Max",
-    samples=Samples(cases=CHOICES),
+    samples=CHOICES,
 )
 minimum = elementwise(
     np.minimum,
@@ -283,12 +346,14 @@ minimum = elementwise(
     numpy="np.minimum({x1}, {x2})",
     c="fmin({x1}, {x2})",
     sympy="Min",
-    samples=Samples(cases=CHOICES),
+    samples=CHOICES,
 )
-fmax = elementwise(np.fmax, partials=_choice(np.greater), numpy="np.fmax({x1}, {x2})",
-                   samples=Samples(cases=CHOICES))
-fmin = elementwise(np.fmin, partials=_choice(np.less), numpy="np.fmin({x1}, {x2})",
-                   samples=Samples(cases=CHOICES))
+fmax = elementwise(
+    np.fmax, partials=_choice(_greater_number), numpy="np.fmax({x1}, {x2})", samples=CHOICES
+)
+fmin = elementwise(
+    np.fmin, partials=_choice(_less_number), numpy="np.fmin({x1}, {x2})", samples=CHOICES
+)
 
 
 def _where_type(c: ArrayType, x1: ArrayType, x2: ArrayType) -> ArrayType:
@@ -326,6 +391,54 @@ floor = constant(np.floor, c="floor({x})", sympy="floor")
 ceil = constant(np.ceil, c="ceil({x})", sympy="ceiling")
 trunc = constant(np.trunc, c="trunc({x})")
 rint = constant(np.rint, c="rint({x})")
+spacing = constant(np.spacing)
+nextafter = elementwise(np.nextafter, partials={"x1": 1, "x2": CONSTANT})
+# x1 * 2**x2
+ldexp = elementwise(
+    np.ldexp,
+    partials={"x1": Transpose(lambda y_bar, x1, x2: np.ldexp(y_bar, x2)), "x2": CONSTANT},
+    samples=Samples(cases=(case("f[3]", "i[3]"), case("f[]", "i[]"), case("f[0]", "i[0]"))),
+)
+
+
+def _modf_fraction(x: Any) -> Any:
+    """The part of x behind the point."""
+    return np.modf(x)[0]
+
+
+def _frexp_mantissa(x: Any) -> Any:
+    """The mantissa of x, between 0.5 and 1."""
+    return np.frexp(x)[0]
+
+
+def _frexp_exponent(x: Any) -> Any:
+    """The exponent of 2 that belongs to the mantissa."""
+    return np.frexp(x)[1]
+
+
+modf_fraction = elementwise(
+    _modf_fraction,
+    name="modf_fraction",
+    result=same_type,
+    partials={"x": 1},
+    numpy="np.modf({x})[0]",
+)
+frexp_exponent = constant(
+    _frexp_exponent,
+    name="frexp_exponent",
+    result=lambda x: x.with_dtype(np.dtype(np.int32)),
+    numpy="np.frexp({x})[1]",
+)
+# x / 2**exponent
+frexp_mantissa = elementwise(
+    _frexp_mantissa,
+    name="frexp_mantissa",
+    result=same_type,
+    partials={
+        "x": Jvp(lambda y, x, x_dot: np.ldexp(x_dot, np.negative(frexp_exponent(x))))
+    },
+    numpy="np.frexp({x})[0]",
+)
 
 # ---------------------------------------------------------------------------- comparison, logic
 
@@ -351,6 +464,53 @@ bitwise_xor = constant(np.bitwise_xor, infix="^", samples=INTEGERS)
 invert = constant(np.invert, infix="~", samples=Samples(cases=(case("i[3]"), case("i[0]"))))
 left_shift = constant(np.left_shift, infix="<<", samples=INTEGERS)
 right_shift = constant(np.right_shift, infix=">>", samples=INTEGERS)
+gcd = constant(np.gcd, samples=INTEGERS)
+lcm = constant(np.lcm, samples=INTEGERS)
+
+# ---------------------------------------------------------------------------- complex numbers
+
+# Linear over the reals. Transposes keep Re(sum(y_bar * y)), a pairing without conjugation.
+
+
+def _real(x: Any) -> Any:
+    """The real part."""
+    return np.real(x)
+
+
+def _imag(x: Any) -> Any:
+    """The imaginary part."""
+    return np.imag(x)
+
+
+def _part_type(x: ArrayType) -> ArrayType:
+    return x.with_dtype(np.empty(0, x.dtype).real.dtype, x.weak)
+
+
+COMPLEX = Samples(cases=(case("c[3]"), case("c[]"), case("c[0]")))
+conjugate = elementwise(
+    np.conjugate,
+    partials={"x": Transpose(lambda y_bar, x: np.conj(y_bar))},
+    numpy="np.conj({x})",
+    samples=COMPLEX,
+)
+real = elementwise(
+    _real,
+    name="real",
+    result=_part_type,
+    partials={"x": Transpose(lambda y_bar, x: convert(y_bar, dtype=x.dtype))},
+    numpy="{x}.real",
+    view=True,
+    samples=COMPLEX,
+)
+imag = elementwise(
+    _imag,
+    name="imag",
+    result=_part_type,
+    partials={"x": Transpose(lambda y_bar, x: convert(-1j * y_bar, dtype=x.dtype))},
+    numpy="{x}.imag",
+    view=True,
+    samples=COMPLEX,
+)
 
 # ---------------------------------------------------------------------------- dtype
 
@@ -375,6 +535,16 @@ def _convert_back(y_bar: Any, x: Any, *, dtype: np.dtype[Any], weak: bool = Fals
     return convert(y_bar, dtype=x.dtype, weak=getattr(x, "weak", False))
 
 
+def _convert_source(
+    x: str, *, types: tuple[ArrayType, ...], dtype: np.dtype[Any], weak: bool = False
+) -> str:
+    if weak:
+        return f"{types[0].with_dtype(dtype).python.__name__}({x})"
+    if types[0].weak:
+        return f"{dtype_source(dtype)}({x})"
+    return f"{x}.astype({dtype_source(dtype)})"
+
+
 convert = register(
     Primitive(
         name="convert",
@@ -383,6 +553,7 @@ convert = register(
         result=_convert_type,
         elementwise=True,
         rules={"x": Transpose(_convert_back)},
+        numpy=_convert_source,
         samples=Samples(
             cases=tuple(
                 case(shape, dtype=np.dtype(np.float64), weak=False) for shape in ("f[3]", "f[0]")

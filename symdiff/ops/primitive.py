@@ -34,7 +34,9 @@ class Transpose:
     """The op is linear in the argument: `adjoint(y_bar, *args)` is its cotangent.
 
     The argument itself is passed as a stand-in that has a shape and a dtype but no value. With
-    `accumulates`, the rule is called as `adjoint(x_bar, y_bar, *args)` and adds to `x_bar`.
+    `accumulates`, the rule is called as `adjoint(x_bar, y_bar, *args)` and adds to `x_bar`. The
+    rule of an argument that repeats is told which operand it is for if it has a parameter
+    `position`.
     """
 
     adjoint: Callable[..., Any]
@@ -75,7 +77,10 @@ class BatchRule(Protocol):
 
 
 class Template(Protocol):
-    """NumPy source of one application, from the source of its operands (see codegen.text)."""
+    """NumPy source of one application, from the source of its operands.
+
+    A template with a parameter `types` is told the types of the operands.
+    """
 
     def __call__(self, *args: Any, **params: Any) -> str: ...
 
@@ -97,20 +102,25 @@ class Case:
 def case(*args: str, **params: Any) -> Case:
     """A sample application: `case("f[3,4]", axis=(0,))`.
 
-    Specs: `f` float, `i` integer in range of the first operand's axis, `b` boolean; a suffix picks
-    values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned, `:distinct`
-    without ties, `:positive`.
+    Specs: `f` float, `c` complex, `i` integer that indexes the first operand, `b` boolean; a suffix
+    picks values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned,
+    `:distinct` without ties, `:positive`.
     """
     return Case(args, params)
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Where the generated tests evaluate a primitive: intervals for each operand, or cases."""
+    """Where the generated tests evaluate a primitive: intervals for each operand, and cases.
+
+    Without cases an elementwise primitive is tried at several shapes, and on complex numbers
+    where its function takes them, unless `complex` says that its rules are for real ones.
+    """
 
     low: float | tuple[float, ...] = -2.0
     high: float | tuple[float, ...] = 2.0
     cases: tuple[Case, ...] = ()
+    complex: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,6 +135,7 @@ class Primitive:
     call: Call | None = None  # the NumPy signature -> operands and params
     variadic: bool = False
     elementwise: bool = False
+    commutative: bool = False
     joint: bool = False  # linear in all value operands together (concatenate, where)
     view: bool = False  # NumPy's result may share memory with the first operand
     risky: bool = False  # may raise a floating point warning where its operands are fine
@@ -156,6 +167,12 @@ class Primitive:
 
     def argument(self, index: int) -> str:
         return self.arguments[min(index, len(self.arguments) - 1)]
+
+
+@lru_cache(maxsize=4096)
+def asks_for(rule: Callable[..., Any], parameter: str) -> bool:
+    """Whether a rule has this parameter, and so wants to be told what stands for it."""
+    return parameter in inspect.signature(rule).parameters
 
 
 @lru_cache(maxsize=16384)
@@ -200,7 +217,7 @@ _FAMILIES = {"scipy.special": "symdiff.ops.special"}
 def find(function: Any) -> Primitive | Callable[..., Any] | None:
     """The primitive or composite that stands for `function`, if there is one."""
     try:
-        found = BY_FUNCTION.get(function) or COMPOSITES.get(function)
+        found = COMPOSITES.get(function) or BY_FUNCTION.get(function)
     except TypeError:  # unhashable: certainly not ours
         return None
     if found is None and _load_family(function):

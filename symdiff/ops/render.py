@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType
-from symdiff.ops.primitive import Primitive
+from symdiff.ops.primitive import Primitive, asks_for
 
 COMPARE, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM, ANY = 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 0
 _BINARY = {
@@ -56,7 +56,8 @@ def render(
     if op.infix:
         return _infix(op.infix, args)
     if callable(op.numpy):
-        text = op.numpy(*[each.within(ATOM) for each in args], **dict(params))
+        told = {"types": tuple(types)} if asks_for(op.numpy, "types") else {}
+        text = op.numpy(*[each.within(ATOM) for each in args], **dict(params), **told)
         return Source(text, ATOM)
     if "{" in op.numpy:
         return Source(_fill(op, params, args))

@@ -29,9 +29,9 @@ class Names:
         return f"{note.name}_{note.suffix}" if note.suffix else note.name
 
     def give(self, each: Node, fallback: str = "") -> str:
-        """A fresh identifier for a value."""
-        stem = self.stem(each)
-        return self.fresh(stem) if stem else self._numbered(fallback or each.op.name)
+        """A fresh identifier for a value: its own name, else `fallback`, else its op's, numbered."""
+        stem = self.stem(each) or fallback
+        return self.fresh(stem) if stem else self._numbered(each.op.name)
 
     def fresh(self, stem: str) -> str:
         """`stem`, or the first of stem_1, stem_2, … that is free."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from symdiff.ir.graph import Graph, Note
+from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
@@ -23,9 +25,19 @@ INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth freeing early
 
 
-def schedule(graph: Graph) -> Program:
-    """The statements that compute the graph's outputs, as a good colleague would order them."""
-    return _Scheduler(graph).run()
+def schedule(
+    graph: Graph,
+    arrays: Sequence[bool] = (),
+    primal: Collection[Node] = (),
+    reuse: bool = False,
+) -> Program:
+    """The statements that compute the graph's outputs, as a good colleague would order them.
+
+    `arrays` tells of each 0-d output whether it is an array and not a scalar; `primal` are the
+    nodes that the user's function itself computes. With `reuse`, large values are computed in the
+    buffers of those that are not needed any more.
+    """
+    return _Scheduler(graph, arrays, primal, reuse).run()
 
 
 @dataclass(slots=True)
@@ -38,8 +50,13 @@ class _Value:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, arrays: Sequence[bool], primal: Collection[Node], reuse: bool
+    ) -> None:
         self.graph = graph
+        self.arrays = tuple(arrays) or (False,) * len(graph.outputs)
+        self.primal = primal
+        self.reuse = reuse
         self.names = Names(graph.notes)
         self.named: dict[Node, str] = {}
         self.pending: dict[Node, _Value] = {}
@@ -57,7 +74,7 @@ class _Scheduler:
         for each in self._emission_order(order):
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
-        statements = _quiet(_frees(self.statements, returns, self.named), self.graph.notes)
+        statements = _quiet(_frees(self.statements, returns), self.primal)
         return Program(self.graph.name, parameters, statements, returns, dict(self.constants))
 
     def _name_input(self, each: Input) -> str:
@@ -87,7 +104,9 @@ class _Scheduler:
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it."""
         notes = self.graph.notes
-        anchors = [each for each in order if each in notes or each in self.outputs]
+        anchors = self._in_result_order(
+            [each for each in order if each in notes or each in self.outputs]
+        )
         emitted: set[Node] = set()
         out: list[Node] = []
         for anchor in anchors:
@@ -102,6 +121,14 @@ class _Scheduler:
                     stack.extend((arg, False) for arg in reversed(self.reads[each]))
         return [each for each in out if not isinstance(each, (Input, Const))]
 
+    def _in_result_order(self, anchors: list[Node]) -> list[Node]:
+        """Results computed one after the other are put in the order in which they are returned."""
+        rank = {each: i for i, each in reversed(list(enumerate(self.graph.outputs)))}
+        out: list[Node] = []
+        for is_result, run in groupby(anchors, key=lambda each: each in rank):
+            out += sorted(run, key=rank.__getitem__) if is_result else run
+        return out
+
     # ------------------------------------------------------------------ one value
 
     def _emit(self, each: Node) -> None:
@@ -115,12 +142,12 @@ class _Scheduler:
             self._assign(each, value.expression)
 
     def _inlines(self, each: Node) -> bool:
-        if self.uses[each] > 1 or each in self.outputs:
+        if self.uses[each] > 1:
+            return False
+        if each in self.outputs and len(self.graph.outputs) > 1:
             return False
         note = self.graph.notes.get(each)
-        return note is None or not note.name or (note.derived and not note.suffix) or (
-            note.derived and self.uses[each] == 1
-        )
+        return note is None or not note.name or note.derived
 
     def _value(self, each: Node) -> _Value:
         """The expression of a node; operands that would make it too long are named first."""
@@ -151,18 +178,18 @@ class _Scheduler:
         if isinstance(arg, Const):
             source = self._constant(arg)
             if filled and arg.uniform:
-                source = Source((_full if arg.type.shape else _scalar_result)(arg, source))
+                source = Source((_full if arg.type.shape else _typed)(arg, source))
         else:
             source = Source(self.named[arg])
         return _Value(Expression(arg, literal=source.within(ATOM)), source, 0)
 
     def _assign(self, each: Node, expression: Expression) -> str:
-        name = self.names.give(each)
+        name = self.names.give(each, "value" if each in self.outputs else "")
         self.named[each] = name
         self.statements.append(Assign(name, expression, self._comment(each), each))
         return name
 
-    def _comment(self, each: Node) -> object:
+    def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)
         return note.position if note and note.suffix else None
 
@@ -239,14 +266,23 @@ class _Scheduler:
     def _returned(self, index: int, each: Node) -> Expression:
         """A result that aliases nothing: not an argument, a constant, nor another result."""
         source = self._operand(each).source
-        again = each in self.graph.outputs[:index]
         if not each.type.shape:
-            return Expression(each, literal=_scalar_result(each, source))
+            return Expression(each, literal=self._scalar(each, source, self.arrays[index]))
         if isinstance(each, Const):
             return Expression(each, literal=_full(each, source))
-        if again or self._may_alias(each):
+        if each in self.graph.outputs[:index] or self._may_alias(each):
             return Expression(each, literal=f"{source.within(ATOM)}.copy()")
         return Expression(each, literal=source.text)
+
+    def _scalar(self, each: Node, source: Source, is_array: bool) -> str:
+        """A 0-d result as the array, NumPy scalar or Python number that it should be."""
+        if isinstance(each, Const):
+            return f"np.array({_typed(each, source)})" if is_array else _typed(each, source)
+        if each.type.weak:
+            return source.text
+        if is_array:
+            return f"np.array({source.text})"
+        return f"{source.within(ATOM)}[()]" if _gives_array(each) else source.text
 
     def _may_alias(self, each: Node) -> bool:
         """Whether NumPy's result may share memory with an argument or with another result."""
@@ -280,12 +316,9 @@ def _list_source(value: np.ndarray) -> str:
     ) if value.dtype.kind in "biu" else repr(value.tolist())
 
 
-def _scalar_result(each: Node, source: Source) -> str:
-    if isinstance(each, Const) and not each.type.weak:
-        return f"{dtype_source(each.type.dtype)}({source.text})"
-    if isinstance(each, Const) and each.type.dtype.kind == "f":
-        return repr(each.value)
-    return source.text
+def _typed(each: Const, source: Source) -> str:
+    """A scalar constant of exactly its type."""
+    return repr(each.value) if each.type.weak else f"{dtype_source(each.type.dtype)}({source.text})"
 
 
 def _full(each: Const, source: Source) -> str:
@@ -315,28 +348,63 @@ def _distinct(indices: Sequence[Node]) -> bool:
     )
 
 
-def _frees(
-    statements: list[Statement], returns: Sequence[Expression], named: dict[Node, str]
-) -> list[Statement]:
-    """`del` after the last use of large arrays that live on for no reason."""
-    return statements
+def _gives_array(each: Node) -> bool:
+    """Whether NumPy's result for a 0-d node is an array: a ufunc's is a scalar, a view's is not."""
+    op = each.op
+    return isinstance(op, Primitive) and (op.view or op is e.where or op is shaping.index_add)
 
 
-def _quiet(statements: list[Statement], notes: dict[Node, Note]) -> tuple[Statement, ...]:
+def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[Statement]:
+    """`del` after the last use of large arrays that would otherwise live on for no reason."""
+    size: dict[str, int] = {}
+    last: dict[str, int] = {}
+    allocating = 0  # the last statement that makes a large array
+    for i, statement in enumerate(statements):
+        assert isinstance(statement, (Assign, Update))
+        for name in _mentioned(statement):
+            last[name] = i
+        if isinstance(statement, Assign) and statement.node is not None:
+            bytes_ = statement.node.type.size * statement.node.type.dtype.itemsize
+            if bytes_ >= LARGE:
+                size[statement.name] = bytes_
+                allocating = i
+        last[statement.name] = i
+    for each in returns:
+        for name in _identifiers(_text_of(each)):
+            last[name] = len(statements)
+    out: list[Statement] = []
+    for i, statement in enumerate(statements):
+        out.append(statement)
+        done = tuple(name for name in size if last[name] == i)
+        if done and i < allocating:
+            out.append(Delete(done))
+    return out
+
+
+def _mentioned(statement: Assign | Update) -> Iterator[str]:
+    yield from _identifiers(_text_of(statement.expression))
+    if isinstance(statement, Update):
+        yield from _identifiers(statement.index)
+
+
+def _text_of(expression: Expression) -> str:
+    return expression.literal or " ".join(_text_of(part) for part in expression.operands)
+
+
+def _identifiers(text: str) -> list[str]:
+    return re.findall(r"[^\W\d]\w*", text)
+
+
+def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:
     """Derivative statements from the first that could warn on, under np.errstate."""
     for i, statement in enumerate(statements):
-        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, notes):
+        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, primal):
             return (*statements[:i], Quiet(tuple(statements[i:])))
     return tuple(statements)
 
 
-def _risky(expression: Expression, notes: dict[Node, Note]) -> bool:
+def _risky(expression: Expression, primal: Collection[Node]) -> bool:
+    """Whether computing it may warn where the user's function would not."""
     each = expression.node
-    note = notes.get(each)
     own = isinstance(each.op, Primitive) and each.op.risky and not expression.literal
-    if own and (note is None or note.suffix):
-        return True
-    return any(_risky(part, notes) for part in expression.operands)
-
-
-__all__ = ["Delete", "e", "schedule"]
+    return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)

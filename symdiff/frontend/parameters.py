@@ -1,0 +1,69 @@
+"""The parameters of a user's function, and a call as one value per parameter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_ANY = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """A call is held as one value per parameter; *args is a tuple, **kwargs a dict."""
+
+    signature: inspect.Signature
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.signature.parameters)
+
+    @property
+    def variadic(self) -> int | None:
+        """The index of *args, if there is one."""
+        for i, each in enumerate(self.signature.parameters.values()):
+            if each.kind is each.VAR_POSITIONAL:
+                return i
+        return None
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """One value per parameter, defaults filled in. Raises TypeError as the call would."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return tuple(bound.arguments[name] for name in self.signature.parameters)
+
+    def call(self, function: Callable[..., Any], values: tuple[Any, ...], run: Any = None) -> Any:
+        """Call the function (by `run(function, ...)` if given) with these parameter values."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for each, value in zip(self.signature.parameters.values(), values, strict=True):
+            if each.kind is each.VAR_POSITIONAL:
+                args.extend(value)
+            elif each.kind is each.VAR_KEYWORD:
+                kwargs.update(value)
+            elif each.kind is each.KEYWORD_ONLY:
+                kwargs[each.name] = value
+            else:
+                args.append(value)
+        return run(function, *args, **kwargs) if run else function(*args, **kwargs)
+
+
+def parameters_of(function: Callable[..., Any]) -> Parameters:
+    """The parameters of a function; (*args, **kwargs) where Python does not know them."""
+    try:
+        return Parameters(inspect.signature(function))
+    except (TypeError, ValueError):
+        return Parameters(_ANY)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The identifier under which a function is emitted."""
+    name = getattr(function, "__name__", "") or type(function).__name__
+    return name if name.isidentifier() else "function"

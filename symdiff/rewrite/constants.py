@@ -1,0 +1,162 @@
+"""Table: operations on constants, computed here by the primitive's own NumPy function."""
+
+from __future__ import annotations
+
+from math import frexp
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.node import CONST, SMALL, Const, Node, constant
+from symdiff.ops import elementwise as e
+from symdiff.ops import reductions, shaping
+from symdiff.ops.primitive import Primitive
+from symdiff.rewrite.pattern import EXACT, ROUNDING, Family, Match, function_of, rule, rules
+
+_MOVES = (shaping.broadcast_to, shaping.reshape, shaping.transpose, shaping.getitem)
+
+
+def _reads_constants(op: Any, args: tuple[Any, ...]) -> bool:
+    return isinstance(op, Primitive) and bool(args) and all(arg is CONST for arg in args)
+
+
+def _elementwise(op: Any, args: tuple[Any, ...]) -> bool:
+    return _reads_constants(op, args) and op.elementwise and op is not e.stop_gradient
+
+
+def _other(op: Any, args: tuple[Any, ...]) -> bool:
+    return _reads_constants(op, args) and not op.elementwise
+
+
+def _moves(op: Any, args: tuple[Any, ...]) -> bool:
+    return op in _MOVES and args[0] is CONST
+
+
+def _sums(op: Any, args: tuple[Any, ...]) -> bool:
+    return op is reductions.sum_ and args[0] is CONST
+
+
+def _constants(found: Match) -> list[Const]:
+    return [arg for arg in found.root.args if isinstance(arg, Const)]
+
+
+def fold_elementwise(found: Match) -> Node | None:
+    """the constant that NumPy computes"""
+    root, args = found.root, _constants(found)
+    if all(arg.uniform for arg in args):
+        return _computed(root, [arg.value for arg in args])
+    return _computed(root, [_filled(arg) for arg in args]) if root.type.size <= SMALL else None
+
+
+def fold_small(found: Match) -> Node | None:
+    """the constant that NumPy computes, where it is small and so are the operands"""
+    root, args = found.root, _constants(found)
+    if root.type.size > SMALL or any(arg.type.size > SMALL for arg in args):
+        return None
+    return _computed(root, [_filled(arg) for arg in args])
+
+
+def fold_move(found: Match) -> Node | None:
+    """the same number in another shape"""
+    source = found.root.args[0]
+    if isinstance(source, Const) and source.uniform and not found.root.type.weak:
+        return constant(found.root.type.dtype.type(source.value), found.root.type)
+    return None
+
+
+def fold_exact_sum(found: Match) -> Node | None:
+    """the number times its count, where every partial sum is exact"""
+    source, count = _summed(found)
+    if source is None or not source.type.inexact or source.type.dtype.kind != "f":
+        return None
+    digits = np.finfo(source.type.dtype).nmant + 1
+    numerator, _ = float(source.value).as_integer_ratio() if np.isfinite(source.value) else (0, 1)
+    significant = abs(numerator).bit_length()
+    while numerator and numerator % 2 == 0:
+        numerator //= 2
+        significant -= 1
+    if not significant or significant + count.bit_length() > digits:
+        return None
+    return fold_sum(found)
+
+
+def fold_sum(found: Match) -> Node | None:
+    """the number times its count"""
+    source, count = _summed(found)
+    if source is None:
+        return None
+    with np.errstate(all="ignore"):
+        total = source.type.dtype.type(source.value * count)
+    return constant(total, found.root.type)
+
+
+def _summed(found: Match) -> tuple[Const | None, int]:
+    source, root = found.root.args[0], found.root
+    uniform = isinstance(source, Const) and source.uniform and root.type.size
+    count = source.type.size // max(root.type.size, 1)
+    return (source if uniform and isinstance(source, Const) else None), count
+
+
+def _filled(each: Const) -> Any:
+    if each.uniform and each.type.shape:
+        return np.full(each.type.shape, each.value, each.type.dtype)
+    return each.value
+
+
+def _computed(root: Node, values: list[Any]) -> Node | None:
+    """The value of one operation as a constant; None where Python itself would raise an error."""
+    op = root.op
+    assert isinstance(op, Primitive)
+    params = {} if isinstance(op.function, np.ufunc) else dict(root.params)
+    function = function_of(op) if root.type.weak else op.function
+    try:
+        with np.errstate(all="ignore"):
+            value = function(*values, **params)
+    except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError):
+        return None
+    if root.type.weak:
+        return constant(value, root.type) if isinstance(value, root.type.python) else None
+    value = np.asarray(value)
+    same = value.dtype == root.type.dtype
+    return constant(value if value.ndim else value[()], root.type) if same else None
+
+
+CONSTANTS = rules(
+    rule(
+        "fold-elementwise",
+        Family("an elementwise operation on constants", _elementwise),
+        fold_elementwise,
+        EXACT,
+        dtypes="?biufc",
+    ),
+    rule(
+        "fold-move",
+        Family("a constant moved about", _moves),
+        fold_move,
+        EXACT,
+        dtypes="?biufc",
+    ),
+    rule(
+        "fold-exact-sum",
+        Family("the sum of a constant", _sums),
+        fold_exact_sum,
+        EXACT,
+        dtypes="f",
+    ),
+    rule(
+        "fold-sum",
+        Family("the sum of a constant", _sums),
+        fold_sum,
+        ROUNDING,
+        dtypes="fc",
+    ),
+    rule(
+        "fold-small",
+        Family("an operation on constants", _other),
+        fold_small,
+        EXACT,
+        dtypes="?biufc",
+    ),
+)
+
+__all__ = ["CONSTANTS", "frexp"]

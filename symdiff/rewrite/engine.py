@@ -1,0 +1,288 @@
+"""rewrite: a graph driven through tables of rules to a fixed point, every application logged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from symdiff.errors import RuleError
+from symdiff.ir.graph import Graph, Position, toposort
+from symdiff.ir.node import CONST, Const, Node, node
+from symdiff.rewrite.pattern import (
+    ACCURATE,
+    EXACT,
+    FINITE,
+    ROUNDING,
+    Applied,
+    Exactness,
+    Family,
+    Match,
+    Rule,
+    Wild,
+    instantiate,
+    match,
+    variants,
+)
+
+Table = tuple[Rule, ...]
+
+# The classes that may be applied: to the user's own program, and to derivatives.
+MODES: dict[str, tuple[frozenset[Exactness], frozenset[Exactness]]] = {
+    "ieee": (frozenset({EXACT}), frozenset({EXACT})),
+    "default": (frozenset({EXACT, ACCURATE}), frozenset({EXACT, ACCURATE, ROUNDING})),
+    "fast": (frozenset(Exactness), frozenset(Exactness)),
+}
+assert FINITE not in MODES["default"][1]
+
+PER_NODE = 20  # applications that a program may cost, for each of its nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A rule applied: the node before, the node after, and the user's line if it is known."""
+
+    rule: str
+    before: Node
+    after: Node
+    position: Position | None = None
+
+
+def rewrite(
+    graph: Graph,
+    tables: tuple[Table, ...],
+    *,
+    math: str = "default",
+    primal: Collection[Node] = (),
+    log: list[Application] | None = None,
+) -> Graph:
+    """The graph after all applicable rules, and `log` longer by their applications.
+
+    `primal` are the nodes of the user's own program; a set grows by the nodes that they become.
+    """
+    if math not in MODES:
+        raise ValueError(f"math={math!r}: choose one of {', '.join(map(repr, MODES))}")
+    return _Rewriter(graph, rule_set(tables, math), primal, [] if log is None else log).run()
+
+
+@lru_cache(maxsize=32)
+def rule_set(tables: tuple[Table, ...], math: str) -> RuleSet:
+    """The rules of the tables that `math` allows, indexed."""
+    return RuleSet(tables, math)
+
+
+class RuleSet:
+    """Rules by the operations that they can match: of a node and of its operands."""
+
+    def __init__(self, tables: tuple[Table, ...], math: str) -> None:
+        self._own, self._derived = MODES[math]
+        self._rows = [
+            (row, variant) for table in tables for row in table for variant in variants(row.pattern)
+        ]
+        self._found: dict[tuple[bool, tuple[Any, ...]], tuple[tuple[Rule, Any], ...]] = {}
+
+    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
+        """The rules worth trying, with their patterns in one order of operands each."""
+        key = (primal, (each.op, *[arg.op for arg in each.args]))
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = tuple(
+                [
+                    (row, variant)
+                    for row, variant in self._rows
+                    if self._allowed(row, primal) and _possible(variant, each)
+                ]
+            )
+        return found
+
+    def _allowed(self, row: Rule, primal: bool) -> bool:
+        if primal:
+            return row.primal and row.exactness in self._own
+        return row.exactness in self._derived
+
+
+def _possible(pattern: Applied | Family, each: Node) -> bool:
+    """Whether the operations of the node and of its operands are those of the pattern."""
+    if isinstance(pattern, Family):
+        return pattern.accepts(each.op, tuple([arg.op for arg in each.args]))
+    if pattern.op is not each.op or len(pattern.args) != len(each.args):
+        return False
+    return all(map(_possible_operand, pattern.args, each.args))
+
+
+def _possible_operand(pattern: Any, arg: Node) -> bool:
+    if isinstance(pattern, Applied):
+        return pattern.op is arg.op
+    return (isinstance(pattern, Wild) and not pattern.constant) or arg.op is CONST
+
+
+class _Rewriter:
+    """One run. `done` maps a node to what it became; a node that stays maps to itself.
+
+    `uses` counts readers in the program as it stands, so that a rule knows what it would duplicate.
+    """
+
+    def __init__(
+        self, graph: Graph, rows: RuleSet, primal: Collection[Node], log: list[Application]
+    ) -> None:
+        self.graph = graph
+        self.rows = rows
+        self.primal = primal if isinstance(primal, set) else set(primal)
+        self.log = log
+        self.notes = dict(graph.notes)
+        self.done: dict[Node, Node] = {}
+        self.next: dict[Node, Node] = {}
+        self.uses: dict[Node, int] = {}
+        self.settled: set[Node] = set()  # nothing matches, whoever reads what
+        self.blocked = False
+        self.budget = 0
+        self.first = len(log)
+
+    def run(self) -> Graph:
+        outputs = (*self.graph.outputs, *self.graph.effects)
+        self.budget = 1000 + PER_NODE * len(toposort(outputs))
+        while True:
+            before = len(self.log)
+            outputs = self._pass(outputs)
+            if len(self.log) == before or not self.blocked:
+                break
+        count = len(self.graph.outputs)
+        graph = self.graph
+        return Graph(graph.name, graph.inputs, outputs[:count], outputs[count:], self.notes)
+
+    def _pass(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+        """One walk from operands to readers; rules that sharing stopped may fit in the next."""
+        nodes = toposort(outputs)
+        self.done, self.next, self.blocked = {}, {}, False
+        self.uses = _count_uses(nodes, outputs)
+        for each in nodes:
+            self._normalize(each)
+        return tuple([self.done[each] for each in outputs])
+
+    def _normalize(self, root: Node) -> None:
+        """Rewrites a node until no rule fits it or what its replacements brought in."""
+        stack = [root]
+        done, following = self.done, self.next
+        while stack:
+            each = stack[-1]
+            if each in done:
+                stack.pop()
+                continue
+            after = following.get(each)
+            if after is None:
+                waiting = [arg for arg in each.args if arg not in done]
+                if waiting:
+                    stack.extend(waiting)
+                    continue
+                after = self._step(each)
+                if after is each:
+                    done[each] = each
+                    stack.pop()
+                    continue
+                following[each] = after
+                self._introduce(after, each in self.primal)
+            if after in done:
+                self._retire(each, done[after])
+                stack.pop()
+            elif after in following:
+                self._refuse_alternation(after)
+            else:
+                stack.append(after)
+
+    def _step(self, each: Node) -> Node:
+        """The node over rewritten operands, or else what the first rule that fits makes of it."""
+        if each.args:
+            args = tuple([self.done[arg] for arg in each.args])
+            if args != each.args:
+                return node(each.op, args, each.params, each.type)
+            if each not in self.settled:
+                return self._apply(each)
+        return each
+
+    def _apply(self, each: Node) -> Node:
+        blocked = False
+        for row, pattern in self.rows.candidates(each, each in self.primal):
+            if each.type.dtype.kind not in row.dtypes:
+                continue
+            found = match(pattern, each)
+            if found is None or not (row.when is None or row.when(found)):
+                continue
+            if not row.shared and self._shared(found):
+                blocked = True
+                continue
+            after = instantiate(row.replacement, found)
+            if after is not None and after is not each and after.type == each.type:
+                self._record(row, each, after)
+                return after
+        if blocked:
+            self.blocked = True
+        else:
+            self.settled.add(each)
+        return each
+
+    def _shared(self, found: Match) -> bool:
+        return any(self.uses.get(inner, 0) > 1 for inner in found.inner)
+
+    def _record(self, row: Rule, before: Node, after: Node) -> None:
+        note = self.notes.get(before)
+        self.log.append(Application(row.name, before, after, note.position if note else None))
+        self.budget -= 1
+        if self.budget < 0:
+            self._refuse_alternation(after)
+
+    def _refuse_alternation(self, after: Node) -> None:
+        """Rules that undo each other are a mistake in the tables: name those applied last."""
+        recent = Counter(each.rule for each in self.log[max(self.first, len(self.log) - 100) :])
+        names = ", ".join(name for name, _ in recent.most_common(4))
+        raise RuleError(f"{self.graph.name}: rewriting comes to no end at {after}: {names}")
+
+    # ------------------------------------------------------------------ bookkeeping
+
+    def _introduce(self, after: Node, primal: bool) -> None:
+        """Counts what new nodes read; they are the user's program if what they replace is."""
+        fresh = []
+        stack = [after]
+        while stack:
+            each = stack.pop()
+            if each not in self.uses:
+                self.uses[each] = 0
+                fresh.append(each)
+                stack.extend(each.args)
+        for each in fresh:
+            for arg in each.args:
+                self.uses[arg] += 1
+        if primal:
+            self.primal.update(fresh, (after,))
+
+    def _retire(self, before: Node, after: Node) -> None:
+        """What read `before` now reads `after`; what nobody reads any more is not counted."""
+        self.done[before] = after
+        self._introduce(after, before in self.primal)
+        self.uses[after] += self.uses.pop(before, 0)
+        released = list(before.args)
+        while released:
+            arg = self.done[released.pop()]
+            self.uses[arg] -= 1
+            if not self.uses[arg]:
+                del self.uses[arg]
+                released.extend(arg.args)
+        self._carry_note(before, after)
+
+    def _carry_note(self, before: Node, after: Node) -> None:
+        """A derivative's note is no news about a value of the user's program."""
+        note = self.notes.get(before)
+        foreign = after in self.primal and before not in self.primal
+        if note is not None and not foreign and not isinstance(after, Const):
+            self.notes.setdefault(after, note)
+
+
+def _count_uses(nodes: Iterable[Node], outputs: Iterable[Node]) -> dict[Node, int]:
+    uses = dict.fromkeys(nodes, 0)
+    for each in uses:
+        for arg in each.args:
+            uses[arg] += 1
+    for each in outputs:
+        uses[each] += 1
+    return uses

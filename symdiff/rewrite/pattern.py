@@ -1,0 +1,330 @@
+"""Rules as data: patterns written in NumPy over `Wild` values, their matching and instantiation."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from symdiff.errors import RuleError
+from symdiff.frontend.rules import template
+from symdiff.ir.node import Const, Node, Params, constant, node
+from symdiff.ir.types import ArrayType
+from symdiff.ops import elementwise as e
+from symdiff.ops.primitive import Primitive, find
+
+
+class Exactness(Enum):
+    """What a rule claims about the numbers on its two sides; checked by machine."""
+
+    EXACT = "the same bits for every input, NaNs all alike"
+    ROUNDING = "a few units in the last place apart where both sides are finite"
+    ACCURATE = "more accurate, or overflows later"
+    FINITE = "equal where no infinity and no NaN takes part"
+
+
+EXACT, ROUNDING, ACCURATE, FINITE = Exactness
+
+
+# ---------------------------------------------------------------------------- terms
+
+
+class Term(NDArrayOperatorsMixin):
+    """Either side of a rule: ordinary NumPy code applied to it builds a larger term."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **params: Any) -> Applied:
+        if method != "__call__":
+            raise RuleError(f"np.{ufunc.__name__}.{method} has no place in a pattern")
+        return applied(ufunc, args, params)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], params: Mapping[str, Any]
+    ) -> Applied:
+        return applied(function, args, params)
+
+
+class Wild(Term):
+    """Stands for any value, or, as a keyword argument, for any parameter of an operation.
+
+    With `constant`, only for a constant that is the same number everywhere.
+    """
+
+    __slots__ = ("constant", "name")
+
+    def __init__(self, name: str, *, constant: bool = False) -> None:
+        self.name = name
+        self.constant = constant
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Applied(Term):
+    """A primitive applied to terms and numbers. Parameters that it leaves out may be anything."""
+
+    __slots__ = ("args", "op", "params")
+
+    def __init__(
+        self, op: Primitive, args: tuple[Any, ...], params: tuple[tuple[str, Any], ...]
+    ) -> None:
+        self.op = op
+        self.args = args
+        self.params = params
+
+    def __repr__(self) -> str:
+        if self.op.infix:
+            left = "" if len(self.args) == 1 else f"{self.args[0]!r} "
+            space = " " if left else ""
+            return f"({left}{self.op.infix}{space}{self.args[-1]!r})"
+        parts = [repr(each) for each in self.args]
+        parts += [f"{key}={value!r}" for key, value in self.params]
+        return f"{self.op.name}({', '.join(parts)})"
+
+
+def applied(function: Any, args: tuple[Any, ...], params: Mapping[str, Any]) -> Applied:
+    """The term of a NumPy function or a primitive; parameters by keyword."""
+    op = find(function)
+    if not isinstance(op, Primitive):
+        raise RuleError(f"{function} is no primitive: write a pattern in those it is traced to")
+    return Applied(op, args, tuple(sorted(params.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A pattern that no NumPy expression states: any operation of a family, whatever it reads.
+
+    `accepts` sees the primitive, and the primitives of the operands (Leaf ops included).
+    """
+
+    about: str
+    accepts: Callable[[Any, tuple[Any, ...]], bool]
+
+    def __repr__(self) -> str:
+        return self.about
+
+
+def wilds(names: str) -> tuple[Any, ...]:
+    """Wild values, for a table to write its rows with: `x, y = wilds("x y")`."""
+    return tuple([Wild(name) for name in names.split()])
+
+
+# ---------------------------------------------------------------------------- rules
+
+
+class Match:
+    """What a pattern's wild names stand for at a node, and the nodes between it and them."""
+
+    __slots__ = ("inner", "root", "values")
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.values: dict[str, Any] = {}
+        self.inner: list[Node] = []
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+Computed = Callable[[Match], Node | None]
+Condition = Callable[[Match], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One row of a table. `replacement` is a term, a number, or computed from the match.
+
+    Inner nodes of the pattern must have no other reader unless `shared`. A rule without `primal`
+    leaves the user's own program as it is written, however exact it is. The claim holds for the
+    kinds of number in `dtypes`, for magnitudes within `reach` of the range of exponents, and where
+    `when` holds; `example` gives types and parameters at which the tests look at it.
+    """
+
+    name: str
+    pattern: Applied | Family
+    replacement: Any
+    exactness: Exactness
+    when: Condition | None = None
+    shared: bool = False
+    dtypes: str = "f"
+    primal: bool = True
+    reach: float = 1.0
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.pattern} -> {side(self.replacement)}"
+
+
+def side(replacement: Any) -> str:
+    """A replacement as text: a function says in its docstring what it computes."""
+    if isinstance(replacement, Traced):
+        replacement = replacement.function
+    if callable(replacement) and not isinstance(replacement, Term):
+        return (replacement.__doc__ or replacement.__name__).split("\n")[0]
+    return repr(replacement)
+
+
+def rule(
+    name: str, pattern: Any, replacement: Any, exactness: Exactness, **conditions: Any
+) -> Rule:
+    """A row: name, pattern, replacement, class, and the conditions that `Rule` documents."""
+    return Rule(name, pattern, replacement, exactness, **conditions)
+
+
+def rules(*rows: Rule) -> tuple[Rule, ...]:
+    """A table. Raises RuleError if two rows have one name."""
+    names = [each.name for each in rows]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise RuleError(f"rules named twice: {', '.join(sorted(twice))}")
+    return rows
+
+
+# ---------------------------------------------------------------------------- matching
+
+
+def variants(pattern: Any) -> Iterator[Any]:
+    """The pattern with the operands of commutative operations in either order."""
+    if not isinstance(pattern, Applied):
+        yield pattern
+        return
+    for args in product(*[tuple(variants(arg)) for arg in pattern.args]):
+        yield Applied(pattern.op, args, pattern.params)
+        if pattern.op.commutative and args[0] is not args[1]:
+            yield Applied(pattern.op, args[::-1], pattern.params)
+
+
+def match(pattern: Applied | Family, each: Node) -> Match | None:
+    """How the node fits the pattern, operand for operand, if it does."""
+    found = Match(each)
+    if isinstance(pattern, Family) or _fits_applied(pattern, each, found):
+        return found
+    return None
+
+
+def _fits(pattern: Any, each: Node, found: Match) -> bool:
+    if isinstance(pattern, Applied):
+        found.inner.append(each)
+        return _fits_applied(pattern, each, found)
+    if isinstance(pattern, Wild):
+        if pattern.constant and not (isinstance(each, Const) and each.uniform):
+            return False
+        return found.values.setdefault(pattern.name, each) is each
+    return is_number(each, pattern)
+
+
+def _fits_applied(pattern: Applied, each: Node, found: Match) -> bool:
+    if each.op is not pattern.op or len(each.args) != len(pattern.args):
+        return False
+    for key, wanted in pattern.params:
+        value = each.param(key)
+        if isinstance(wanted, Wild):
+            if found.values.setdefault(wanted.name, value) != value:
+                return False
+        elif value != wanted:
+            return False
+    return all(map(_fits, pattern.args, each.args, [found] * len(each.args)))
+
+
+def is_number(each: Node, number: complex) -> bool:
+    """Whether the node is a constant equal to the number everywhere, sign of zero included."""
+    if not isinstance(each, Const) or not each.uniform or each.value != number:
+        return False
+    return number != 0 or each.type.dtype.kind not in "fc" or not np.signbit(each.value.real)
+
+
+# ---------------------------------------------------------------------------- instantiation
+
+
+def instantiate(replacement: Any, found: Match) -> Node | None:
+    """The node that a replacement stands for at a match; None where it does not apply."""
+    if isinstance(replacement, Term):
+        return _build(replacement, found)
+    if callable(replacement):
+        made: Node | None = replacement(found)
+        return made
+    return constant(_typed(replacement, found.root.type), found.root.type)
+
+
+def _build(term: Any, found: Match) -> Node | None:
+    if isinstance(term, Wild):
+        value: Node = found[term.name]
+        return value
+    args: list[Node | None] = [
+        _build(arg, found) if isinstance(arg, Term) else None for arg in term.args
+    ]
+    values = args[1:] if term.op is e.where else args  # the condition has a dtype of its own
+    types = [arg.type for arg in values if arg is not None] or [found.root.type]
+    if term.op.elementwise and types.count(types[0]) != len(types):
+        return None
+    filled = tuple(
+        [
+            constant(_typed(term.args[i], types[0]), types[0]) if arg is None else arg
+            for i, arg in enumerate(args)
+        ]
+    )
+    params: Params = tuple(
+        [(key, found[each.name] if isinstance(each, Wild) else each) for key, each in term.params]
+    )
+    return node(term.op, filled, params)
+
+
+def _typed(number: Any, type: ArrayType) -> Any:
+    return type.python(number) if type.weak else type.dtype.type(number)
+
+
+class Traced:
+    """A replacement written as a NumPy function of the wild names: traced once per types."""
+
+    __slots__ = ("function", "names")
+
+    def __init__(self, function: Callable[..., Any], *names: str) -> None:
+        self.function = function
+        self.names = names
+
+    def __call__(self, found: Match) -> Node | None:
+        operands: list[Node] = [found[name] for name in self.names]
+        params: tuple[tuple[str, Hashable], ...] = tuple(
+            [(key, each) for key, each in found.values.items() if not isinstance(each, Node)]
+        )
+        types = tuple([each.type for each in operands])
+        made = template(self.function, types, params, self.function.__name__)
+        return made.replay(operands)
+
+
+# ---------------------------------------------------------------------------- evaluation
+
+_OPERATORS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "+": (operator.pos, operator.add),
+    "-": (operator.neg, operator.sub),
+    "*": (operator.mul,),
+    "/": (operator.truediv,),
+    "**": (operator.pow,),
+}
+
+
+@cache
+def function_of(op: Primitive) -> Callable[..., Any]:
+    """The function that computes an operation: Python's operator where it has one."""
+    found = _OPERATORS.get(op.infix)
+    return op.function if found is None else found[0 if len(op.arguments) == 1 else -1]
+
+
+def evaluate(term: Any, values: Mapping[str, Any]) -> Any:
+    """A term computed by NumPy, for arrays and parameters in the place of the wild names."""
+    if isinstance(term, Wild):
+        return values[term.name]
+    if not isinstance(term, Applied):
+        return term
+    args = [evaluate(arg, values) for arg in term.args]
+    params = {key: evaluate(each, values) for key, each in term.params}
+    return term.op.function(*args, **params)

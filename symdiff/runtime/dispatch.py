@@ -1,0 +1,320 @@
+"""From a user's call to a generated function: signatures, guards and the wrapper between them.
+
+The wrapper is itself generated, once per signature: it checks types, shapes and captured values
+with inline expressions, calls the generated function, and builds the result's tree.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from symdiff.frontend.captured import Captured
+from symdiff.frontend.pytree import Spec, unflatten
+from symdiff.frontend.trace import Leaf
+
+MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
+_TRIED = 4  # recently used wrappers that are tried before the signature is looked up
+
+
+class Redescribe(Exception):
+    """Raised while compiling: what is static has changed, so describe the call again."""
+
+
+class CacheInfo(NamedTuple):
+    """As functools.lru_cache reports it; a hit is a call that needed no compilation."""
+
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A leaf of a result that is not computed."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tree of a result: for each leaf the index of an output, or a static value."""
+
+    spec: Spec
+    leaves: tuple[int | Static, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One compiled signature."""
+
+    call: Callable[..., Any]  # checks everything, MISS where something differs
+    run: Callable[..., Any]  # calls without looking at the arguments' types
+    captured: tuple[Captured, ...]
+    compiled: Any  # what the caller keeps of it
+
+    def holds(self) -> bool:
+        """Whether all that the function reached by itself is as it was when traced."""
+        return all(each.holds() for each in self.captured)
+
+
+class Dispatcher:
+    """The compiled signatures of one function, most recently used first, bounded in number."""
+
+    def __init__(
+        self,
+        describe: Callable[[tuple[Any, ...]], tuple[tuple[Any, ...], list[Leaf], Spec]],
+        compile: Callable[[list[Leaf], Spec], Entry],
+        maxsize: int = 64,
+    ) -> None:
+        self._describe = describe
+        self._compile = compile
+        self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()
+        self._recent: tuple[Entry, ...] = ()
+        self._lock = threading.RLock()
+        self._misses = 0
+        self._maxsize = maxsize
+        self.fast: Callable[..., Any] = _always_miss
+        self.last: Any = None
+
+    def slow(self, values: tuple[Any, ...]) -> Any:
+        """A call that the last wrapper refused: another signature, or a new one."""
+        for entry in self._recent:
+            result = entry.call(*values)
+            if result is not MISS:
+                self._use(entry)
+                return result
+        while True:
+            used, leaves, spec = self._describe(values)
+            try:
+                return self.entry(leaves, spec).run(*used)
+            except Redescribe:
+                continue
+
+    def entry(self, leaves: list[Leaf], spec: Spec) -> Entry:
+        """The compiled signature, compiled now if it is new or what it captured changed."""
+        key = (spec, tuple([_leaf_key(leaf) for leaf in leaves]))
+        with self._lock:
+            for entry in self._entries.get(key, ()):
+                if entry.holds():
+                    self._use(entry)
+                    return entry
+            entry = self._compile(leaves, spec)
+            self._misses += 1
+            entries = self._entries.setdefault(key, [])
+            entries.insert(0, entry)
+            del entries[16:]
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._maxsize:
+                _, dropped = self._entries.popitem(last=False)
+                self._recent = tuple(each for each in self._recent if each not in dropped)
+            self._use(entry)
+            return entry
+
+    def _use(self, entry: Entry) -> None:
+        recent = [each for each in self._recent if each is not entry]
+        self._recent = (entry, *recent[: _TRIED - 1])
+        self.fast = entry.call
+        self.last = entry.compiled
+
+    def entries(self) -> list[Entry]:
+        """Every compiled signature, the most recent key last."""
+        with self._lock:
+            return [entry for entries in self._entries.values() for entry in entries]
+
+    def info(self) -> CacheInfo:
+        return CacheInfo(self._misses, self._maxsize, len(self.entries()))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._recent = ()
+            self._misses = 0
+            self.fast = _always_miss
+            self.last = None
+
+
+def _always_miss(*values: Any) -> Any:
+    return MISS
+
+
+def _leaf_key(leaf: Leaf) -> Any:
+    if leaf.type is not None:
+        return leaf.type, leaf.is_array
+    static = leaf.static
+    try:
+        hash(static)
+    except TypeError:
+        return "object", id(static)
+    return type(static), static
+
+
+# ---------------------------------------------------------------------------- generation
+
+
+class _Wrapper:
+    """Writes the source of one wrapper and gathers the objects it refers to."""
+
+    def __init__(self) -> None:
+        self.bound: dict[str, Any] = {"ndarray": np.ndarray, "MISS": MISS}
+        self._names: dict[int, str] = {}
+
+    def bind(self, value: Any) -> str:
+        """A name for an object in the wrapper's globals."""
+        if id(value) not in self._names:
+            name = f"o{len(self._names)}"
+            self._names[id(value)] = name
+            self.bound[name] = value
+        return self._names[id(value)]
+
+    def leaf(self, text: str, leaf: Leaf) -> list[str]:
+        """Conditions under which the value `text` is the leaf that was compiled for."""
+        if leaf.type is None:
+            return [f"{text} is {self.bind(leaf.static)}"] if leaf.static is None or isinstance(
+                leaf.static, bool
+            ) else [f"({text} is {self.bind(leaf.static)} or {self._equal(text, leaf.static)})"]
+        if leaf.type.weak:
+            return [f"type({text}) is {leaf.type.python.__name__}"]
+        if leaf.type.shape or leaf.is_array:
+            return [
+                f"type({text}) is ndarray",
+                f"{text}.dtype is {self.bind(leaf.type.dtype)}",
+                f"{text}.shape == {leaf.type.shape}",
+            ]
+        return [f"type({text}) is {self.bind(leaf.type.dtype.type)}"]
+
+    def _equal(self, text: str, static: Any) -> str:
+        if isinstance(static, (str, int)):
+            return f"(type({text}) is {self.bind(type(static))} and {text} == {self.bind(static)})"
+        return "False"
+
+    def containers(self, text: str, spec: Spec) -> list[str]:
+        """Conditions under which the value `text` has this structure."""
+        if spec.is_leaf():
+            return []
+        out = [f"type({text}) is {self.bind(spec.type)}"]
+        children, entries = spec.children(), spec.entries()
+        if issubclass(spec.type, (list, tuple, dict)):
+            out.append(f"len({text}) == {len(children)}")
+        if issubclass(spec.type, dict):
+            out += [f"{self.key(entry)} in {text}" for entry in entries]
+        for accessor, child in zip(_first_accessors(spec), children, strict=True):
+            out += self.containers(accessor.codify(text), child)
+        return out
+
+    def key(self, entry: Any) -> str:
+        return repr(entry) if isinstance(entry, (str, int)) else self.bind(entry)
+
+    def build(self, layout: Layout, outputs: Sequence[str]) -> str:
+        """The expression that builds a result from the generated function's outputs."""
+        texts = iter(
+            outputs[leaf] if isinstance(leaf, int) else self.bind(leaf.value)
+            for leaf in layout.leaves
+        )
+        return self._tree(layout.spec, texts)
+
+    def _tree(self, spec: Spec, texts: Any) -> str:
+        if spec.is_leaf():
+            return str(next(texts))
+        children = [self._tree(child, texts) for child in spec.children()]
+        if spec.type is tuple:
+            return f"({', '.join(children)}{',' if len(children) == 1 else ''})"
+        if spec.type is list:
+            return f"[{', '.join(children)}]"
+        if spec.type is dict:
+            pairs = zip(spec.entries(), children, strict=True)
+            return "{" + ", ".join(f"{self.key(key)}: {child}" for key, child in pairs) + "}"
+        one_level = spec.one_level()
+        return f"{self.bind(unflatten)}({self.bind(one_level)}, [{', '.join(children)}])"
+
+
+def _first_accessors(spec: Spec) -> list[Any]:
+    one_level = spec.one_level()
+    assert one_level is not None
+    return one_level.accessors()
+
+
+def make_entry(
+    function: Callable[..., Any],
+    leaves: Sequence[Leaf],
+    spec: Spec,
+    captured: tuple[Captured, ...],
+    layout: Layout,
+    outputs: int,
+    compiled: Any,
+) -> Entry:
+    """The wrapper of a generated function for one signature.
+
+    `spec` is the structure of one value per parameter, `leaves` what it holds. The traced leaves
+    and then the captured arrays are what the generated function takes.
+    """
+    wrapper = _Wrapper()
+    parameters = [f"p{i}" for i in range(spec.num_children)]
+    conditions: list[str] = []
+    for name, child in zip(parameters, spec.children(), strict=True):
+        conditions += wrapper.containers(name, child)
+    arguments = []
+    for accessor, leaf in zip(spec.accessors(), leaves, strict=True):
+        text = accessor[1:].codify(f"p{accessor[0].entry}")
+        conditions += wrapper.leaf(text, leaf)
+        if leaf.type is not None:
+            arguments.append(text)
+    reads = []
+    hidden = 0
+    for each in captured:
+        if each.input is None:
+            read, holds = each.source(wrapper.bind), wrapper.bind(each.holds)
+            conditions.append(f"({read} is {wrapper.bind(each.expected)} or {holds}())")
+        else:
+            name = f"h{hidden}"
+            hidden += 1
+            value = each.source(wrapper.bind)
+            conditions.append(f"type({name} := {value}) is ndarray")
+            conditions.append(f"{name}.dtype is {wrapper.bind(each.input.type.dtype)}")
+            conditions.append(f"{name}.shape == {each.input.type.shape}")
+            reads.append(f"    {name} = {value}")
+            arguments.append(name)
+    call = f"{wrapper.bind(function)}({', '.join(arguments)})"
+    result = [f"    r = {call}", f"    return {wrapper.build(layout, _slots(outputs))}"]
+    if outputs == len(layout.leaves) and layout.leaves == tuple(range(outputs)) and (
+        layout.spec.is_leaf() or (layout.spec.type is tuple and outputs > 1 and _flat(layout.spec))
+    ):
+        result = [f"    return {call}"]
+    header = ", ".join(parameters)
+    checks = " and ".join(conditions) or "True"
+    source = "\n".join(
+        [
+            f"def call({header}):",
+            *(
+                [
+                    "    try:",
+                    f"        if not ({checks}):",
+                    "            return MISS",
+                    "    except (AttributeError, LookupError, TypeError, ValueError):",
+                    "        return MISS",
+                ]
+                if captured
+                else [f"    if not ({checks}):", "        return MISS"]
+            ),
+            *result,
+            f"def run({header}):",
+            *reads,
+            *result,
+        ]
+    )
+    namespace = dict(wrapper.bound)
+    exec(compile(source, "<symdiff wrapper>", "exec"), namespace)
+    return Entry(namespace["call"], namespace["run"], captured, compiled)
+
+
+def _slots(outputs: int) -> list[str]:
+    return ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
+
+
+def _flat(spec: Spec) -> bool:
+    return all(child.is_leaf() for child in spec.children())

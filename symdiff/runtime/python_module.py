@@ -1,0 +1,114 @@
+"""Load emitted Python source so that tracebacks, debuggers and profilers can read it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import linecache
+import os
+import re
+import stat
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import CompileError
+
+KEPT_FILES = 2000
+
+
+def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function `name` of a module with this source; `constants` are bound in the module.
+
+    Raises CompileError if the source does not compile.
+    """
+    filename = _file_for(source, name)
+    try:
+        code = compile(source, filename, "exec")
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise CompileError(f"the source emitted for {name} does not compile: {error}") from error
+    namespace: dict[str, Any] = {"__name__": f"symdiff_generated.{name}", "__file__": filename}
+    namespace.update(constants)
+    exec(code, namespace)  # our own text: names in it were checked by schedule.names
+    function = namespace[name]
+    lines = source.splitlines(keepends=True)
+    linecache.cache[filename] = (len(source), None, lines, filename)
+    weakref.finalize(function, linecache.cache.pop, filename, None)
+    assert callable(function)
+    return function  # type: ignore[no-any-return]
+
+
+def imports_of(body: str) -> str:
+    """The import statements that a function body needs."""
+    lines = ["import math"] if re.search(r"\bmath\.", body) else []
+    lines.append("import numpy as np")
+    modules = sorted(set(re.findall(r"\b(scipy\.\w+)\.", body)))
+    for module in modules:
+        importlib.import_module(module)
+    return "\n".join(lines + [f"import {module}" for module in modules])
+
+
+def cache_folder() -> Path | None:
+    """The private folder for emitted source (mode 0700, ours), or None if there can be none."""
+    import platformdirs
+
+    base = os.environ.get("SYMDIFF_CACHE_DIR") or platformdirs.user_cache_dir("symdiff")
+    folder = Path(base) / "python"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if hasattr(os, "getuid") and status.st_uid != os.getuid():
+            return None
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            folder.chmod(0o700)
+    except OSError:
+        return None
+    return folder
+
+
+def _file_for(source: str, name: str) -> str:
+    """The file that shows the source to tools: named after its content, written atomically."""
+    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+    folder = _folder()
+    if folder is None:
+        return f"<symdiff {name} {digest}>"
+    path = folder / f"{name}_{digest}.py"
+    try:
+        if path.is_symlink() or not path.is_file() or path.read_text("utf-8") != source:
+            handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(source)
+            os.replace(temporary, path)
+    except OSError:
+        return f"<symdiff {name} {digest}>"
+    return str(path)
+
+
+_folders: dict[str | None, Path | None] = {}
+
+
+def _folder() -> Path | None:
+    """`cache_folder`, checked and pruned once per process and setting."""
+    key = os.environ.get("SYMDIFF_CACHE_DIR")
+    if key not in _folders:
+        _folders[key] = folder = cache_folder()
+        if folder is not None:
+            _prune(folder)
+    return _folders[key]
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files beyond the number that is kept."""
+    try:
+        files = sorted(folder.glob("*.py"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-KEPT_FILES]:
+            path.unlink()
+    except OSError:
+        pass  # another process is at it: the next one tries again
+
+
+__all__ = ["cache_folder", "imports_of", "load", "np"]
