@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import frexp
 from typing import Any
 
 import numpy as np
@@ -67,17 +66,12 @@ def fold_move(found: Match) -> Node | None:
 def fold_exact_sum(found: Match) -> Node | None:
     """the number times its count, where every partial sum is exact"""
     source, count = _summed(found)
-    if source is None or not source.type.inexact or source.type.dtype.kind != "f":
+    if source is None or not np.isfinite(source.value):
         return None
+    numerator = abs(float(source.value).as_integer_ratio()[0])
+    odd = numerator // (numerator & -numerator or 1)
     digits = np.finfo(source.type.dtype).nmant + 1
-    numerator, _ = float(source.value).as_integer_ratio() if np.isfinite(source.value) else (0, 1)
-    significant = abs(numerator).bit_length()
-    while numerator and numerator % 2 == 0:
-        numerator //= 2
-        significant -= 1
-    if not significant or significant + count.bit_length() > digits:
-        return None
-    return fold_sum(found)
+    return fold_sum(found) if odd.bit_length() + count.bit_length() <= digits else None
 
 
 def fold_sum(found: Match) -> Node | None:
@@ -92,9 +86,10 @@ def fold_sum(found: Match) -> Node | None:
 
 def _summed(found: Match) -> tuple[Const | None, int]:
     source, root = found.root.args[0], found.root
-    uniform = isinstance(source, Const) and source.uniform and root.type.size
+    assert isinstance(source, Const)
+    uniform = source.uniform and root.type.size
     count = source.type.size // max(root.type.size, 1)
-    return (source if uniform and isinstance(source, Const) else None), count
+    return source if uniform else None, count
 
 
 def _filled(each: Const) -> Any:
@@ -127,14 +122,14 @@ CONSTANTS = rules(
         Family("an elementwise operation on constants", _elementwise),
         fold_elementwise,
         EXACT,
-        dtypes="?biufc",
+        dtypes="biufc",
     ),
     rule(
         "fold-move",
         Family("a constant moved about", _moves),
         fold_move,
         EXACT,
-        dtypes="?biufc",
+        dtypes="biufc",
     ),
     rule(
         "fold-exact-sum",
@@ -155,8 +150,6 @@ CONSTANTS = rules(
         Family("an operation on constants", _other),
         fold_small,
         EXACT,
-        dtypes="?biufc",
+        dtypes="biufc",
     ),
 )
-
-__all__ = ["CONSTANTS", "frexp"]
