@@ -452,10 +452,9 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     found = find(function)
     if found is None:
         raise unsupported(function, args, kwargs)
+    kwargs = _without_defaults(function, kwargs)
     if not isinstance(found, Primitive):
         return found(*args, **kwargs)
-    if kwargs.get("out", 0) is None:
-        del kwargs["out"]
     if found.elementwise and isinstance(found.function, np.ufunc):
         if kwargs and function is not found:
             raise NotImplementedError(f"np.{found.name} with {', '.join(kwargs)}= is not traced")
@@ -463,6 +462,17 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     if found.call is not None and function is not found:
         args, kwargs = found.call(*args, **kwargs)
     return bind(found, args, kwargs)
+
+
+_NEVER_TRACED = {"out": None, "where": True, "initial": np._NoValue}
+
+
+def _without_defaults(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments without those that say what NumPy does anyway."""
+    for key, default in _NEVER_TRACED.items():
+        if key in kwargs and kwargs.pop(key) is not default:
+            raise NotImplementedError(f"{key}= of {function_name(function)} is not traced")
+    return kwargs
 
 
 def _getitem(x: Tracer, index: Any) -> Any:

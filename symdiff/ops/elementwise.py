@@ -545,7 +545,7 @@ def _convert_source(
     return f"{x}.astype({dtype_source(dtype)})"
 
 
-convert = register(
+convert: Primitive = register(
     Primitive(
         name="convert",
         function=_convert,

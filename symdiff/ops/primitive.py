@@ -169,10 +169,14 @@ class Primitive:
         return self.arguments[min(index, len(self.arguments) - 1)]
 
 
-@lru_cache(maxsize=4096)
-def asks_for(rule: Callable[..., Any], parameter: str) -> bool:
+def asks_for(rule: Any, parameter: str) -> bool:
     """Whether a rule has this parameter, and so wants to be told what stands for it."""
-    return parameter in inspect.signature(rule).parameters
+    return parameter in _parameters(rule)
+
+
+@lru_cache(maxsize=4096)
+def _parameters(rule: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(rule).parameters)
 
 
 @lru_cache(maxsize=16384)

@@ -327,7 +327,7 @@ getitem = register(
     )
 )
 
-index_add = register(
+index_add: Primitive = register(
     Primitive(
         name="index_add",
         function=_index_add,

@@ -1,0 +1,384 @@
+"""Tests of each primitive, made from its record: no operation is named here."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pytest
+import sympy
+
+from symdiff.autodiff.linearize import Linearized, linearize, zeros
+from symdiff.autodiff.transpose import transpose
+from symdiff.batch import batch
+from symdiff.codegen.numpy_source import function_source
+from symdiff.ir import Graph, compilation, input_node, node, type_of
+from symdiff.ir.text import parse, to_text
+from symdiff.ir.verify import verify
+from symdiff.ops.primitive import (
+    CONSTANT,
+    Case,
+    Primitive,
+    case,
+    every_primitive,
+    lookup,
+    resolve,
+)
+from symdiff.runtime.evaluate import evaluate
+from symdiff.schedule.schedule import schedule
+
+ELEMENTWISE_SHAPES = ("", "1", "0", "3", "2,3")
+COMPLEX_OF = {np.float32: np.complex64, np.float64: np.complex128}
+
+
+# ---------------------------------------------------------------------------- samples
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One application of a primitive, with the arrays it is applied to."""
+
+    op: Primitive
+    case: Case
+
+    def __str__(self) -> str:
+        return f"{self.op.name}-{','.join(self.case.args)}" + "".join(
+            f"-{key}={value}" for key, value in self.case.params.items()
+        )
+
+    def arrays(self, dtype: type = np.float64, seed: int = 0) -> list[np.ndarray]:
+        rng = np.random.default_rng(zlib.crc32(str(self).encode()) + seed)
+        made: list[np.ndarray] = []
+        for i, spec in enumerate(self.case.args):
+            extent = min(made[0].shape, default=1) if made else 3
+            made.append(array(spec, rng, dtype, *self.interval(i), extent))
+        return made
+
+    def interval(self, index: int) -> tuple[float, float]:
+        samples = self.op.samples
+        low, high = (
+            bound[min(index, len(bound) - 1)] if isinstance(bound, tuple) else bound
+            for bound in (samples.low, samples.high)
+        )
+        return low, high
+
+
+def array(
+    spec: str, rng: np.random.Generator, dtype: type, low: float, high: float, extent: int
+) -> np.ndarray:
+    """The random array that an operand spec describes."""
+    text, _, kind = spec.partition(":")
+    shape = tuple(int(each) for each in text[2:-1].split(",") if each)
+    if text[0] == "b":
+        return np.asarray(rng.random(shape) < 0.5)
+    if text[0] == "i":
+        return np.asarray(rng.integers(0, max(extent, 1), shape))
+    made = rng.uniform(low, high, shape)
+    if text[0] == "c":
+        made = made + 1j * rng.uniform(-0.5, 0.5, shape)
+        dtype = COMPLEX_OF[dtype]
+    return np.asarray(KINDS[kind](made, rng), dtype)
+
+
+def distinct(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return x.min(initial=0) + 0.3 * rng.permutation(x.size).reshape(x.shape)
+
+
+def regular(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return x + 4 * np.eye(*x.shape[-2:])
+
+
+def spd(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return x @ np.conj(np.swapaxes(x, -1, -2)) + np.eye(x.shape[-1])
+
+
+KINDS = {
+    "": lambda x, rng: x,
+    "positive": lambda x, rng: np.abs(x) + 0.3,
+    "distinct": distinct,
+    "regular": regular,
+    "spd": spd,
+}
+
+
+def cases(op: Primitive) -> Iterator[Case]:
+    if op.samples.cases:
+        yield from op.samples.cases
+    else:
+        for shape in ELEMENTWISE_SHAPES:
+            yield case(*[f"f[{shape}]" for _ in op.arguments])
+        if takes_complex(op):
+            yield case(*["c[3]" for _ in op.arguments])
+
+
+def takes_complex(op: Primitive) -> bool:
+    if not isinstance(op.function, np.ufunc) or not op.samples.complex:
+        return False
+    try:
+        resolve(op.function, (np.dtype(complex),) * len(op.arguments))
+    except TypeError:
+        return False
+    return True
+
+
+OPS = every_primitive()
+SAMPLES = [Sample(op, each) for op in OPS for each in cases(op)]
+every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+every_differentiable_sample = pytest.mark.parametrize(
+    "sample",
+    [
+        each
+        for each in SAMPLES
+        if any(
+            spec[0] in "fc" and each.op.rule(i) is not CONSTANT
+            for i, spec in enumerate(each.case.args)
+        )
+    ],
+    ids=str,
+)
+
+
+# ---------------------------------------------------------------------------- tools
+
+
+@pytest.fixture(autouse=True)
+def one_compilation() -> Iterator[None]:
+    with compilation():
+        yield
+
+
+def applied(op: Primitive, arrays: list[np.ndarray], params: dict) -> Graph:
+    """The graph that applies the primitive to inputs of the types of these arrays."""
+    inputs = tuple(input_node(f"x{i}", type_of(each)) for i, each in enumerate(arrays))
+    made = node(op, inputs, tuple(sorted(params.items())))
+    return Graph(op.name, inputs, (made,))
+
+
+def run(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
+    with np.errstate(all="ignore"):
+        return evaluate(graph.outputs, dict(zip(graph.inputs, values, strict=True)))
+
+
+def run_source(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
+    """The outputs as the emitted NumPy source computes them."""
+    program = schedule(graph)
+    source = function_source(program)
+    scope = {"np": np, **program.constants}
+    if "scipy" in source:
+        import scipy.special
+
+        scope["scipy"] = scipy
+    exec(compile(source, "<emitted>", "exec"), scope)
+    with np.errstate(all="ignore"):
+        result = scope[graph.name](*[each[()] for each in values])
+    return list(result) if len(graph.outputs) > 1 else [result]
+
+
+def assert_same(actual: object, expected: object) -> None:
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.dtype == expected.dtype
+    np.testing.assert_array_equal(actual, expected, strict=True)
+
+
+def random_like(values: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """A direction for each array; integers and booleans have none, and stay."""
+    out = []
+    for each in values:
+        direction = rng.uniform(-1, 1, each.shape)
+        if each.dtype.kind == "c":
+            direction = direction + 1j * rng.uniform(-1, 1, each.shape)
+        out.append(np.asarray(direction, each.dtype) if each.dtype.kind in "fc" else each)
+    return out
+
+
+def differences(graph: Graph, values: list[np.ndarray], dots: list[np.ndarray]) -> list[np.ndarray]:
+    """The derivative along `dots` by central differences of fourth order."""
+    step = 1e-3
+
+    def at(t: float) -> list[np.ndarray]:
+        moved = [
+            np.asarray(value + t * step * dot) if value.dtype.kind in "fc" else value
+            for value, dot in zip(values, dots, strict=True)
+        ]
+        return run(graph, moved)
+
+    return [
+        (8 * (b - a) - (d - c)) / (12 * step)
+        for a, b, c, d in zip(at(-1), at(1), at(-2), at(2), strict=True)
+    ]
+
+
+def inexact(values: list[np.ndarray]) -> list[np.ndarray]:
+    return [each for each in values if each.dtype.kind in "fc"]
+
+
+def linearized(graph: Graph) -> Linearized:
+    return linearize(graph, [each for each in graph.inputs if each.type.inexact])
+
+
+def tangent_graph(graph: Graph) -> Graph:
+    """The graph of tangents, with one more input for each inexact one."""
+    made = linearized(graph).graph
+    verify(made)
+    return made
+
+
+def cotangent_graph(graph: Graph) -> Graph:
+    """The graph of cotangents of the inexact inputs, with one more input for each output."""
+    linear = linearized(graph)
+    bars = [input_node(f"y{i}_bar", each.type) for i, each in enumerate(graph.outputs)]
+    live = [i for i, each in enumerate(linear.outputs) if each is not None]
+    found = transpose(
+        [linear.outputs[i] for i in live],
+        linear.tangents,
+        [bars[i] for i in live],
+        graph.notes,
+        linear.origins,
+    )
+    outputs = [bar or zeros(x) for bar, x in zip(found, linear.wrt, strict=True)]
+    made = Graph(graph.name, (*graph.inputs, *bars), tuple(outputs))
+    verify(made)
+    return made
+
+
+def pairing(bars: list[np.ndarray], dots: list[np.ndarray]) -> float:
+    """The sum of all products, without conjugation: its real part is what transposing keeps."""
+    return sum(float(np.real(np.sum(a * b))) for a, b in zip(bars, dots, strict=True))
+
+
+def check_derivatives(graph: Graph, values: list[np.ndarray], order: int) -> None:
+    """Tangents equal differences and cotangents are their adjoint; so for both, up to `order`."""
+    rng = np.random.default_rng(len(values))
+    forward, backward = tangent_graph(graph), cotangent_graph(graph)
+    dots = random_like(values, rng)
+    y_dots = run(forward, [*values, *inexact(dots)])
+    for actual, expected in zip(y_dots, differences(graph, values, dots), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-7, atol=1e-8)
+    y_bars = random_like([np.asarray(each) for each in y_dots], rng)
+    x_bars = run(backward, [*values, *y_bars])
+    assert [type_of(np.asarray(each)) for each in x_bars] == [type_of(x) for x in inexact(values)]
+    left, right = pairing(y_bars, y_dots), pairing(x_bars, inexact(dots))
+    np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-10)
+    if order > 1:
+        check_derivatives(forward, [*values, *inexact(dots)], order - 1)
+        check_derivatives(backward, [*values, *y_bars], order - 1)
+
+
+# ---------------------------------------------------------------------------- meaning
+
+
+@every_sample
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_type_and_value_are_those_of_numpy(sample, dtype):
+    arrays = sample.arrays(dtype)
+    graph = applied(sample.op, arrays, sample.case.params)
+    verify(graph)
+    (value,) = run(graph, arrays)
+    assert type_of(np.asarray(value)) == graph.outputs[0].type
+
+
+@every_sample
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_emitted_source_computes_the_same(sample, dtype):
+    arrays = sample.arrays(dtype)
+    graph = applied(sample.op, arrays, sample.case.params)
+    (expected,) = run(graph, arrays)
+    (actual,) = run_source(graph, arrays)
+    assert_same(actual, expected)
+
+
+@every_sample
+def test_text_is_read_back(sample):
+    graph = applied(sample.op, sample.arrays(), sample.case.params)
+    text = to_text(graph)
+    assert to_text(parse(text, lookup)) == text
+
+
+# ---------------------------------------------------------------------------- derivatives
+
+
+@every_differentiable_sample
+def test_derivatives_to_order_two(sample):
+    arrays = sample.arrays()
+    check_derivatives(applied(sample.op, arrays, sample.case.params), arrays, order=2)
+
+
+@every_differentiable_sample
+@pytest.mark.parametrize("derivative", [tangent_graph, cotangent_graph])
+def test_derivatives_stay_in_float32(sample, derivative):
+    rng = np.random.default_rng(1)
+    arrays = sample.arrays(np.float32)
+    graph = derivative(applied(sample.op, arrays, sample.case.params))
+    extra = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
+    values = [*arrays, *random_like(extra, rng)]
+    exact = [each.astype(np.result_type(each, np.float64)) if each.dtype.kind in "fc" else each
+             for each in values]
+    wide = derivative(applied(sample.op, exact[: len(arrays)], sample.case.params))
+    for output, actual, expected in zip(
+        graph.outputs, run(graph, values), run(wide, exact), strict=True
+    ):
+        assert type_of(np.asarray(actual)) == output.type
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@every_differentiable_sample
+@pytest.mark.parametrize("derivative", [tangent_graph, cotangent_graph])
+def test_emitted_derivative_computes_the_same(sample, derivative):
+    arrays = sample.arrays()
+    graph = derivative(applied(sample.op, arrays, sample.case.params))
+    extra = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
+    values = [*arrays, *random_like(extra, np.random.default_rng(2))]
+    for actual, expected in zip(run_source(graph, values), run(graph, values), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-14)
+        assert np.asarray(actual).dtype == np.asarray(expected).dtype
+
+
+SYMBOLIC = [op for op in OPS if op.sympy and any(r != CONSTANT for r in op.rules.values())]
+
+AWAY_FROM_STEPS = [{"DiracDelta": np.zeros_like}, "scipy", "numpy"]
+
+
+@pytest.mark.parametrize("op", SYMBOLIC, ids=lambda op: op.name)
+def test_partials_are_those_of_sympy(op):
+    sample = next(each for each in SAMPLES if each.op is op and "3" in each.case.args[0])
+    arrays = sample.arrays()
+    symbols = sympy.symbols(f"x:{len(arrays)}", real=True)
+    expression = getattr(sympy, op.sympy)(*symbols)
+    np.testing.assert_allclose(
+        run(applied(op, arrays, sample.case.params), arrays)[0],
+        sympy.lambdify(symbols, expression)(*arrays),
+    )
+    for i, symbol in enumerate(symbols):
+        derivative = sympy.lambdify(symbols, expression.diff(symbol), AWAY_FROM_STEPS)(*arrays)
+        graph = applied(op, arrays, sample.case.params)
+        dots = [np.zeros_like(each) for each in arrays]
+        dots[i] += 1
+        (actual,) = run(tangent_graph(graph), [*arrays, *dots])
+        np.testing.assert_allclose(actual, np.broadcast_to(derivative, actual.shape), rtol=1e-10)
+
+
+# ---------------------------------------------------------------------------- batching
+
+
+@every_sample
+def test_batching_is_a_loop(sample):
+    size = 3
+    rows = [sample.arrays(seed=i) for i in range(size)]
+    graph = applied(sample.op, rows[0], sample.case.params)
+    for which in product((False, True), repeat=len(rows[0])):
+        if not any(which) or (len(which) > 3 and sum(which) not in (1, len(which))):
+            continue
+        stacked = [
+            np.stack([row[i] for row in rows]) if own else rows[0][i] for i, own in enumerate(which)
+        ]
+        inputs = [each for each, own in zip(graph.inputs, which, strict=True) if own]
+        batched = batch(graph, inputs, size)
+        verify(batched)
+        expected = [
+            run(graph, [row[i] if own else rows[0][i] for i, own in enumerate(which)])[0]
+            for row in rows
+        ]
+        (actual,) = run(batched, stacked)
+        assert type_of(actual) == batched.outputs[0].type
+        np.testing.assert_allclose(actual, np.stack(expected), rtol=1e-12, atol=1e-13)
