@@ -68,7 +68,8 @@ def _transpose_node(each: Node, y_bar: Node, linear: set[Node], gathered: _Cotan
     op = each.op
     assert isinstance(op, Primitive)
     note = gathered.notes.get(each)
-    cause = note.position if note else None
+    # the inner nodes of a rule come from the line of the rule's own node
+    cause = (note.position if note else None) or gathered.causes.get(each)
     for i, arg in enumerate(each.args):
         if arg not in linear:
             continue

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.ir.node import Params
 from symdiff.ir.types import ArrayType
 from symdiff.ops.primitive import Primitive, asks_for
 
-COMPARE, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM, ANY = 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 0
+# How tightly Python's operators bind, loosest first
+ANY, COMPARE, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(11)
 _BINARY = {
     "<": COMPARE,
     "<=": COMPARE,
@@ -50,20 +52,48 @@ class Source:
 
 
 def render(
-    op: Primitive, params: Sequence[tuple[str, Any]], args: Sequence[Source], types: Sequence[ArrayType]
+    op: Primitive, params: Params, args: Sequence[Source], types: Sequence[ArrayType]
 ) -> Source:
     """The source of `op` applied to operands given as source."""
     if op.infix:
         return _infix(op.infix, args)
+    out = ""
+    for text, place, binding in _parts(op, params, tuple(types)):
+        out += text
+        if place is not None:
+            out += args[place].within(binding)
+    return Source(out)
+
+
+@lru_cache(maxsize=4096)
+def _parts(
+    op: Primitive, params: Params, types: tuple[ArrayType, ...]
+) -> tuple[tuple[str, int | None, int], ...]:
+    """The template of one application, as (literal text, operand, how tight it must bind)."""
+    fields = [f"{{{i}}}" for i in range(len(types))]
     if callable(op.numpy):
-        told = {"types": tuple(types)} if asks_for(op.numpy, "types") else {}
-        text = op.numpy(*[each.within(ATOM) for each in args], **dict(params), **told)
-        return Source(text, ATOM)
-    if "{" in op.numpy:
-        return Source(_fill(op, params, args))
-    operands = [each.text for each in args]
-    function = op.numpy or function_source(op)
-    return Source(f"{function}({', '.join([*operands, *_keywords(params, types)])})")
+        told = {"types": types} if asks_for(op.numpy, "types") else {}
+        template = op.numpy(*fields, **dict(params), **told)
+    elif "{" in op.numpy:
+        template = op.numpy.format(
+            **dict(zip(op.arguments, fields, strict=False)),
+            **{key: repr(value) for key, value in params},
+        )
+    else:
+        function = op.numpy or function_source(op)
+        template = f"{function}({', '.join([*fields, *_keywords(params, types)])})"
+    parts = list(string.Formatter().parse(template))
+    following = [*[text for text, *_ in parts[1:]], ""]
+    return tuple(
+        (text, int(name) if name is not None else None, _binding(text, after))
+        for (text, name, _, _), after in zip(parts, following, strict=True)
+    )
+
+
+def _binding(before: str, after: str) -> int:
+    """An operand between brackets and commas may be anything; elsewhere it is an atom."""
+    enclosed = before.rstrip()[-1:] in ("(", "[", ",", "=") and after[:1] in (")", "]", ",")
+    return ANY if enclosed else ATOM
 
 
 def _infix(symbol: str, args: Sequence[Source]) -> Source:
@@ -78,30 +108,6 @@ def _infix(symbol: str, args: Sequence[Source]) -> Source:
     return Source(f"{args[0].within(left)} {symbol} {args[1].within(right)}", binding)
 
 
-@lru_cache(maxsize=None)
-def _fields(template: str) -> tuple[tuple[str, str | None, bool], ...]:
-    """(literal, operand, whether a postfix follows the operand) for each part of a template."""
-    parts = [(text, name) for text, name, _, _ in string.Formatter().parse(template)]
-    following = [text for text, _ in parts[1:]] + [""]
-    return tuple(
-        (text, name, after[:1] in (".", "[") and name is not None)
-        for (text, name), after in zip(parts, following, strict=True)
-    )
-
-
-def _fill(op: Primitive, params: Sequence[tuple[str, Any]], args: Sequence[Source]) -> str:
-    named = {key: Source(repr(value)) for key, value in params}
-    named |= zip(op.arguments, args, strict=False)
-    assert isinstance(op.numpy, str)
-    bare = op.numpy.startswith("{")
-    out = ""
-    for text, name, postfix in _fields(op.numpy):
-        out += text
-        if name is not None:
-            out += named[name].within(ATOM if postfix or bare else ANY)
-    return out
-
-
 def function_source(op: Primitive) -> str:
     """The dotted name under which emitted source calls the primitive's function."""
     module = getattr(op.function, "__module__", None) or "numpy"
@@ -109,7 +115,7 @@ def function_source(op: Primitive) -> str:
     return f"{module}.{name}".replace("numpy", "np", 1)
 
 
-def _keywords(params: Sequence[tuple[str, Any]], types: Sequence[ArrayType]) -> list[str]:
+def _keywords(params: Params, types: Sequence[ArrayType]) -> list[str]:
     """Keyword arguments as a person writes them: defaults left out, one axis as an int."""
     out = []
     for key, value in params:
