@@ -1,0 +1,1 @@
+"""Programs and graphs written as source."""

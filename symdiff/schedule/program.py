@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from symdiff.ir.graph import Position
 from symdiff.ir.node import Node
+from symdiff.ir.types import ArrayType, type_of
+from symdiff.ops.render import Source, render
+from symdiff.schedule.implicit import operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,15 @@ class Expression:
     operands: tuple[Expression, ...] = ()
     literal: str = ""
 
+    @property
+    def source(self) -> Source:
+        """Its NumPy source. Inlining is bounded, so this recursion is too."""
+        if self.literal:
+            return Source(self.literal)
+        parts = [part.source for part in self.operands]
+        types = [part.node.type for part in self.operands]
+        return render(operation(self.node), self.node.params, parts, types)
+
 
 @dataclass(frozen=True, slots=True)
 class Assign:
@@ -29,6 +42,9 @@ class Assign:
     expression: Expression
     position: Position | None = None  # printed as a comment, for tangents and cotangents
     node: Node | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.expression.source.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +57,22 @@ class Update:
     expression: Expression
     position: Position | None = None
 
+    def __str__(self) -> str:
+        text = self.expression.source.text
+        if self.operator == "add.at":
+            index = self.index if "," not in self.index else f"np.s_[{self.index}]"
+            return f"np.add.at({self.name}, {index}, {text})"
+        return f"{self.name}[{self.index}] {self.operator} {text}"
+
 
 @dataclass(frozen=True, slots=True)
 class Delete:
     """`del names`: large arrays that nothing reads any more."""
 
     names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"del {', '.join(self.names)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +94,31 @@ class Program:
     statements: tuple[Statement, ...]
     returns: tuple[Expression, ...]
     constants: dict[str, Any] = field(default_factory=dict)  # name -> array, bound at load
+    types: tuple[ArrayType, ...] = ()  # of the parameters
+
+    def __str__(self) -> str:
+        """The statements with their types and source lines, and where memory is given back."""
+        header = ", ".join(map("{}: {}".format, self.parameters, self.types))
+        rows = list(_rows(self.statements, "  "))
+        wide = [min(max((len(row[i]) for row in rows), default=0), 60) for i in (0, 1)]
+        lines = [f"program {self.name}({header})"]
+        lines += [f"  {name}: {type_of(value)}" for name, value in self.constants.items()]
+        lines += [
+            f"{text:<{wide[0]}}  {type:<{wide[1]}}  {comment}".rstrip()
+            for text, type, comment in rows
+        ]
+        lines.append(f"  return {', '.join(each.source.text for each in self.returns)}")
+        return "\n".join(lines) + "\n"
+
+
+def _rows(statements: tuple[Statement, ...], indent: str) -> Iterator[tuple[str, str, str]]:
+    """Text, type and source line of each statement."""
+    for each in statements:
+        if isinstance(each, Quiet):
+            yield f"{indent}quiet", "", ""
+            yield from _rows(each.body, indent + "  ")
+        elif isinstance(each, Delete):
+            yield f"{indent}{each}", "", ""
+        else:
+            comment = f"# {each.position}" if each.position else ""
+            yield f"{indent}{each}", f": {each.expression.node.type}", comment

@@ -75,7 +75,8 @@ class _Scheduler:
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
         statements = _quiet(_frees(self.statements, returns), self.primal)
-        return Program(self.graph.name, parameters, statements, returns, dict(self.constants))
+        types = tuple(each.type for each in self.graph.inputs)
+        return Program(self.graph.name, parameters, statements, returns, self.constants, types)
 
     def _name_input(self, each: Input) -> str:
         self.named[each] = self.names.fresh(each.name)
