@@ -179,7 +179,8 @@ def getitem(x: Tracer, index: Any) -> Tracer:
     params = (("index", _expand_masks(static, arrays)),)
     operands = tuple(part for each in arrays for part in _mask_indices(each))
     made = node(shaping.getitem, (x.node, *(lift(each) for each in operands)), params)
-    whole = Ellipsis in index if isinstance(index, tuple) else index is Ellipsis
+    entries = index if isinstance(index, tuple) else (index,)
+    whole = any(each is Ellipsis for each in entries)
     return Tracer(made, is_array=bool(made.type.shape) or whole)
 
 
