@@ -10,6 +10,7 @@ from typing import Any
 from symdiff.autodiff.linear import verify_linear
 from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
+from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Spec
@@ -141,7 +142,8 @@ def _schedule(work: Work) -> Work:
 
 def _print(work: Work) -> Work:
     assert work.program is not None
-    return replace(work, source=function_source(work.program))
+    text = docstring(work.program, _summary(work), _conventions(work))
+    return replace(work, source=function_source(work.program, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,15 @@ def run(request: Request) -> Work:
     return work
 
 
+def finish(work: Work, graph: Graph, arrays: tuple[bool, ...]) -> Work:
+    """The work with another graph, taken through the stages after simplification."""
+    work = replace(work, graph=graph, arrays=arrays)
+    names = [stage.name for stage in STAGES]
+    for stage in STAGES[names.index("simplify") + 1 :]:
+        work = stage.run(work)
+    return work
+
+
 def _verify(stage: Stage, work: Work) -> None:
     """The verifier of a stage, run in tests and under SYMDIFF_VERIFY=1."""
     if stage.name == "linearize":
@@ -214,6 +225,30 @@ def _verify(stage: Stage, work: Work) -> None:
 def _traced(work: Work) -> Traced:
     assert work.traced is not None
     return work.traced
+
+
+def _summary(work: Work) -> str:
+    """One sentence for the docstring: what the emitted function computes."""
+    request, traced = work.request, _traced(work)
+    name = f"`{traced.graph.name}`"
+    if request.mode == JIT:
+        return f"{name}, for arguments of these types."
+    wrt = listed([traced.leaf_names[i] for i in request.wrt])
+    value = "Value and " if request.keep_value else ""
+    what = {
+        JVP: f"directional derivative of {name} along a tangent of {wrt}.",
+        VJP: f"gradient of {name} with respect to {wrt}."
+        if request.seed
+        else f"cotangent of {wrt} for a cotangent of the result of {name}.",
+    }[request.mode]
+    return value + (what if value else what[0].upper() + what[1:])
+
+
+def _conventions(work: Work) -> list[str]:
+    linear = work.linear
+    if linear is None:
+        return []
+    return gradient_conventions(linear.primal, linear.wrt, work.request.math)
 
 
 def traced_inputs(traced: Traced) -> tuple[Input, ...]:

@@ -255,6 +255,17 @@ rad2deg = elementwise(np.rad2deg, partials={"x": 180 / np.pi})
 radians = elementwise(np.radians, partials={"x": np.pi / 180})
 degrees = elementwise(np.degrees, partials={"x": 180 / np.pi})
 
+
+def _sinc_slope(y: Any, x: Any) -> Any:
+    """The derivative of sinc: near 0, where its formula cancels, by its series."""
+    t = (np.pi * x) ** 2
+    series = np.pi**2 * x * (-1 / 3 + t * (1 / 30 + t * (-1 / 840 + t / 45360)))
+    near = np.abs(x) < 0.02
+    return np.where(near, series, (np.cos(np.pi * x) - y) / np.where(near, 1, x))
+
+
+sinc = elementwise(np.sinc, result=same_type, partials={"x": _sinc_slope})
+
 # ---------------------------------------------------------------------------- kinks and choices
 
 
@@ -280,9 +291,15 @@ absolute = elementwise(
     numpy="np.abs({x})",
     c="fabs({x})",
     sympy="Abs",
+    convention="np.abs has derivative 0 at 0.",
 )
 fabs = elementwise(np.fabs, partials={"x": lambda y, x: np.sign(x)}, c="fabs({x})")
-sign = elementwise(np.sign, partials={"x": Jvp(_sign_tangent)}, sympy="sign")
+sign = elementwise(
+    np.sign,
+    partials={"x": Jvp(_sign_tangent)},
+    sympy="sign",
+    convention="np.sign has derivative 0 at 0.",
+)
 copysign = elementwise(
     np.copysign,
     partials={
@@ -332,6 +349,8 @@ CHOICES = Samples(
         case("f[0]", "f[0]", tie=""),
     )
 )
+_TIE = "{} shares its derivative at a tie; a tie with a constant goes to the constant."
+
 maximum = elementwise(
     np.maximum,
     partials=_choice(np.greater),
@@ -339,6 +358,7 @@ maximum = elementwise(
     c="fmax({x1}, {x2})",
     sympy="Max",
     samples=CHOICES,
+    convention=_TIE.format("np.maximum"),
 )
 minimum = elementwise(
     np.minimum,
@@ -347,6 +367,7 @@ minimum = elementwise(
     c="fmin({x1}, {x2})",
     sympy="Min",
     samples=CHOICES,
+    convention=_TIE.format("np.minimum"),
 )
 fmax = elementwise(
     np.fmax, partials=_choice(_greater_number), numpy="np.fmax({x1}, {x2})", samples=CHOICES

@@ -145,6 +145,7 @@ class Primitive:
     c: str | None = None
     batch: BatchRule | None = None
     sympy: str | None = None
+    convention: str = ""  # what the derivative is where mathematics leaves a choice
     samples: Samples = field(default_factory=Samples)
 
     def __repr__(self) -> str:
@@ -256,8 +257,8 @@ def _load_family(function: Any) -> bool:
         theirs = isinstance(module, str) and f"{module}.".startswith(f"{library}.")
         ufunc = isinstance(function, np.ufunc) and library in sys.modules
         if (theirs or ufunc) and family not in _loaded:
-            _loaded.add(family)
             importlib.import_module(family)
+            _loaded.add(family)
             return True
     return False
 

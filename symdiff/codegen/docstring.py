@@ -1,0 +1,65 @@
+"""The docstring of an emitted function: what it computes, its types, the conventions that hold."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from symdiff.ir.graph import Graph, toposort
+from symdiff.ir.node import Input, Node
+from symdiff.ops import elementwise
+from symdiff.ops.primitive import Primitive
+from symdiff.schedule.program import Program
+
+WIDTH = 75  # columns, behind the indentation of a function's body
+
+COMPLEX = "For complex z = x + iy the gradient is df/dx - i df/dy."
+SELECTION = "np.where: the branch not chosen has derivative 0, even where its own is not finite."
+
+
+def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -> str:
+    """The docstring, in its quotes and not indented."""
+    takes = map("{}: {}".format, program.parameters, program.types)
+    returns = (
+        f"{text}: {each.node.type}" if (text := each.source.text).isidentifier()
+        else str(each.node.type)
+        for each in program.returns
+    )
+    lines = [f'"""{summary}', ""]
+    lines += _wrapped(f"Takes {', '.join(takes)}.")
+    lines += _wrapped(f"Returns {', '.join(returns)}.")
+    if conventions:
+        lines.append("")
+    for each in conventions:
+        lines += _wrapped(each)
+    return "\n".join([*lines, '"""'])
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False)
+
+
+def gradient_conventions(primal: Graph, wrt: Sequence[Input], math: str) -> list[str]:
+    """The conventions that took part in differentiating the graph with respect to `wrt`."""
+    found = list(dict.fromkeys(_conventions_of_ops(primal, wrt, math)))
+    if any(each.type.dtype.kind == "c" for each in wrt):
+        found.append(COMPLEX)
+    return found
+
+
+def _conventions_of_ops(primal: Graph, wrt: Sequence[Input], math: str) -> Iterator[str]:
+    dependent: set[Node] = set(wrt)
+    for each in toposort(primal.outputs):
+        if any(arg in dependent for arg in each.args):
+            dependent.add(each)
+            assert isinstance(each.op, Primitive)
+            if each.op.convention:
+                yield each.op.convention
+            elif each.op is elementwise.where and math != "ieee":  # masks are strong zeros
+                yield SELECTION
+
+
+def listed(names: Sequence[str]) -> str:
+    """`W`, `W and b`, `W, b and x`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
