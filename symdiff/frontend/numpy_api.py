@@ -140,13 +140,15 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Tracer:
 def _choose(op: Primitive) -> Callable[..., Tracer]:
     """maximum and its kin: a tie with a literal goes to the literal."""
 
-    def choose(x1: Any, x2: Any, tie: str | None = None, **rest: Any) -> Tracer:
+    def choose(
+        x1: Any, x2: Any, tie: str | None = None, python: bool = False, **rest: Any
+    ) -> Tracer:
         if rest:
             raise NotImplementedError(f"np.{op.name} with {', '.join(rest)}= is not traced")
         if tie is None:
             fixed = [isinstance(lift(each), Const) for each in (x1, x2)]
             tie = "x2" if fixed[1] else "x1" if fixed[0] else ""
-        return elementwise(op, (x1, x2), tie=tie)
+        return elementwise(op, (x1, x2), python=python, tie=tie)
 
     return choose
 

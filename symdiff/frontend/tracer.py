@@ -196,6 +196,31 @@ class Tracer:
         one = self[index if len(index) > 1 else index[0]] if index else self.reshape(())
         return call(e.convert, one, dtype=self.dtype, weak=True)
 
+    def __round__(self, digits: int | None = None) -> Tracer:
+        if digits is None:
+            return self._to_int(np.rint)
+        return call(np.round, self, digits)
+
+    def __floor__(self) -> Tracer:
+        return self._to_int(np.floor)
+
+    def __ceil__(self) -> Tracer:
+        return self._to_int(np.ceil)
+
+    def __trunc__(self) -> Tracer:
+        return self._to_int(np.trunc)
+
+    def _to_int(self, rounding: np.ufunc) -> Tracer:
+        """A rounded number as the Python int that round(), math.floor() and the like give."""
+        rounded = call(rounding, self)
+        return call(e.convert, rounded, dtype=np.dtype(int), weak=True)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def tolist(self) -> Any:
         return [each.tolist() for each in self] if self.ndim else self.item()
 
@@ -343,14 +368,23 @@ def _refuse_value(value: Any) -> NoReturn:
 
 def as_array(value: Any) -> Any:
     """A nested list in which traced values may stand, as one (traced) array."""
-    if not isinstance(value, (list, tuple)) or not _holds_tracer(value):
+    if not isinstance(value, (list, tuple)) or not holds_tracer(value):
         return value if isinstance(value, Tracer) else np.asarray(value)
-    return call(np.stack, [as_array(each) for each in value])
+    return call(np.stack, [_element(each) for each in value])
 
 
-def _holds_tracer(value: Any) -> bool:
+def _element(value: Any) -> Any:
+    """A part of a list: there a Python number counts as much as a NumPy one."""
+    value = as_array(value)
+    if isinstance(value, Tracer) and value.weak:
+        return Tracer(coerce(value.node, array_type(value.dtype, value.shape)))
+    return value
+
+
+def holds_tracer(value: Any) -> bool:
+    """Whether a value is traced, or a nested list that holds a traced one."""
     if isinstance(value, (list, tuple)):
-        return any(_holds_tracer(each) for each in value)
+        return any(holds_tracer(each) for each in value)
     return isinstance(value, Tracer)
 
 
@@ -427,6 +461,11 @@ def _promotable(each: ArrayType) -> Any:
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a NumPy function, or one of our primitives, on arguments some of which are traced."""
     return context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
+
+
+def call_python(op: Primitive, *args: Any) -> Any:
+    """Apply an elementwise primitive as a Python function does: to numbers it gives a number."""
+    return context.at_user_place(_user_call, _python, (op, *args), {})
 
 
 def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

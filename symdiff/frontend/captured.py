@@ -1,0 +1,167 @@
+"""What a traced function reached without being passed it: how to read it again, what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.node import Input
+from symdiff.ir.types import is_supported, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One step on the way to a value: `[key]`."""
+
+    key: Hashable
+
+    def take(self, value: Any) -> Any:
+        return value[self.key]
+
+    def source(self, value: str, bind: Callable[[object], str]) -> str:
+        return f"{value}[{repr(self.key) if type(self.key) in (str, int) else bind(self.key)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One step on the way to a value: `.name`."""
+
+    name: str
+
+    def take(self, value: Any) -> Any:
+        return getattr(value, self.name)
+
+    def source(self, value: str, bind: Callable[[object], str]) -> str:
+        if self.name.isidentifier():
+            return f"{value}.{self.name}"
+        return f"{bind(getattr)}({value}, {self.name!r})"
+
+
+Step = Item | Attribute
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """How to reach a value from an object that stays: a cell, a globals dict, an instance."""
+
+    root: object
+    steps: tuple[Step, ...]
+    name: str
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal paths."""
+        return id(self.root), self.steps
+
+    def attribute(self, name: str) -> Path:
+        return self._longer(Attribute(name), name)
+
+    def item(self, key: Hashable) -> Path:
+        return self._longer(Item(key), str(key))
+
+    def _longer(self, step: Step, name: str) -> Path:
+        return Path(self.root, (*self.steps, step), f"{self.name}_{name}" if self.name else name)
+
+    def named(self, name: str) -> Path:
+        """The same path under another name."""
+        return Path(self.root, self.steps, name)
+
+    def read(self) -> object:
+        """The value now. Raises AttributeError or LookupError where it is gone."""
+        value = self.root
+        for step in self.steps:
+            value = step.take(value)
+        return value
+
+    def source(self, bind: Callable[[object], str]) -> str:
+        """A Python expression that reads the value; `bind` names an object in its scope."""
+        text = bind(self.root)
+        for step in self.steps:
+            text = step.source(text, bind)
+        return text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """A value the function reached without being passed it."""
+
+    path: Path
+    input: Input | None  # of a hidden array: the graph's new input; None: a guard
+    expected: object = None  # of a guard: what it was when traced, or another path to the same
+
+    @property
+    def name(self) -> str:
+        """Identifier-like, from the variable or attribute: "W", "layers_0_W"."""
+        return self.path.name
+
+    def read(self) -> object:
+        """The value now. Raises AttributeError or LookupError where it is gone."""
+        return self.path.read()
+
+    def source(self, bind: Callable[[object], str]) -> str:
+        """A Python expression that reads the value; `bind` names an object in its scope."""
+        return self.path.source(bind)
+
+    def holds(self) -> bool:
+        """Whether a trace that met this value is still right: an array's type, a guard's value."""
+        try:
+            value = self.read()
+            if self.input is not None:
+                return _fits(value, self.input)
+            if isinstance(self.expected, Path):
+                return value is self.expected.read()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return False
+        return same(value, self.expected)
+
+
+def _fits(value: object, input: Input) -> bool:
+    return (
+        isinstance(value, np.ndarray)
+        and is_supported(value.dtype)
+        and type_of(value) == input.type
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is remembered of a container whose values are captured one by one."""
+
+    type: type
+    keys: tuple[Hashable, ...] | int
+
+    @classmethod
+    def of(cls, container: Any) -> Keys:
+        keys = tuple(container) if isinstance(container, dict) else len(container)
+        return cls(type(container), keys)
+
+
+def same(value: Any, expected: Any) -> bool:
+    """Whether a value is what it was: numbers and strings by type and value, objects by identity.
+
+    NaN is itself, 0.0 is not -0.0, 1 is not True.
+    """
+    if isinstance(expected, Keys):
+        return type(value) is expected.type and Keys.of(value) == expected
+    if type(value) is not type(expected):
+        return False
+    if isinstance(expected, (float, complex)):
+        return repr(value) == repr(expected)
+    if isinstance(expected, np.generic):
+        return value.dtype == expected.dtype and bool(value.tobytes() == expected.tobytes())
+    if isinstance(expected, np.ndarray):
+        return (
+            value.dtype == expected.dtype
+            and value.shape == expected.shape
+            and bool(value.tobytes() == expected.tobytes())
+        )
+    if isinstance(expected, (list, tuple)):
+        return len(value) == len(expected) and all(map(same, value, expected))
+    if isinstance(expected, dict):
+        return list(value) == list(expected) and all(map(same, value.values(), expected.values()))
+    if isinstance(expected, (int, str, bytes, set, frozenset, range, slice)):
+        return bool(value == expected)
+    return value is expected

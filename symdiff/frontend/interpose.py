@@ -1,0 +1,440 @@
+"""Interposer: runs a function, and the plain-Python functions it calls, on globals of its own.
+
+Code objects run as they are: only what they look up differs. Functions that NumPy does not
+dispatch give way to those of `replacements`, arrays that are reached without being passed become
+inputs, and what decides the course of the trace is remembered, to be compared at each call.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import functools
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from symdiff.frontend import context
+from symdiff.frontend.captured import Attribute, Captured, Item, Keys, Path
+from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
+from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
+from symdiff.frontend.replacements import (
+    Hook,
+    LibraryModule,
+    NoDraws,
+    called,
+    is_library,
+    library_module,
+    replaced,
+    replaced_class,
+)
+from symdiff.frontend.tracer import StaticArgument, Tracer
+from symdiff.ir.node import Input, Node, input_node
+from symdiff.ir.types import is_supported, type_of
+
+_SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+_STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
+
+_running: ContextVar[Interposer | None] = ContextVar("symdiff_interposer", default=None)
+
+
+class Hidden(Tracer):
+    """An array that the function reached by itself: an input from its first use on."""
+
+    __slots__ = ("_node", "array", "interposer", "path")
+
+    def __init__(self, array: np.ndarray, path: Path, interposer: Interposer) -> None:
+        self.array = array
+        self.path = path
+        self.interposer = interposer
+        self.is_array = True
+        self._node: Input | None = None
+
+    @property
+    def node(self) -> Node:  # type: ignore[override]
+        if self._node is None:
+            self._node = self.interposer.capture(self)
+        return self._node
+
+
+class Interposer:
+    """Runs functions for one trace, and collects what they reach without being passed it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, np.ndarray] = {}  # hidden arrays whose values decide something
+        self._forget()
+
+    def _forget(self) -> None:
+        self._captured: dict[Any, Captured] = {}
+        self._inputs: dict[Node, Hidden] = {}
+        self._arrays: dict[int, Hidden] = {}
+        self._spaces: dict[int, Globals] = {}
+        self._cells: dict[int, tuple[CellType, CellType]] = {}
+        # by id: what was met, what stands for it, and the path of the first meeting
+        self._stand_ins: dict[int, tuple[Any, Any, Path | None]] = {}
+        self._originals: dict[int, Any] = {}
+        self.builtins = {**vars(builtins), "__import__": self._import}
+
+    @property
+    def captured(self) -> list[Captured]:
+        """What the functions used without being passed it."""
+        return list(self._captured.values())
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the function interposed, on arguments some of which are traced."""
+        if _running.get() is self:
+            return self._run(function, args, kwargs)
+        token = _running.set(self)
+        try:
+            while True:
+                try:
+                    return self.bare(self._run(function, args, kwargs))
+                except StaticArgument as decided:
+                    if not self._decide(decided.inputs):
+                        raise
+        finally:
+            _running.reset(token)
+
+    def _run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        run = self.wrap(function, Path(function, (), ""))
+        given = [self._argument(each) for each in args]
+        return run(*given, **{key: self._argument(each) for key, each in kwargs.items()})
+
+    def _argument(self, value: Any) -> Any:
+        """What stands for an argument that is not itself traced: an object, a function."""
+        if isinstance(value, (Tracer, np.ndarray, np.generic)) or type(value) in _SCALARS:
+            return value
+        if type(value) in (list, tuple):
+            return type(value)([self._argument(each) for each in value])
+        if type(value) is dict:
+            return {key: self._argument(each) for key, each in value.items()}
+        return self.wrap(value, Path(value, (), ""))
+
+    def _decide(self, inputs: list[Input]) -> bool:
+        """Take the values of hidden arrays for known when running again; False if there are none."""
+        found = [self._inputs[each] for each in inputs if each in self._inputs]
+        for each in found:
+            self._known[id(each.array)] = each.array
+        if found:
+            self._forget()
+        return bool(found)
+
+    # ------------------------------------------------------------------ what is remembered
+
+    def guard(self, path: Path | None, expected: object) -> None:
+        """Trace again when the value at the path is another one."""
+        if path is not None and path.steps:
+            self._captured.setdefault(path.key, Captured(path, None, expected))
+
+    def capture(self, hidden: Hidden) -> Input:
+        """The input that stands for an array."""
+        made = input_node(hidden.path.name or "captured", type_of(hidden.array))
+        self._inputs[made] = hidden
+        self._captured[hidden.path.key] = Captured(hidden.path, made)
+        running = context.current()
+        if running is not None:
+            running.hidden.add(made)
+        return made
+
+    # ------------------------------------------------------------------ values
+
+    def wrap(self, value: Any, path: Path | None) -> Any:
+        """What stands for a value in interposed code; a path says how it was reached."""
+        kind = type(value)
+        if kind in _SCALARS or issubclass(kind, np.generic):
+            self.guard(path, value)
+            return value
+        if issubclass(kind, _STAND_INS) or id(value) in self._originals:
+            return value
+        if issubclass(kind, np.ndarray):
+            return self._array(value, path)
+        if issubclass(kind, (list, tuple, dict, set, frozenset, deque)):
+            return self._container(value, path)
+        self.guard(path, value)
+        return self._remembered(value, path, self._object)
+
+    def _remembered(
+        self, value: Any, path: Path | None, make: Callable[[Any, Path | None], Any]
+    ) -> Any:
+        """The one stand-in of a value in this trace."""
+        known = self._stand_ins.get(id(value))
+        if known is None:
+            made = make(value, path)
+            known = self._stand_ins.setdefault(id(value), (value, made, path))
+            if made is not value:
+                self._originals[id(made)] = value
+        return known[1]
+
+    def _array(self, array: np.ndarray, path: Path | None) -> Any:
+        if path is None or type(array) not in (np.ndarray, np.memmap) or (
+            not is_supported(array.dtype)
+        ):
+            self.guard(path, array)
+            return array
+        if id(array) in self._known:
+            kept = array.copy()
+            self.guard(path, kept)
+            return kept.copy()
+        hidden = self._arrays.get(id(array))
+        if hidden is None:
+            hidden = self._arrays[id(array)] = Hidden(array, path, self)
+        elif hidden.path.key != path.key:
+            self.guard(path, hidden.path)
+        return hidden
+
+    def _container(self, value: Any, path: Path | None) -> Any:
+        if path is None:
+            return value
+        if _is_plain(value):
+            self.guard(path, copy.deepcopy(value))
+            return self._remembered(value, path, lambda value, _: copy.deepcopy(value))
+        known = self._stand_ins.get(id(value))
+        self.guard(path, known[2] if known and known[2] is not path else Keys.of(value))
+        return self._remembered(value, path, self._filled)
+
+    def _filled(self, value: Any, path: Path | None) -> Any:
+        """A container like this one that holds stand-ins."""
+        assert path is not None
+        if isinstance(value, tuple):
+            parts = [self.wrap(each, path.item(i)) for i, each in enumerate(value)]
+            return value._make(parts) if hasattr(value, "_make") else type(value)(parts)
+        made = copy.copy(value)
+        self._stand_ins[id(value)] = value, made, path  # before it is filled: it may hold itself
+        if isinstance(value, dict):
+            for key, each in value.items():
+                dict.__setitem__(made, key, self.wrap(each, path.item(key)))
+        elif isinstance(value, (list, deque)):
+            for i, each in enumerate(value):
+                made[i] = self.wrap(each, path.item(i))
+        for name, each in getattr(made, "__dict__", {}).items():
+            vars(made)[name] = self.wrap(each, path.attribute(name))
+        return made
+
+    def _object(self, value: Any, path: Path | None) -> Any:
+        """What stands for a function, a module, a class or an instance."""
+        kind = type(value)
+        if kind is FunctionType:
+            return self._function(value)
+        if kind is MethodType:
+            instance = path.attribute("__self__") if path is not None else None
+            return MethodType(self.wrap(value.__func__, None), self.wrap(value.__self__, instance))
+        if issubclass(kind, ModuleType):
+            return self._module(value)
+        if issubclass(kind, type):
+            return ClassProxy(value, self) if has_proxy(value) else value
+        if issubclass(kind, functools.partial):
+            return self._partial(value, path)
+        if kind is functools._lru_cache_wrapper:
+            return self.wrap(value.__wrapped__, None)
+        if issubclass(kind, _GENERATORS):
+            return NoDraws(value)
+        if is_user_class(kind) and has_proxy(kind):
+            return proxy_of(value, path.named("") if path and len(path.steps) < 2 else path, self)
+        return replaced(value)
+
+    def _partial(self, value: Any, path: Path | None) -> Any:
+        def at(name: str, key: Any) -> Path | None:
+            return path.attribute(name).item(key).named(str(key)) if path is not None else None
+
+        args = [self.wrap(each, at("args", i)) for i, each in enumerate(value.args)]
+        keywords = {
+            key: self.wrap(each, at("keywords", key)) for key, each in value.keywords.items()
+        }
+        return functools.partial(self.wrap(value.func, None), *args, **keywords)
+
+    def _module(self, module: Any) -> Any:
+        if is_library(module):
+            return library_module(module)
+        return UserModule(module, self) if is_user_module(module) else module
+
+    # ------------------------------------------------------------------ functions
+
+    def space(self, namespace: dict[str, Any]) -> Globals:
+        """The globals on which functions of a module run."""
+        if isinstance(namespace, Globals):
+            namespace = namespace.real
+        found = self._spaces.get(id(namespace))
+        if found is None:
+            found = self._spaces[id(namespace)] = Globals(self, namespace)
+        return found
+
+    def _function(self, function: FunctionType) -> Any:
+        """The same code on interposed globals, cells and defaults."""
+        wrapper = not is_user_code(function.__code__)
+        if wrapper and not _wraps_user_code(function):
+            return replaced(function)
+        code = function.__code__
+        space = self.space(function.__globals__)
+        pairs = [self._cell(cell) for cell in function.__closure__ or ()]
+        made = FunctionType(
+            code,
+            function.__globals__ if wrapper else space,
+            function.__name__,
+            None,
+            tuple(new for new, _ in pairs),
+        )
+        # before its cells are filled: a recursive function holds itself
+        self._stand_ins[id(function)] = function, made, None
+        self._originals[id(made)] = function
+        for name, cell, (new, is_new) in zip(
+            code.co_freevars, function.__closure__ or (), pairs, strict=True
+        ):
+            if is_new:
+                self._fill(new, cell, name)
+        self._complete(made, function)
+        for name in _class_body_names(code):
+            space.prime(name)
+        return made
+
+    def _cell(self, cell: CellType) -> tuple[CellType, bool]:
+        """The cell that stands for this one, and whether it has just been made."""
+        known = self._cells.get(id(cell))
+        if known is not None:
+            return known[1], False
+        made = CellType()
+        self._cells[id(cell)] = cell, made
+        return made, True
+
+    def _fill(self, made: CellType, cell: CellType, name: str) -> None:
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not assigned yet
+            return
+        path = None if name == "__class__" else Path(cell, (Attribute("cell_contents"),), name)
+        made.cell_contents = self.wrap(value, path)
+
+    def _complete(self, made: FunctionType, function: FunctionType) -> None:
+        """Defaults and attributes."""
+        made.__qualname__ = function.__qualname__
+        made.__module__ = function.__module__
+        made.__doc__ = function.__doc__
+        code = function.__code__
+        if function.__defaults__:
+            names = code.co_varnames[: code.co_argcount][-len(function.__defaults__) :]
+            path = Path(function, (Attribute("__defaults__"),), "")
+            made.__defaults__ = tuple(
+                self.wrap(each, path.item(i).named(name))
+                for i, (name, each) in enumerate(zip(names, function.__defaults__, strict=True))
+            )
+        if function.__kwdefaults__:
+            path = Path(function, (Attribute("__kwdefaults__"),), "")
+            made.__kwdefaults__ = {
+                name: self.wrap(each, path.item(name))
+                for name, each in function.__kwdefaults__.items()
+            }
+        for name, each in vars(function).items():
+            inner = name == "__wrapped__"
+            path = Path(function, (Attribute(name),), name)
+            setattr(made, name, each if inner else self.wrap(each, path))
+
+    def _import(
+        self,
+        name: str,
+        namespace: Mapping[str, Any] | None = None,
+        local: Mapping[str, Any] | None = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        """`import` inside an interposed function."""
+        if isinstance(namespace, Globals):
+            namespace = namespace.real
+        return self._module(builtins.__import__(name, namespace, local, fromlist, level))
+
+    # ------------------------------------------------------------------ results
+
+    def bare(self, value: Any) -> Any:
+        """A result without the stand-ins that only this trace understands."""
+        kind = type(value)
+        if issubclass(kind, Tracer):
+            return value
+        if kind in (list, tuple):
+            return kind([self.bare(each) for each in value])
+        if kind is dict:
+            return {key: self.bare(each) for key, each in value.items()}
+        if issubclass(kind, tuple) and hasattr(value, "_make"):
+            return value._make([self.bare(each) for each in value])
+        if issubclass(kind, (ObjectProxy, ClassProxy)):
+            return real(value, self.bare)
+        if issubclass(kind, Hook):
+            return value.function
+        return self._originals.get(id(value), value)
+
+
+class Globals(dict[str, Any]):
+    """The globals of interposed functions: a module's own, each wrapped when it is looked up.
+
+    A store goes here and not to the module: a trace leaves nothing behind.
+    """
+
+    def __init__(self, interposer: Interposer, real: dict[str, Any]) -> None:
+        # these two are read without asking this dict
+        super().__init__(__builtins__=interposer.builtins, __name__=real.get("__name__", ""))
+        self.real = real
+        self._interposer = interposer
+
+    def __missing__(self, name: str) -> Any:
+        in_module = name in self.real
+        value = self.real[name] if in_module else vars(builtins)[name]
+        if replaced_class(value):  # float(x) is replaced, isinstance(x, float) is not
+            return replaced(value) if called(sys._getframe(1)) else value
+        path = Path(self.real, (Item(name),), name)
+        found = self._interposer.wrap(value, path) if in_module else replaced(value)
+        self[name] = found
+        return found
+
+    def prime(self, name: str) -> None:
+        """Look a name up now: class bodies read this dict without asking it."""
+        if name in self.real and name not in self:
+            value = self._interposer.wrap(self.real[name], Path(self.real, (Item(name),), name))
+            self[name] = value
+
+
+class UserModule(ModuleType):
+    """A module of the user's: its attributes are those that its functions see."""
+
+    def __init__(self, module: ModuleType, interposer: Interposer) -> None:
+        super().__init__(module.__name__)
+        self.__dict__["__file__"] = getattr(module, "__file__", None)
+        self._symdiff_module = module
+        self._symdiff_interposer = interposer
+
+    def __getattr__(self, name: str) -> Any:
+        module = self._symdiff_module
+        if name not in vars(module):  # a submodule, or the module's own __getattr__
+            return self._symdiff_interposer.wrap(getattr(module, name), None)
+        return self._symdiff_interposer.space(vars(module))[name]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a container holds nothing but numbers and strings, however nested."""
+    kind = type(value)
+    if kind in (list, tuple, set, frozenset):
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(map(_is_plain, value.values()))
+    return kind in _SCALARS or issubclass(kind, np.generic)
+
+
+def _wraps_user_code(function: FunctionType) -> bool:
+    """Whether library code holds a function of the user's: contextlib.contextmanager."""
+    inner = getattr(function, "__wrapped__", None)
+    return type(inner) is FunctionType and is_user_code(inner.__code__)
+
+
+@lru_cache(maxsize=1024)
+def _class_body_names(code: CodeType) -> tuple[str, ...]:
+    """The names that bodies of classes defined in the code look up."""
+    names: tuple[str, ...] = ()
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            optimized = each.co_flags & 0x1  # functions are, class bodies are not
+            names += _class_body_names(each) + (() if optimized else each.co_names)
+    return names

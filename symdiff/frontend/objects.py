@@ -1,0 +1,308 @@
+"""Stand-ins for the user's objects and classes: they share the object, and run its methods traced.
+
+Reading an attribute of an object that existed before the trace gives what stands for its value:
+an input for an array. Storing into one leaves the object as it was.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import sys
+from abc import ABCMeta
+from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import TraceError, word
+from symdiff.frontend.captured import Attribute, Path
+from symdiff.frontend.origin import is_user_class
+from symdiff.frontend.replacements import instead_of
+from symdiff.frontend.tracer import Tracer, depends_on, where
+
+if TYPE_CHECKING:
+    from symdiff.frontend.interpose import Interposer
+
+# The language reads these from the type: a proxy's own, or handled by the class of all proxies.
+_OWN = {
+    "__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__",
+    "__dict__", "__dir__", "__doc__", "__getattr__", "__getattribute__", "__getnewargs__",
+    "__getstate__", "__init__", "__init_subclass__", "__new__", "__reduce__", "__reduce_ex__",
+    "__set_name__", "__setattr__", "__setstate__", "__sizeof__", "__subclasshook__",
+}
+_ABSENT: Any = object()
+
+
+def has_proxy(cls: type) -> bool:
+    """Whether a class and its instances need stand-ins: it has methods or attributes of its own.
+
+    Exceptions and enumerations are met by identity, and containers are copied.
+    """
+    if issubclass(cls, (BaseException, enum.Enum, list, tuple, dict, str, int, float, np.ndarray)):
+        return False
+    return is_user_class(cls) and type(cls) in (type, ABCMeta)
+
+
+# ---------------------------------------------------------------------------- instances
+
+
+class Shadow:
+    """What a proxy knows: its object, how it was reached (None: made during the trace)."""
+
+    __slots__ = ("interposer", "object", "path", "stored")
+
+    def __init__(self, object: Any, path: Path | None, interposer: Interposer) -> None:
+        self.object = object
+        self.path = path
+        self.interposer = interposer
+        self.stored: dict[str, Any] = {}
+
+    def load(self, proxy: Any, name: str, after: type | None = None) -> Any:
+        """The attribute as interposed code sees it; with `after`, as super(after, self) finds it."""
+        if after is None and name in self.stored:
+            return self.stored[name]
+        cls = type(self.object)
+        found = _in_classes(cls, name, after)
+        if isinstance(found, property):
+            return self.interposer.wrap(found.fget, None)(proxy)
+        if after is None and name in getattr(self.object, "__dict__", ()):
+            return self._value(name)
+        if isinstance(found, FunctionType):
+            return MethodType(self.interposer.wrap(found, None), proxy)
+        if isinstance(found, classmethod):
+            return MethodType(
+                self.interposer.wrap(found.__func__, None), self.interposer.wrap(cls, None)
+            )
+        if isinstance(found, staticmethod):
+            return self.interposer.wrap(found.__func__, None)
+        if isinstance(found, functools.cached_property):
+            self.stored[name] = value = self.interposer.wrap(found.func, None)(proxy)
+            return value
+        if found is _ABSENT:
+            return self._missing(proxy, name, cls)
+        if hasattr(type(found), "__get__") and not hasattr(type(found), "__set__"):
+            return found.__get__(self.object, cls)  # a slot wrapper such as object.__repr__
+        return self._value(name)
+
+    def _value(self, name: str) -> Any:
+        value = getattr(self.object, name)
+        if self.path is None and name in getattr(self.object, "__dict__", ()):
+            return value
+        path = self.path or Path(type(self.object), (), "")
+        return self.interposer.wrap(value, path.attribute(name))
+
+    def _missing(self, proxy: Any, name: str, cls: type) -> Any:
+        if name == "__dict__":
+            return {key: self.load(proxy, key) for key in vars(self.object)} | self.stored
+        fallback = _in_classes(cls, "__getattr__")
+        if isinstance(fallback, FunctionType):
+            return self.interposer.wrap(fallback, None)(proxy, name)
+        return getattr(self.object, name)
+
+    def store(self, proxy: Any, name: str, value: Any) -> None:
+        """Set the attribute: on the object if it was made during the trace, else on the side."""
+        found = _in_classes(type(self.object), name)
+        if isinstance(found, property) and found.fset is not None:
+            self.interposer.wrap(found.fset, None)(proxy, value)
+        elif self.path is None:
+            setattr(self.object, name, value)
+        else:
+            refuse_store(f"{type(self.object).__name__}.{name}", value)
+            self.stored[name] = value
+
+
+def refuse_store(target: str, value: Any) -> None:
+    """Raises TraceError if a traced value would outlive the trace in an object from outside."""
+    traced = _first_tracer(value)
+    if traced is not None:
+        raise TraceError(
+            word(
+                f"a traced value is stored in {target}, which outlives the call",
+                where=where(),
+                depends_on=depends_on(traced.node),
+                way_out="Return it from the function, and store it where you call the derivative.",
+            )
+        )
+
+
+def _first_tracer(value: Any) -> Tracer | None:
+    if issubclass(type(value), Tracer):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_first_tracer, value)), None)
+    return _first_tracer(list(value.values())) if type(value) is dict else None
+
+
+def _in_classes(cls: type, name: str, after: type | None = None) -> Any:
+    """What the class or a base of it defines under a name."""
+    mro = cls.__mro__[cls.__mro__.index(after) + 1 :] if after else cls.__mro__
+    for each in mro:
+        if name in vars(each):
+            return vars(each)[name]
+    return _ABSENT
+
+
+class ObjectProxy:
+    """An object of the user's during a trace. Its subclasses define the special methods."""
+
+    __slots__ = ("__weakref__", "_shadow")
+
+    def __getattribute__(self, name: str) -> Any:
+        shadow = shadow_of(self)
+        return type(shadow.object) if name == "__class__" else shadow.load(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        shadow_of(self).store(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        shadow = shadow_of(self)
+        if name in shadow.stored:
+            del shadow.stored[name]
+        elif shadow.path is None:
+            delattr(shadow.object, name)
+        else:
+            what = f"del {type(shadow.object).__name__}.{name}, of an object that outlives the call"
+            raise TraceError(word(what, where=where()))
+
+    def _symdiff_type(self) -> Any:
+        shadow = shadow_of(self)
+        return shadow.interposer.wrap(type(shadow.object), None)
+
+    def __copy__(self) -> Any:
+        shadow = shadow_of(self)
+        made = object.__new__(type(shadow.object))
+        for name in {**getattr(shadow.object, "__dict__", {}), **shadow.stored}:
+            object.__setattr__(made, name, getattr(self, name))
+        return proxy_of(made, None, shadow.interposer)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return ObjectProxy.__copy__(self)
+
+
+def shadow_of(proxy: ObjectProxy) -> Shadow:
+    """What the proxy stands for."""
+    found = object.__getattribute__(proxy, "_shadow")
+    assert isinstance(found, Shadow)
+    return found
+
+
+def proxy_of(value: Any, path: Path | None, interposer: Interposer) -> ObjectProxy:
+    """What stands for an object; `path` is None for one made during the trace."""
+    proxy = object.__new__(_proxy_class(type(value)))
+    object.__setattr__(proxy, "_shadow", Shadow(value, path, interposer))
+    return proxy
+
+
+@lru_cache(maxsize=1024)
+def _proxy_class(cls: type) -> type[ObjectProxy]:
+    """Proxies of a class have its special methods, which the language looks up on the type."""
+    special: dict[str, Any] = {"__slots__": ()}
+    for each in cls.__mro__[:-1]:
+        for name, value in vars(each).items():
+            if name.startswith("__") and name.endswith("__") and name not in _OWN:
+                if value is None or callable(value):
+                    special.setdefault(name, value if value is None else _forward(name))
+    return type(cls.__name__, (ObjectProxy,), special)
+
+
+def _forward(name: str) -> Callable[..., Any]:
+    def method(self: ObjectProxy, *args: Any, **kwargs: Any) -> Any:
+        return shadow_of(self).load(self, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+# ---------------------------------------------------------------------------- classes
+
+
+class ClassProxy:
+    """A class of the user's during a trace: its instances and methods are interposed."""
+
+    def __init__(self, cls: type, interposer: Interposer) -> None:
+        self._symdiff_class = cls
+        self._symdiff_interposer = interposer
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        cls, interposer = self._symdiff_class, self._symdiff_interposer
+        plain = "__new__" not in {name for each in cls.__mro__[:-1] for name in vars(each)}
+        made: Any = object.__new__(cls) if plain else cls.__new__(cls, *args, **kwargs)
+        if not isinstance(made, cls):
+            return made
+        proxy = proxy_of(made, None, interposer)
+        if "__setattr__" in vars(cls):  # frozen: what makes it sets attributes past its methods
+            made.__init__(*args, **kwargs)
+        else:
+            shadow_of(proxy).load(proxy, "__init__")(*args, **kwargs)
+        return proxy
+
+    def __getattr__(self, name: str) -> Any:
+        cls, interposer = self._symdiff_class, self._symdiff_interposer
+        found = _in_classes(cls, name)
+        if isinstance(found, classmethod):
+            return MethodType(interposer.wrap(found.__func__, None), self)
+        if isinstance(found, (staticmethod, FunctionType)):
+            return interposer.wrap(getattr(found, "__func__", found), None)
+        return interposer.wrap(getattr(cls, name), Path(cls, (Attribute(name),), name))
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self._symdiff_class)
+
+    def __subclasscheck__(self, cls: Any) -> bool:
+        return issubclass(getattr(cls, "_symdiff_class", cls), self._symdiff_class)
+
+    def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
+        return (self._symdiff_class,)
+
+    def __eq__(self, other: object) -> bool:
+        return self._symdiff_class is getattr(other, "_symdiff_class", other)
+
+    def __hash__(self) -> int:
+        return hash(self._symdiff_class)
+
+
+def real(proxy: ObjectProxy | ClassProxy, bare: Callable[[Any], Any]) -> Any:
+    """The object or class itself; what an object made during the trace holds becomes bare too."""
+    if isinstance(proxy, ClassProxy):
+        return proxy._symdiff_class
+    shadow = shadow_of(proxy)
+    if shadow.path is None:
+        for name, value in getattr(shadow.object, "__dict__", {}).items():
+            object.__setattr__(shadow.object, name, bare(value))
+    return shadow.object
+
+
+class SuperProxy:
+    """super(cls, self) where `self` is a proxy."""
+
+    def __init__(self, cls: type, proxy: ObjectProxy) -> None:
+        self._symdiff_class = cls
+        self._symdiff_proxy = proxy
+
+    def __getattr__(self, name: str) -> Any:
+        proxy = self._symdiff_proxy
+        return shadow_of(proxy).load(proxy, name, self._symdiff_class)
+
+
+@instead_of(super)
+def super_(*args: Any) -> Any:
+    """super(), which without arguments finds them in the frame of the method that calls it."""
+    if not args:
+        frame = sys._getframe(1)
+        args = frame.f_locals["__class__"], frame.f_locals[frame.f_code.co_varnames[0]]
+    cls, instance = args
+    cls = getattr(cls, "_symdiff_class", cls)
+    if issubclass(type(instance), ObjectProxy):
+        return SuperProxy(cls, instance)
+    return super(cls, getattr(instance, "_symdiff_class", instance))
+
+
+@instead_of(vars)
+def vars_(*args: Any) -> Any:
+    """vars(x): of a proxy, its attributes as interposed code sees them."""
+    if not args:
+        return sys._getframe(1).f_locals
+    return args[0].__dict__ if issubclass(type(args[0]), ObjectProxy) else vars(args[0])

@@ -1,0 +1,45 @@
+"""Whose code it is: the user's, which is interposed, or a library's, which is called as it is."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import numpy as np
+
+# Interposed or replaced as a whole, never run on interposed globals.
+_LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "symdiff", "optree")
+_PACKAGES = (str(Path(np.__file__).parent), str(Path(__file__).parents[1]))
+_STANDARD = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")
+
+
+@lru_cache(maxsize=4096)
+def _is_user_file(filename: str) -> bool:
+    if filename.startswith(_PACKAGES):
+        return False
+    installed = "site-packages" in filename or "dist-packages" in filename
+    if installed:
+        return not any(f"-packages/{name}/" in filename for name in ("scipy", "optree"))
+    return not filename.startswith(_STANDARD)
+
+
+def is_user_code(code: CodeType) -> bool:
+    """Whether the code runs interposed: neither NumPy's, SciPy's, ours nor the standard library's."""
+    return _is_user_file(code.co_filename)
+
+
+def is_user_module(module: ModuleType) -> bool:
+    """Whether a module is the user's, or of an installed package that is treated like it."""
+    return module.__name__.partition(".")[0] not in _LIBRARIES
+
+
+def is_user_class(cls: type) -> bool:
+    """Whether a class is the user's; argparse's and types' namespaces hold the user's values."""
+    name = cls.__qualname__
+    return cls.__module__.partition(".")[0] not in _LIBRARIES or name in (
+        "Namespace",
+        "SimpleNamespace",
+    )

@@ -1,0 +1,483 @@
+"""What interposed code gets in place of functions that would not let traced values through.
+
+NumPy dispatches on its array arguments; it does not on lists of them, nor in creation functions,
+and Python's own functions not at all. Each of these is looked up here, at the place of the call.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import math
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import TraceError, word
+from symdiff.frontend.tracer import Tracer, as_array, call, call_python, coerce, holds_tracer, where
+from symdiff.ir.types import array_type
+from symdiff.ops import elementwise as e
+from symdiff.ops.primitive import Primitive, find
+
+REPLACEMENTS: dict[Any, Callable[..., Any]] = {}
+
+
+class Hook:
+    """A function, or `traced` in its place where an argument is traced or holds traced values."""
+
+    __slots__ = ("__dict__", "function", "traced")
+
+    def __init__(self, function: Callable[..., Any], traced: Callable[..., Any]) -> None:
+        self.function = function
+        self.traced = traced
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if holds_tracer(args) or (kwargs and holds_tracer(list(kwargs.values()))):
+            return self.traced(*args, **kwargs)
+        return self.function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
+
+    @property
+    def __class__(self) -> type:
+        return type(self.function)
+
+    @__class__.setter
+    def __class__(self, cls: type) -> None:
+        raise TypeError("the class of a function does not change")
+
+    def __eq__(self, other: object) -> bool:
+        other = other.function if type(other) is Hook else other
+        return self.function is other or bool(self.function == other)
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
+def when_traced(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: calls of these functions with traced values go to the decorated one."""
+
+    def mark(traced: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            REPLACEMENTS[function] = Hook(function, traced)
+        return traced
+
+    return mark
+
+
+def instead_of(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: interposed code gets the decorated object in place of this one."""
+
+    def mark(replacement: Callable[..., Any]) -> Callable[..., Any]:
+        REPLACEMENTS[function] = replacement
+        return replacement
+
+    return mark
+
+
+def replaced(value: Any) -> Any:
+    """What interposed code gets for a function of Python or a library; others stay as they are."""
+    try:
+        found = REPLACEMENTS.get(value)
+    except TypeError:  # unhashable: not in the table
+        return value
+    if found is None and _is_library_function(value):
+        found = REPLACEMENTS[value] = Hook(value, functools.partial(_apply, value))
+    return value if found is None else found
+
+
+def replaced_class(value: Any) -> bool:
+    """Whether the value is a class that is replaced only where it is called."""
+    return isinstance(value, type) and value in REPLACEMENTS
+
+
+def _is_library_function(value: Any) -> bool:
+    if isinstance(value, (type, Hook)) or not callable(value):
+        return False
+    module = getattr(value, "__module__", None) or ""
+    return isinstance(value, np.ufunc) or (
+        module.partition(".")[0] in ("numpy", "scipy") and hasattr(value, "__name__")
+    )
+
+
+# Their first argument is a sequence of arrays, not an array.
+_OF_SEQUENCES = {
+    np.concatenate,
+    np.stack,
+    np.vstack,
+    np.hstack,
+    np.dstack,
+    np.column_stack,
+    np.block,
+    np.select,
+    np.choose,
+    np.linalg.multi_dot,
+}
+
+
+def _apply(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A NumPy or SciPy function on traced values; lists of them become arrays."""
+    first, *rest = args or (None,)
+    if function in _OF_SEQUENCES and isinstance(first, (list, tuple)):
+        first = [_joined(each) if function is not np.block else each for each in first]
+    else:
+        first = _joined(first)
+    given = (first, *map(_joined, rest)) if args else ()
+    return call(function, *given, **{key: _joined(each) for key, each in kwargs.items()})
+
+
+def _joined(value: Any) -> Any:
+    return as_array(value) if isinstance(value, (list, tuple)) and holds_tracer(value) else value
+
+
+# ---------------------------------------------------------------------------- NumPy: creation
+
+
+@when_traced(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
+def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **layout: Any) -> Tracer:
+    """A traced value, or a nested list that holds some, as one traced array."""
+    found = as_array(object)
+    target = found.node.type.dtype if dtype is None else np.dtype(dtype)
+    made = Tracer(coerce(found.node, array_type(target, found.shape)), is_array=True)
+    missing = ndmin - made.ndim
+    return call(np.reshape, made, (1,) * missing + made.shape) if missing > 0 else made
+
+
+@when_traced(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
+    shape = _sizes(shape)
+    if not isinstance(fill_value, Tracer):
+        return np.full(shape, fill_value, dtype)
+    made = array(fill_value, dtype)
+    return call(np.broadcast_to, made, shape)
+
+
+@when_traced(np.zeros)
+def zeros(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+    return np.zeros(_sizes(shape), dtype)
+
+
+@when_traced(np.ones)
+def ones(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+    return np.ones(_sizes(shape), dtype)
+
+
+@when_traced(np.empty)
+def empty(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+    return np.empty(_sizes(shape), dtype)
+
+
+@when_traced(np.eye, np.identity)
+def eye(*sizes: Any, **options: Any) -> Any:
+    return np.eye(*map(_sizes, sizes), **options)
+
+
+@when_traced(np.arange)
+def arange(*limits: Any, dtype: Any = None) -> Any:
+    return np.arange(*map(_sizes, limits), dtype=dtype)
+
+
+def _sizes(shape: Any) -> Any:
+    """Sizes as Python ints: a traced one is decided, and known from then on."""
+    if isinstance(shape, (list, tuple)):
+        return tuple(_sizes(each) for each in shape)
+    return operator.index(shape) if isinstance(shape, Tracer) else shape
+
+
+@when_traced(np.isscalar)
+def isscalar(element: Any) -> bool:
+    return isinstance(element, Tracer) and not element.is_array and element.ndim == 0
+
+
+class _Joiner:
+    """np.r_ and np.c_, which are indexed with what they join."""
+
+    def __init__(self, plain: Any, axis: int) -> None:
+        self.plain = plain
+        self.axis = axis
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if isinstance(index, tuple) else (index,)
+        if not holds_tracer(list(parts)):
+            return self.plain[index]
+        return call(np.concatenate, [self._part(each) for each in parts], axis=self.axis)
+
+    def _part(self, part: Any) -> Any:
+        if isinstance(part, str):
+            raise NotImplementedError("np.r_ with a directive is not traced")
+        if isinstance(part, slice):
+            part = np.r_[part]
+        part = part if isinstance(part, Tracer) else as_array(part)
+        shape = part.shape or (1,)
+        if self.axis == -1 and len(shape) == 1:
+            shape = (*shape, 1)
+        return part if shape == part.shape else call(np.reshape, part, shape)
+
+
+REPLACEMENTS[np.r_] = _Joiner(np.r_, 0)  # type: ignore[assignment]
+REPLACEMENTS[np.c_] = _Joiner(np.c_, -1)  # type: ignore[assignment]
+
+# ---------------------------------------------------------------------------- random draws
+
+
+def _refuse_draw(name: str) -> Any:
+    raise TraceError(
+        word(
+            f"{name} draws random numbers, which would be the same at each call",
+            where=where(),
+            way_out="Draw outside, and pass the array.",
+        )
+    )
+
+
+@instead_of(np.random.default_rng)
+def default_rng(seed: Any = None) -> Any:
+    """A seeded generator draws the same numbers at each call, an unseeded one does not."""
+    return np.random.default_rng(seed) if seed is not None else _refuse_draw("np.random.default_rng()")
+
+
+class NoDraws:
+    """A random generator from outside, whose state would be consumed once and not at each call."""
+
+    def __init__(self, generator: Any) -> None:
+        self._generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        return _refuse_draw(f"{type(self._generator).__name__}.{name}")
+
+
+# ---------------------------------------------------------------------------- Python
+
+
+def type_of_tracer(value: Tracer) -> type:
+    """The type that the value has when the function is called untraced."""
+    if value.weak:
+        return value.node.type.python
+    return np.ndarray if value.is_array or value.shape else value.dtype.type
+
+
+@when_traced(isinstance)
+def isinstance_(value: Any, classes: Any) -> bool:
+    if type(value) in (list, tuple):  # it only holds traced values
+        return isinstance(value, classes)
+    return issubclass(type_of_tracer(value), classes)
+
+
+@when_traced(float)
+def float_(value: Any) -> Tracer:
+    return _as_number(value, float)
+
+
+@when_traced(int)
+def int_(value: Any, *base: Any) -> Any:
+    """int(t) of an integer stays traced, of a float it decides what the result depends on."""
+    return _as_number(value, int) if value.dtype.kind in "iub" else int(value)
+
+
+@when_traced(complex)
+def complex_(real: Any, imag: Any = 0) -> Any:
+    return _as_number(real, complex) + 1j * imag
+
+
+def _as_number(value: Any, python: type) -> Tracer:
+    """A traced value of size 1 as a Python number."""
+    if not isinstance(value, Tracer) or value.size != 1:
+        raise TypeError("only length-1 arrays can be converted to Python scalars")
+    one = value if not value.shape else value.reshape(())
+    if one.dtype.kind == "c" and python is not complex:
+        raise TypeError("a complex number cannot become a float: take np.real or np.abs of it")
+    made: Tracer = call(e.convert, one, dtype=np.dtype(python), weak=True)
+    return made
+
+
+for _type in (np.float64, np.float32, np.float16, np.int64, np.int32, np.complex128, np.complex64):
+
+    def _scalar_type(scalar: Any) -> Callable[[Any], Any]:
+        def convert(value: Any = 0) -> Any:
+            value = as_array(value)
+            made = coerce(value.node, array_type(np.dtype(scalar), value.shape))
+            return Tracer(made, is_array=bool(value.shape))
+
+        return convert
+
+    REPLACEMENTS[_type] = Hook(_type, _scalar_type(_type))
+
+
+@when_traced(max)
+def max_(*values: Any, **options: Any) -> Any:
+    return _extreme(e.maximum, np.max, values, options)
+
+
+@when_traced(min)
+def min_(*values: Any, **options: Any) -> Any:
+    return _extreme(e.minimum, np.min, values, options)
+
+
+def _extreme(op: Primitive, reduction: Any, values: Sequence[Any], options: Any) -> Any:
+    """max(a, b, …) and max([…]): of an array, its elements; the first of equal ones wins."""
+    if options:
+        raise NotImplementedError("max and min with key= or default= are not traced")
+    if len(values) == 1:
+        if isinstance(values[0], Tracer) and values[0].ndim == 1:
+            return call(reduction, values[0])
+        values = list(values[0])
+    return functools.reduce(lambda a, b: call_python(op, a, b), values)
+
+
+@when_traced(sorted)
+def sorted_(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
+    if key is not None:
+        return sorted(values, key=key, reverse=reverse)
+    ordered = list(call(np.sort, as_array(values)))
+    return ordered[::-1] if reverse else ordered
+
+
+@instead_of(type)
+def type_(*args: Any, **kwargs: Any) -> Any:
+    """type(x): of a traced value or an interposed object, what it is when called untraced."""
+    if len(args) != 1:
+        return type(*args, **kwargs)
+    kind = type(args[0])
+    if issubclass(kind, Tracer):
+        return type_of_tracer(args[0])
+    return getattr(kind, "_symdiff_type", lambda value: kind)(args[0])
+
+
+@instead_of(map)
+def map_(function: Any, *iterables: Any) -> Any:
+    """map(float, values): the function is called by map, so it is replaced here."""
+    return map(replaced(function), *iterables)
+
+
+# ---------------------------------------------------------------------------- math
+
+
+def _of_numbers(op: Primitive) -> Callable[..., Any]:
+    """A function of `math`: its arguments count as Python floats, and so does its result."""
+
+    def function(*args: Any) -> Any:
+        return call_python(op, *[_as_number(x, float) if isinstance(x, Tracer) else float(x)
+                                 for x in args])
+
+    return function
+
+
+_MATH = {
+    "exp exp2 expm1 log2 log10 log1p sqrt cbrt sin cos tan sinh cosh tanh fabs copysign fmod "
+    "degrees radians isnan isinf isfinite": "{}",
+    "asin acos atan asinh acosh atanh atan2": "arc{}",
+}
+for _names, _pattern in _MATH.items():
+    for _name in _names.split():
+        _function = getattr(math, _name, None)  # exp2 and cbrt are new in Python 3.11
+        _op = find(getattr(np, _pattern.format(_name.removeprefix("a") if "arc" in _pattern
+                                               else _name)))
+        if _function is not None and isinstance(_op, Primitive):
+            REPLACEMENTS[_function] = Hook(_function, _of_numbers(_op))
+REPLACEMENTS[math.pow] = Hook(math.pow, _of_numbers(e.power))
+
+
+@when_traced(math.log)
+def log(x: Any, *base: Any) -> Any:
+    quotient = _of_numbers(e.log)(x)
+    return quotient / (_of_numbers(e.log)(base[0])) if base else quotient
+
+
+@when_traced(math.hypot)
+def hypot(*coordinates: Any) -> Any:
+    return functools.reduce(_of_numbers(e.hypot), coordinates)
+
+
+@when_traced(math.dist)
+def dist(p: Any, q: Any) -> Any:
+    return hypot(*[a - b for a, b in zip(p, q, strict=True)])
+
+
+@when_traced(math.fsum)
+def fsum(values: Any) -> Any:
+    return sum(values, 0.0)
+
+
+@when_traced(math.prod)
+def prod(values: Any, *, start: Any = 1) -> Any:
+    return functools.reduce(operator.mul, values, start)
+
+
+def _special(name: str) -> Callable[..., Any]:
+    def function(x: Any) -> Any:
+        import scipy.special
+
+        op = find(getattr(scipy.special, name))
+        assert isinstance(op, Primitive)
+        return _of_numbers(op)(x)
+
+    return function
+
+
+for _name, _ours in {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}.items():
+    REPLACEMENTS[getattr(math, _name)] = Hook(getattr(math, _name), _special(_ours))
+
+# ---------------------------------------------------------------------------- modules
+
+
+class LibraryModule(ModuleType):
+    """A module of NumPy's, SciPy's or Python's with what interposed code gets from it."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        self._symdiff_module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._symdiff_module, name)
+        if replaced_class(value):
+            return replaced(value) if called(sys._getframe(1)) else value
+        found = library_module(value) if is_library(value) else replaced(value)
+        if _draws(self._symdiff_module, value):
+            found = functools.partial(_refuse_draw, f"{self.__name__}.{name}")
+        self.__dict__[name] = found
+        return found
+
+
+def is_library(value: Any) -> bool:
+    """Whether a module has functions that interposed code must not get as they are."""
+    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] in (
+        "numpy", "scipy", "math", "builtins", "random",
+    )
+
+
+_modules: dict[ModuleType, LibraryModule] = {}
+
+
+def library_module(module: ModuleType) -> ModuleType:
+    """The module as interposed code sees it."""
+    if isinstance(module, LibraryModule):
+        return module
+    return _modules.setdefault(module, LibraryModule(module))
+
+
+def _draws(module: ModuleType, value: Any) -> bool:
+    return module.__name__ in ("random", "numpy.random") and isinstance(
+        value, BuiltinFunctionType
+    ) or type(value).__name__ == "method" and module.__name__ == "random"
+
+
+# ---------------------------------------------------------------------------- call or value
+
+_ATTRIBUTE_CALLS = "LOAD_METHOD" in dis.opmap  # else the lowest bit of LOAD_ATTR says it
+
+
+def called(frame: FrameType) -> bool:
+    """Whether the name that the frame is looking up is called at once: `float(x)`."""
+    code = frame.f_code.co_code
+    name, argument = dis.opname[code[frame.f_lasti]], code[frame.f_lasti + 1]
+    if name == "LOAD_GLOBAL" or (name == "LOAD_ATTR" and not _ATTRIBUTE_CALLS):
+        return bool(argument & 1)
+    return name == "LOAD_METHOD"
