@@ -20,7 +20,7 @@ from symdiff.ops.primitive import Primitive, asks_for
 
 
 def batch(graph: Graph, inputs: Collection[Input], size: int) -> Graph:
-    """The graph for `size` values of each of `inputs` at once: they lead its axes, as in outputs."""
+    """The graph for `size` values of each of `inputs` at once; outputs too have them in front."""
     rows: dict[Node, Node] = {
         each: input_node(each.name, _stacked(each.type, size))
         for each in graph.inputs

@@ -1,22 +1,404 @@
-"""NumPy functions that are traced through primitives: no derivative rule of their own."""
+"""NumPy functions written with primitives: no derivative rule of their own."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite
+from symdiff.ops.reductions import normalize_axes
+
+# ---------------------------------------------------------------------------- statistics
 
 
-@composite(np.swapaxes)
-def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    axes = list(range(np.ndim(a)))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
-    return np.transpose(a, axes)
+def _count(a: Any, axis: Any) -> int:
+    """The number of elements that a reduction over `axis` combines."""
+    return math.prod(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
+
+
+def _mean_dtype(dtype: np.dtype[Any]) -> Any:
+    """What NumPy adds in for a mean: double for integers, single for half precision."""
+    if dtype.kind in "biu":
+        return np.float64
+    return np.float32 if dtype == np.float16 else None
 
 
 @composite(np.mean)
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False) -> Any:
-    total = np.sum(a if a.dtype.kind in "fc" else a.astype(float), axis=axis, keepdims=keepdims)
-    return total / (np.size(a) // max(np.size(total), 1))
+def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+    """The sum over the number of elements."""
+    total = np.sum(a, axis, dtype or _mean_dtype(a.dtype), keepdims=keepdims)
+    quotient = total / _count(a, axis)
+    return quotient.astype(np.float16) if dtype is None and a.dtype == np.float16 else quotient
+
+
+@composite(np.average)
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    """The mean, or the weighted one."""
+    if weights is None:
+        middle = np.mean(a, axis, keepdims=keepdims)
+        scale = np.full_like(middle, _count(a, axis))
+    else:
+        if np.shape(weights) != np.shape(a):
+            shape = [1] * np.ndim(a)
+            shape[normalize_axes(axis, np.ndim(a))[0]] = -1
+            weights = np.broadcast_to(np.reshape(weights, shape), np.shape(a))
+        scale = np.sum(weights, axis, keepdims=keepdims)
+        middle = np.sum(a * weights, axis, keepdims=keepdims) / scale
+    return (middle, scale) if returned else middle
+
+
+@composite(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    ddof: float = 0,
+    correction: float | None = None,
+    keepdims: Any = False,
+    mean: Any = None,
+) -> Any:
+    """The mean square distance from the mean, in NumPy's own order of operations."""
+    inner = dtype or _mean_dtype(a.dtype)
+    if mean is None:
+        mean = np.sum(a, axis, inner, keepdims=True) / _count(a, axis)
+    distance = a - mean
+    square = distance * distance if not np.iscomplexobj(a) else _square_of_abs(distance)
+    freedom = max(_count(a, axis) - (ddof if correction is None else correction), 0)
+    quotient = np.sum(square, axis, inner, keepdims=keepdims) / freedom
+    return quotient.astype(np.float16) if dtype is None and a.dtype == np.float16 else quotient
+
+
+def _square_of_abs(z: Any) -> Any:
+    return z.real * z.real + z.imag * z.imag
+
+
+@composite(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
+    """The root of np.var. At zero variance, a kink, the derivative is 0."""
+    variance = np.var(a, axis, dtype, **options)
+    constant = variance == 0
+    return np.where(constant, 0, np.sqrt(np.where(constant, 1, variance)))
+
+
+@composite(np.ptp)
+def ptp(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The distance from the minimum to the maximum."""
+    return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
+
+
+@composite(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The number of elements that are not zero."""
+    return np.sum(a if a.dtype == bool else a != 0, axis, keepdims=keepdims)
+
+
+@composite(np.median)
+def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The middle of the sorted elements, the mean of two of them for an even number."""
+    axes = normalize_axes(axis, np.ndim(a))
+    kept = tuple(i for i in range(np.ndim(a)) if i not in axes)
+    rows = np.transpose(a, (*kept, *axes))
+    rows = np.sort(np.reshape(rows, (*(np.shape(a)[i] for i in kept), _count(a, axis))), -1)
+    count = np.shape(rows)[-1]
+    middle = np.mean(rows[..., (count - 1) // 2 : count // 2 + 1], -1)
+    middle = np.where(np.isnan(rows[..., -1]), np.nan, middle)  # sorted to the end
+    shape = tuple(1 if i in axes else extent for i, extent in enumerate(np.shape(a)))
+    return np.reshape(middle, shape) if keepdims else middle
+
+
+# ---------------------------------------------------------------------------- without NaN
+
+
+def _instead_of_nan(a: Any, value: float) -> Any:
+    return np.where(np.isnan(a), value, a) if a.dtype.kind in "fc" else a
+
+
+@composite(np.nansum)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+    """The sum of what is a number."""
+    return np.sum(_instead_of_nan(a, 0), axis, dtype, keepdims=keepdims)
+
+
+@composite(np.nanprod)
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+    """The product of what is a number."""
+    return np.prod(_instead_of_nan(a, 1), axis, dtype, keepdims=keepdims)
+
+
+@composite(np.nanmean)
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+    """The mean of what is a number."""
+    if a.dtype.kind not in "fc":
+        return np.mean(a, axis, dtype, keepdims=keepdims)
+    total = np.nansum(a, axis, dtype, keepdims=keepdims)
+    return total / np.sum(~np.isnan(a), axis, keepdims=keepdims).astype(total.dtype)
+
+
+@composite(np.nanmax)
+def nanmax(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The maximum of what is a number, NaN where nothing is."""
+    return _nan_extreme(np.max, -np.inf, a, axis, keepdims)
+
+
+@composite(np.nanmin)
+def nanmin(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    """The minimum of what is a number, NaN where nothing is."""
+    return _nan_extreme(np.min, np.inf, a, axis, keepdims)
+
+
+def _nan_extreme(
+    function: Callable[..., Any], neutral: float, a: Any, axis: Any, keepdims: Any
+) -> Any:
+    found = function(_instead_of_nan(a, neutral), axis, keepdims=keepdims)
+    if a.dtype.kind not in "fc":
+        return found
+    return np.where(np.all(np.isnan(a), axis, keepdims=keepdims), np.nan, found)
+
+
+# ---------------------------------------------------------------------------- elementwise
+
+
+@composite(np.clip)
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> Any:
+    """Not below one bound and not above another: either may be None."""
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    if low is not None:
+        a = np.maximum(a, low)
+    return a if high is None else np.minimum(a, high)
+
+
+@composite(np.real)
+def real(val: Any) -> Any:
+    """The real part: a real array itself."""
+    return e.real(val) if np.iscomplexobj(val) else val
+
+
+@composite(np.imag)
+def imag(val: Any) -> Any:
+    """The imaginary part: zeros for a real array."""
+    return e.imag(val) if np.iscomplexobj(val) else np.zeros_like(val)
+
+
+@composite(np.conjugate)
+def conjugate(x: Any, /) -> Any:
+    """The complex conjugate: a real array itself."""
+    return e.conjugate(x) if np.iscomplexobj(x) else x
+
+
+@composite(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The argument of a complex number, 0 or pi for a real one."""
+    turned = np.arctan2(np.imag(z), np.real(z))
+    return turned * (180 / np.pi) if deg else turned
+
+
+@composite(np.round)
+def round_(a: Any, decimals: int = 0) -> Any:
+    """To the nearest multiple of 10**-decimals, ties to even."""
+    if a.dtype.kind in "biu" and decimals >= 0:
+        return a
+    if decimals == 0:
+        return np.rint(a)
+    scale = 10 ** abs(decimals)
+    if decimals > 0:
+        return np.rint(a * scale) / scale
+    rounded = np.rint(a / scale) * scale
+    return rounded.astype(a.dtype) if a.dtype.kind in "biu" else rounded
+
+
+@composite(np.fix)
+def fix(x: Any) -> Any:
+    """Towards zero."""
+    return np.trunc(x)
+
+
+@composite(np.divmod)
+def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
+    """The floored quotient and the remainder."""
+    return np.floor_divide(x1, x2), np.remainder(x1, x2)
+
+
+@composite(np.modf)
+def modf(x: Any, /) -> tuple[Any, Any]:
+    """The parts behind and before the point."""
+    return e.modf_fraction(x), np.trunc(x)
+
+
+@composite(np.frexp)
+def frexp(x: Any, /) -> tuple[Any, Any]:
+    """Mantissa and exponent."""
+    return e.frexp_mantissa(x), e.frexp_exponent(x)
+
+
+@composite(np.sinc)
+def sinc(x: Any) -> Any:
+    """sin(pi x) / (pi x), 1 at 0."""
+    return e.sinc(x if x.dtype.kind in "fc" else x.astype(np.float64))
+
+
+@composite(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """With NaN and infinities replaced; no derivative there."""
+    if x.dtype.kind == "c":
+        raise NotImplementedError("np.nan_to_num of complex numbers is not traced")
+    if x.dtype.kind != "f":
+        return x
+    limits = np.finfo(x.dtype)
+    x = np.where(np.isnan(x), nan, x)
+    x = np.where(x == np.inf, limits.max if posinf is None else posinf, x)
+    return np.where(x == -np.inf, limits.min if neginf is None else neginf, x)
+
+
+@composite(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Of several choices the first whose condition holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    chosen = default
+    for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
+        chosen = np.where(condition, choice, chosen)
+    return chosen
+
+# ---------------------------------------------------------------------------- comparison
+
+
+@composite(np.isclose)
+def isclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Any:
+    """Whether two values differ by less than a tolerance."""
+    close = (np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b) | (a == b)
+    return close | (np.isnan(a) & np.isnan(b)) if equal_nan else close
+
+
+@composite(np.allclose)
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Any:
+    """Whether all values differ by less than a tolerance."""
+    return np.all(np.isclose(a, b, rtol, atol, equal_nan))
+
+
+@composite(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    """Whether shapes and all values are the same."""
+    if np.shape(a1) != np.shape(a2):
+        return False
+    same = a1 == a2
+    return np.all(same | (np.isnan(a1) & np.isnan(a2)) if equal_nan else same)
+
+
+@composite(np.isposinf)
+def isposinf(x: Any) -> Any:
+    """Whether a value is plus infinity."""
+    return x == np.inf
+
+
+@composite(np.isneginf)
+def isneginf(x: Any) -> Any:
+    """Whether a value is minus infinity."""
+    return x == -np.inf
+
+
+# ---------------------------------------------------------------------------- sums and differences
+
+
+@composite(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The differences of neighbours, n times."""
+    axis = normalize_axes(axis, np.ndim(a))[0]
+    a = _between(prepend, a, append, axis)
+    for _ in range(n):
+        earlier = a[(*(slice(None),) * axis, slice(None, -1))]
+        later = a[(*(slice(None),) * axis, slice(1, None))]
+        a = later != earlier if a.dtype == bool else later - earlier
+    return a
+
+
+def _between(before: Any, a: Any, after: Any, axis: int) -> Any:
+    """a with other elements before and after it."""
+    if before is None and after is None:
+        return a
+    shape = list(np.shape(a))
+    shape[axis] = 1
+    ends = [
+        np.broadcast_to(each, shape) if each is not None and np.ndim(each) == 0 else each
+        for each in (before, after)
+    ]
+    return np.concatenate([each for each in (ends[0], a, ends[1]) if each is not None], axis)
+
+
+@composite(np.ediff1d)
+def ediff1d(ary: Any) -> Any:
+    """The differences of neighbours among all elements."""
+    return np.diff(np.ravel(ary))
+
+
+@composite(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The integral by the trapezoidal rule."""
+    axis = normalize_axes(axis, np.ndim(y))[0]
+    if x is not None:
+        dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
+        if np.ndim(dx) == 1:
+            dx = np.reshape(dx, (-1, *(1,) * (np.ndim(y) - 1 - axis)))
+    earlier = y[(*(slice(None),) * axis, slice(None, -1))]
+    later = y[(*(slice(None),) * axis, slice(1, None))]
+    return np.sum(dx * (later + earlier) / 2.0, axis)
+
+
+@composite(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """The polynomial with coefficients p, the highest power first, by Horner's rule."""
+    y = np.zeros_like(x)
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
+
+
+# ---------------------------------------------------------------------------- methods of ufuncs
+
+
+def _reduction(ufunc: np.ufunc, function: Callable[..., Any]) -> None:
+    @composite(ufunc.reduce)
+    def reduce(array: Any, axis: Any = 0, dtype: Any = None, *, keepdims: bool = False) -> Any:
+        options = {} if dtype is None else {"dtype": dtype}
+        return function(array, axis, **options, keepdims=keepdims)
+
+
+def _accumulation(ufunc: np.ufunc, function: Callable[..., Any]) -> None:
+    @composite(ufunc.accumulate)
+    def accumulate(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+        return function(array, axis, dtype)
+
+
+def _outer(ufunc: np.ufunc) -> None:
+    @composite(ufunc.outer)
+    def outer(A: Any, B: Any, /) -> Any:
+        return ufunc(np.reshape(A, (*np.shape(A), *(1,) * np.ndim(B))), B)
+
+
+for _ufunc, _function in (
+    (np.add, np.sum),
+    (np.multiply, np.prod),
+    (np.maximum, np.max),
+    (np.minimum, np.min),
+    (np.logical_and, np.all),
+    (np.logical_or, np.any),
+):
+    _reduction(_ufunc, _function)
+_accumulation(np.add, np.cumsum)
+_accumulation(np.multiply, np.cumprod)
+for _binary in (np.add, np.subtract, np.multiply, np.divide, np.power, np.maximum, np.minimum):
+    _outer(_binary)

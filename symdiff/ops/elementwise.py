@@ -90,6 +90,7 @@ remainder = elementwise(
 )
 fmod = elementwise(
     np.fmod,
+    python="math.fmod({x1}, {x2})",
     # the truncated quotient; x1 / x2 itself may round up to the next integer
     partials={"x1": 1, "x2": lambda y, x1, x2: np.rint((y - x1) / x2)},
     c="fmod({x1}, {x2})",
@@ -99,6 +100,7 @@ fmod = elementwise(
 square = elementwise(np.square, partials={"x": lambda y, x: 2 * x}, c="{x} * {x}")
 sqrt = elementwise(
     np.sqrt,
+    python="math.sqrt({x})",
     partials={"x": lambda y, x: 0.5 / y},
     c="sqrt({x})",
     sympy="sqrt",
@@ -106,7 +108,11 @@ sqrt = elementwise(
     samples=POSITIVE,
 )
 cbrt = elementwise(
-    np.cbrt, partials={"x": lambda y, x: 1 / (3 * y * y)}, c="cbrt({x})", samples=POSITIVE
+    np.cbrt,
+    python="math.cbrt({x})",
+    partials={"x": lambda y, x: 1 / (3 * y * y)},
+    c="cbrt({x})",
+    samples=POSITIVE,
 )
 reciprocal = elementwise(
     np.reciprocal,
@@ -119,12 +125,30 @@ reciprocal = elementwise(
 # ---------------------------------------------------------------------------- exp and log
 
 exp = elementwise(
-    np.exp, partials={"x": lambda y, x: y}, c="exp({x})", sympy="exp", risky=True
+    np.exp,
+    python="math.exp({x})",
+    partials={"x": lambda y, x: y},
+    c="exp({x})",
+    sympy="exp",
+    risky=True,
 )
-exp2 = elementwise(np.exp2, partials={"x": lambda y, x: y * LOG_2}, c="exp2({x})", risky=True)
-expm1 = elementwise(np.expm1, partials={"x": lambda y, x: np.exp(x)}, c="expm1({x})", risky=True)
+exp2 = elementwise(
+    np.exp2,
+    python="math.exp2({x})",
+    partials={"x": lambda y, x: y * LOG_2},
+    c="exp2({x})",
+    risky=True,
+)
+expm1 = elementwise(
+    np.expm1,
+    python="math.expm1({x})",
+    partials={"x": lambda y, x: np.exp(x)},
+    c="expm1({x})",
+    risky=True,
+)
 log = elementwise(
     np.log,
+    python="math.log({x})",
     partials={"x": lambda y, x: 1 / x},
     c="log({x})",
     sympy="log",
@@ -133,6 +157,7 @@ log = elementwise(
 )
 log2 = elementwise(
     np.log2,
+    python="math.log2({x})",
     partials={"x": lambda y, x: 1 / (x * LOG_2)},
     c="log2({x})",
     risky=True,
@@ -140,13 +165,19 @@ log2 = elementwise(
 )
 log10 = elementwise(
     np.log10,
+    python="math.log10({x})",
     partials={"x": lambda y, x: 1 / (x * LOG_10)},
     c="log10({x})",
     risky=True,
     samples=POSITIVE,
 )
 log1p = elementwise(
-    np.log1p, partials={"x": lambda y, x: 1 / (1 + x)}, c="log1p({x})", risky=True, samples=POSITIVE
+    np.log1p,
+    python="math.log1p({x})",
+    partials={"x": lambda y, x: 1 / (1 + x)},
+    c="log1p({x})",
+    risky=True,
+    samples=POSITIVE,
 )
 
 
@@ -164,13 +195,31 @@ logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2))
 
 # ---------------------------------------------------------------------------- trigonometry
 
-sin = elementwise(np.sin, partials={"x": lambda y, x: np.cos(x)}, c="sin({x})", sympy="sin")
-cos = elementwise(np.cos, partials={"x": lambda y, x: -np.sin(x)}, c="cos({x})", sympy="cos")
+sin = elementwise(
+    np.sin,
+    python="math.sin({x})",
+    partials={"x": lambda y, x: np.cos(x)},
+    c="sin({x})",
+    sympy="sin",
+)
+cos = elementwise(
+    np.cos,
+    python="math.cos({x})",
+    partials={"x": lambda y, x: -np.sin(x)},
+    c="cos({x})",
+    sympy="cos",
+)
 tan = elementwise(
-    np.tan, partials={"x": lambda y, x: 1 + y * y}, c="tan({x})", sympy="tan", samples=UNIT
+    np.tan,
+    python="math.tan({x})",
+    partials={"x": lambda y, x: 1 + y * y},
+    c="tan({x})",
+    sympy="tan",
+    samples=UNIT,
 )
 arcsin = elementwise(
     np.arcsin,
+    python="math.asin({x})",
     partials={"x": lambda y, x: 1 / np.sqrt((1 - x) * (1 + x))},
     c="asin({x})",
     sympy="asin",
@@ -179,6 +228,7 @@ arcsin = elementwise(
 )
 arccos = elementwise(
     np.arccos,
+    python="math.acos({x})",
     partials={"x": lambda y, x: -1 / np.sqrt((1 - x) * (1 + x))},
     c="acos({x})",
     sympy="acos",
@@ -186,7 +236,11 @@ arccos = elementwise(
     samples=UNIT,
 )
 arctan = elementwise(
-    np.arctan, partials={"x": lambda y, x: 1 / (1 + x * x)}, c="atan({x})", sympy="atan"
+    np.arctan,
+    python="math.atan({x})",
+    partials={"x": lambda y, x: 1 / (1 + x * x)},
+    c="atan({x})",
+    sympy="atan",
 )
 
 
@@ -198,6 +252,7 @@ def _square_of_radius(x1: Any, x2: Any) -> Any:
 
 arctan2 = elementwise(
     np.arctan2,
+    python="math.atan2({x1}, {x2})",
     partials={
         "x1": lambda y, x1, x2: x2 / _square_of_radius(x1, x2),
         "x2": lambda y, x1, x2: -x1 / _square_of_radius(x1, x2),
@@ -208,6 +263,7 @@ arctan2 = elementwise(
 )
 hypot = elementwise(
     np.hypot,
+    python="math.hypot({x1}, {x2})",
     # at the origin, a kink, the derivative is 0
     partials={
         "x1": lambda y, x1, x2: x1 / np.where(y == 0, 1, y),
@@ -217,16 +273,31 @@ hypot = elementwise(
     samples=POSITIVE,
 )
 sinh = elementwise(
-    np.sinh, partials={"x": lambda y, x: np.cosh(x)}, c="sinh({x})", sympy="sinh", risky=True
+    np.sinh,
+    python="math.sinh({x})",
+    partials={"x": lambda y, x: np.cosh(x)},
+    c="sinh({x})",
+    sympy="sinh",
+    risky=True,
 )
 cosh = elementwise(
-    np.cosh, partials={"x": lambda y, x: np.sinh(x)}, c="cosh({x})", sympy="cosh", risky=True
+    np.cosh,
+    python="math.cosh({x})",
+    partials={"x": lambda y, x: np.sinh(x)},
+    c="cosh({x})",
+    sympy="cosh",
+    risky=True,
 )
 tanh = elementwise(
-    np.tanh, partials={"x": lambda y, x: 1 - y * y}, c="tanh({x})", sympy="tanh"
+    np.tanh,
+    python="math.tanh({x})",
+    partials={"x": lambda y, x: 1 - y * y},
+    c="tanh({x})",
+    sympy="tanh",
 )
 arcsinh = elementwise(
     np.arcsinh,
+    python="math.asinh({x})",
     # hypot does not overflow, but is for real numbers only
     partials={
         "x": lambda y, x: 1 / (np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(1, x))
@@ -236,6 +307,7 @@ arcsinh = elementwise(
 )
 arccosh = elementwise(
     np.arccosh,
+    python="math.acosh({x})",
     partials={"x": lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))},
     c="acosh({x})",
     sympy="acosh",
@@ -244,6 +316,7 @@ arccosh = elementwise(
 )
 arctanh = elementwise(
     np.arctanh,
+    python="math.atanh({x})",
     partials={"x": lambda y, x: 1 / ((1 - x) * (1 + x))},
     c="atanh({x})",
     sympy="atanh",
@@ -252,8 +325,8 @@ arctanh = elementwise(
 )
 deg2rad = elementwise(np.deg2rad, partials={"x": np.pi / 180})
 rad2deg = elementwise(np.rad2deg, partials={"x": 180 / np.pi})
-radians = elementwise(np.radians, partials={"x": np.pi / 180})
-degrees = elementwise(np.degrees, partials={"x": 180 / np.pi})
+radians = elementwise(np.radians, python="math.radians({x})", partials={"x": np.pi / 180})
+degrees = elementwise(np.degrees, python="math.degrees({x})", partials={"x": 180 / np.pi})
 
 
 def _sinc_slope(y: Any, x: Any) -> Any:
@@ -287,13 +360,19 @@ def _sign_tangent(y: Any, x: Any, x_dot: Any) -> Any:
 
 absolute = elementwise(
     np.absolute,
+    python="abs({x})",
     partials={"x": Jvp(_absolute_tangent)},
     numpy="np.abs({x})",
     c="fabs({x})",
     sympy="Abs",
     convention="np.abs has derivative 0 at 0.",
 )
-fabs = elementwise(np.fabs, partials={"x": lambda y, x: np.sign(x)}, c="fabs({x})")
+fabs = elementwise(
+    np.fabs,
+    python="math.fabs({x})",
+    partials={"x": lambda y, x: np.sign(x)},
+    c="fabs({x})",
+)
 sign = elementwise(
     np.sign,
     partials={"x": Jvp(_sign_tangent)},
@@ -302,6 +381,7 @@ sign = elementwise(
 )
 copysign = elementwise(
     np.copysign,
+    python="math.copysign({x1}, {x2})",
     partials={
         "x1": lambda y, x1, x2: np.sign(x1) * np.copysign(1, x2),
         "x2": CONSTANT,
@@ -353,6 +433,7 @@ _TIE = "{} shares its derivative at a tie; a tie with a constant goes to the con
 
 maximum = elementwise(
     np.maximum,
+    python="max({x1}, {x2})",
     partials=_choice(np.greater),
     numpy="np.maximum({x1}, {x2})",
     c="fmax({x1}, {x2})",
@@ -362,6 +443,7 @@ maximum = elementwise(
 )
 minimum = elementwise(
     np.minimum,
+    python="min({x1}, {x2})",
     partials=_choice(np.less),
     numpy="np.minimum({x1}, {x2})",
     c="fmin({x1}, {x2})",
@@ -473,9 +555,9 @@ logical_and = constant(np.logical_and, c="{x1} && {x2}")
 logical_or = constant(np.logical_or, c="{x1} || {x2}")
 logical_xor = constant(np.logical_xor)
 logical_not = constant(np.logical_not, c="!{x}")
-isnan = constant(np.isnan, c="isnan({x})")
-isinf = constant(np.isinf, c="isinf({x})")
-isfinite = constant(np.isfinite, c="isfinite({x})")
+isnan = constant(np.isnan, python="math.isnan({x})", c="isnan({x})")
+isinf = constant(np.isinf, python="math.isinf({x})", c="isinf({x})")
+isfinite = constant(np.isfinite, python="math.isfinite({x})", c="isfinite({x})")
 signbit = constant(np.signbit, c="signbit({x})")
 
 INTEGERS = Samples(cases=(case("i[3]", "i[3]"), case("i[0]", "i[0]")))

@@ -140,6 +140,7 @@ class Primitive:
     view: bool = False  # NumPy's result may share memory with the first operand
     risky: bool = False  # may raise a floating point warning where its operands are fine
     infix: str = ""  # Python operator, if it has one
+    python: str = ""  # source on Python numbers, where its result is one: "math.exp({x})"
     numpy: str | Template = ""  # source, or the function's dotted name; default "np.name({x}, ...)"
     expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
     c: str | None = None
@@ -195,7 +196,9 @@ def register(op: Primitive) -> Primitive:
     missing = set(op.arguments) - set(op.rules)
     unknown = set(op.rules) - set(op.arguments)
     if missing or unknown:
-        raise RuleError(f"{op.name}: rules missing for {missing or '{}'}, unknown {unknown or '{}'}")
+        raise RuleError(
+            f"{op.name}: rules missing for {sorted(missing)}, unknown {sorted(unknown)}"
+        )
     if op.name in REGISTRY:
         raise RuleError(f"{op.name} is registered twice")
     REGISTRY[op.name] = op

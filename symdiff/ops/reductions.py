@@ -1,13 +1,14 @@
-"""Reductions along axes, and running ones."""
+"""Reductions along axes, running ones, and order."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Samples, case, linear
+from symdiff.ops.primitive import Samples, case, linear, primitive
 
 Axes = tuple[int, ...]
 
@@ -40,27 +41,41 @@ def expand(reduced: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     return np.reshape(reduced, reduced_shape(tuple(np.shape(x)), axis, True))
 
 
-def axis_source(axis: Axes, keepdims: bool, ndim: int | None = None) -> str:
-    """The keyword arguments `, axis=..., keepdims=...` as a person writes them."""
-    whole = ndim is not None and len(axis) == ndim
-    text = "" if whole else f", axis={axis[0] if len(axis) == 1 else axis}"
-    return text + (", keepdims=True" if keepdims else "")
+# ---------------------------------------------------------------------------- sums
 
 
-def _sum_call(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, **rest: Any
-) -> tuple[tuple[Any], dict[str, Any]]:
-    if out is not None or rest:
-        raise NotImplementedError("out=, initial= and where= of np.sum are not traced")
-    if dtype is None and a.dtype.kind in "biu":
-        dtype = np.uint64 if a.dtype.kind == "u" else np.int64  # as NumPy widens integers
-    if dtype is not None:
-        a = a.astype(dtype)
-    return (a,), {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+def accumulator(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that NumPy sums and multiplies in: small integers and booleans are widened."""
+    return np.add.reduce(np.empty(0, dtype)).dtype  # type: ignore[no-any-return]
 
 
 def _reduced_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:
     return array_type(x.dtype, reduced_shape(x.shape, axis, keepdims))
+
+
+def _sum_type(
+    x: ArrayType, axis: Axes, keepdims: bool, dtype: np.dtype[Any] | None = None
+) -> ArrayType:
+    return array_type(dtype or accumulator(x.dtype), reduced_shape(x.shape, axis, keepdims))
+
+
+def _sum_call(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False
+) -> tuple[tuple[Any], dict[str, Any]]:
+    params = {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+    if dtype is None or np.dtype(dtype) == accumulator(a.dtype):
+        return (a,), params
+    if np.dtype(dtype).kind == "c":
+        return (a.astype(dtype),), params
+    # not converted before: NumPy converts block by block, and adds in the order of the blocks
+    return (a,), params | {"dtype": np.dtype(dtype)}
+
+
+def _sum_transpose(
+    y_bar: Any, x: Any, axis: Axes, keepdims: bool, dtype: np.dtype[Any] | None = None
+) -> Any:
+    spread = np.broadcast_to(expand(y_bar, x, axis, keepdims), np.shape(x))
+    return spread if dtype is None else spread.astype(x.dtype)
 
 
 REDUCTION_CASES = (
@@ -69,19 +84,263 @@ REDUCTION_CASES = (
     case("f[3,4]", axis=(0, 1), keepdims=False),
     case("f[2,3,2]", axis=(0, 2), keepdims=False),
     case("f[1]", axis=(0,), keepdims=False),
+    case("f[]", axis=(), keepdims=False),
 )
+EMPTY = case("f[0,3]", axis=(0,), keepdims=False)
+
+
+def _shifted(function: Any) -> Any:
+    """The batching rule of a reduction over a tuple of axes."""
+    return lambda x, axis, **params: function(x, axis=tuple(i + 1 for i in axis), **params)
+
 
 sum_ = linear(
     np.sum,
-    result=_reduced_type,
-    transpose={
-        "x": lambda y_bar, x, axis, keepdims: np.broadcast_to(
-            expand(y_bar, x, axis, keepdims), np.shape(x)
-        )
-    },
+    result=_sum_type,
+    transpose={"x": _sum_transpose},
     call=_sum_call,
-    batch=lambda x, axis, keepdims: np.sum(
-        x, axis=tuple(each + 1 for each in axis), keepdims=keepdims
+    batch=_shifted(np.sum),
+    samples=Samples(
+        cases=(
+            *REDUCTION_CASES,
+            EMPTY,
+            case("c[3]", axis=(0,), keepdims=False),
+            case("b[3,4]", axis=(1,), keepdims=False),
+            case("i[3]", axis=(0,), keepdims=False, dtype=np.dtype(np.float64)),
+        )
     ),
-    samples=Samples(cases=(*REDUCTION_CASES, case("f[0,3]", axis=(0,), keepdims=False))),
+)
+
+
+def _cumulative_type(x: ArrayType, axis: int) -> ArrayType:
+    return array_type(accumulator(x.dtype), x.shape)
+
+
+def _cumulative_call(
+    a: Any, axis: Any = None, dtype: Any = None
+) -> tuple[tuple[Any], dict[str, Any]]:
+    if dtype is not None:
+        a = a.astype(dtype)
+    if axis is None:
+        return (np.reshape(a, -1),), {"axis": 0}
+    return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0]}
+
+
+RUNNING_CASES = (
+    case("f[4]", axis=0),
+    case("f[3,5]", axis=1),
+    case("f[3,2]", axis=0),
+    case("f[1]", axis=0),
+    case("f[0,3]", axis=0),
+    case("c[3]", axis=0),
+    case("i[3]", axis=0),
+)
+cumsum = linear(
+    np.cumsum,
+    result=_cumulative_type,
+    transpose={"x": lambda y_bar, x, axis: np.flip(np.cumsum(np.flip(y_bar, axis), axis), axis)},
+    call=_cumulative_call,
+    batch=lambda x, axis: np.cumsum(x, axis + 1),
+    numpy=lambda x, axis, types: f"np.cumsum({x}{_axis_source(axis, types[0])})",
+    samples=Samples(cases=RUNNING_CASES),
+)
+
+
+def _axis_source(axis: int, x: ArrayType) -> str:
+    return f", axis={axis}" if x.ndim > 1 else ""
+
+
+# ---------------------------------------------------------------------------- products
+
+
+def _along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
+    """The index that slices one axis."""
+    return (*(slice(None),) * axis, slice(*bounds))
+
+
+def _cumprod_tangent(y: Any, x: Any, x_dot: Any, axis: int) -> Any:
+    """The product rule over spans of 1, 2, 4, … elements. Without division: x may be 0."""
+    product, tangent = x, x_dot
+    span = 1
+    while span < np.shape(x)[axis]:
+        head, tail, earlier = _along(axis, span), _along(axis, span, None), _along(axis, -span)
+        late = tangent[tail] * product[earlier] + product[tail] * tangent[earlier]
+        tangent = np.concatenate([tangent[head], late], axis)
+        product = np.concatenate([product[head], product[tail] * product[earlier]], axis)
+        span *= 2
+    return tangent
+
+
+cumprod = primitive(
+    np.cumprod,
+    result=_cumulative_type,
+    jvp={"x": _cumprod_tangent},
+    call=_cumulative_call,
+    batch=lambda x, axis: np.cumprod(x, axis + 1),
+    numpy=lambda x, axis, types: f"np.cumprod({x}{_axis_source(axis, types[0])})",
+    samples=Samples(cases=RUNNING_CASES),
+)
+
+
+def _flattened(x: Any, axis: Axes) -> Any:
+    """x with the axes that are reduced as one, the last."""
+    if axis == (np.ndim(x) - 1,):
+        return x
+    shape = np.shape(x)
+    kept = tuple(i for i in range(len(shape)) if i not in axis)
+    merged = math.prod(shape[i] for i in axis)
+    return np.reshape(np.transpose(x, (*kept, *axis)), (*(shape[i] for i in kept), merged))
+
+
+def _product_before(x: Any) -> Any:
+    """The product of all elements before each one, along the last axis."""
+    return np.cumprod(np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], -1), -1)
+
+
+def _prod_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
+    """Each tangent times the product of the other elements. Without division: x may be 0."""
+    rows, rows_dot = _flattened(x, axis), _flattened(x_dot, axis)
+    others = _product_before(rows) * np.flip(_product_before(np.flip(rows, -1)), -1)
+    return np.reshape(np.sum(rows_dot * others, -1), np.shape(y))
+
+
+def _prod_call(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False
+) -> tuple[tuple[Any], dict[str, Any]]:
+    if dtype is not None:
+        a = a.astype(dtype)
+    return (a,), {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+
+
+prod = primitive(
+    np.prod,
+    result=_sum_type,
+    jvp={"x": _prod_tangent},
+    call=_prod_call,
+    batch=_shifted(np.prod),
+    samples=Samples(cases=(*REDUCTION_CASES, case("c[3]", axis=(0,), keepdims=False))),
+)
+
+# ---------------------------------------------------------------------------- extremes
+
+
+def _extreme_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
+    """Elements that share the extreme share the derivative equally."""
+    hits = x == expand(y, x, axis, keepdims)
+    total = np.sum(np.where(hits, x_dot, 0), axis=axis, keepdims=keepdims)
+    return total / np.sum(hits, axis=axis, keepdims=keepdims).astype(x.dtype)
+
+
+def _extreme_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    axes = normalize_axes(axis, np.ndim(a))
+    if any(np.shape(a)[i] == 0 for i in axes):
+        raise ValueError("zero-size array to a reduction operation that has no identity")
+    return (a,), {"axis": axes, "keepdims": bool(keepdims)}
+
+
+DISTINCT_CASES = tuple(
+    case(f"{spec}:distinct", **each.params) for each in REDUCTION_CASES for spec in each.args
+)
+max_ = primitive(
+    np.max,
+    name="max",
+    result=_reduced_type,
+    jvp={"x": _extreme_tangent},
+    call=_extreme_call,
+    batch=_shifted(np.max),
+    numpy="np.max",
+    samples=Samples(cases=DISTINCT_CASES),
+)
+min_ = primitive(
+    np.min,
+    name="min",
+    result=_reduced_type,
+    jvp={"x": _extreme_tangent},
+    call=_extreme_call,
+    batch=_shifted(np.min),
+    numpy="np.min",
+    samples=Samples(cases=DISTINCT_CASES),
+)
+
+
+def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    _extreme_call(a, axis)
+    axis = None if axis is None else normalize_axes(axis, np.ndim(a))[0]
+    return (a,), {"axis": axis, "keepdims": bool(keepdims)}
+
+
+def _place_type(x: ArrayType, axis: int | None, keepdims: bool) -> ArrayType:
+    return array_type(np.intp, reduced_shape(x.shape, normalize_axes(axis, x.ndim), keepdims))
+
+
+def _place_batch(function: Any) -> Any:
+    def batch(x: Any, axis: int | None, keepdims: bool) -> Any:
+        if axis is not None:
+            return function(x, axis=axis + 1, keepdims=keepdims)
+        rows = function(np.reshape(x, (np.shape(x)[0], -1)), axis=1)
+        return np.reshape(rows, (-1, *(1,) * (np.ndim(x) - 1))) if keepdims else rows
+
+    return batch
+
+
+PLACE_CASES = (
+    case("f[3,4]", axis=0, keepdims=False),
+    case("f[3,4]", axis=None, keepdims=False),
+    case("f[3,4]", axis=None, keepdims=True),
+    case("f[1]", axis=0, keepdims=True),
+)
+argmax = primitive(
+    np.argmax,
+    result=_place_type,
+    call=_place_call,
+    batch=_place_batch(np.argmax),
+    samples=Samples(cases=PLACE_CASES),
+)
+argmin = primitive(
+    np.argmin,
+    result=_place_type,
+    call=_place_call,
+    batch=_place_batch(np.argmin),
+    samples=Samples(cases=PLACE_CASES),
+)
+
+# ---------------------------------------------------------------------------- logic and order
+
+
+def _test_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    return (a,), {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+
+
+def _test_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:
+    return array_type(bool, reduced_shape(x.shape, axis, keepdims))
+
+
+TEST_CASES = Samples(
+    cases=(
+        case("b[3,4]", axis=(0,), keepdims=False),
+        case("f[3,4]", axis=(0, 1), keepdims=True),
+        case("b[0]", axis=(0,), keepdims=False),
+    )
+)
+all_ = primitive(
+    np.all, result=_test_type, call=_test_call, batch=_shifted(np.all), samples=TEST_CASES
+)
+any_ = primitive(
+    np.any, result=_test_type, call=_test_call, batch=_shifted(np.any), samples=TEST_CASES
+)
+
+
+def _argsort_call(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    kind = "stable" if stable or kind in ("stable", "mergesort") else None
+    return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0], "kind": kind}
+
+
+argsort = primitive(
+    np.argsort,
+    result=lambda x, axis, kind: x.with_dtype(np.dtype(np.intp)),
+    call=_argsort_call,
+    batch=lambda x, axis, kind: np.argsort(x, axis=axis + 1, kind=kind),
+    samples=Samples(cases=(case("f[3,4]", axis=0, kind=None), case("f[4]", axis=0, kind="stable"))),
 )

@@ -1,4 +1,4 @@
-"""Primitives that move elements: shapes, indexing, joining, padding."""
+"""Primitives that move elements: shapes, indexing, joining, padding, repeating."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from symdiff.ops.primitive import (
     linear,
     register,
 )
+from symdiff.ops.reductions import normalize_axes
 
 Shape = tuple[int, ...]
 
@@ -40,20 +41,49 @@ def _reshape_call(a: Any, /, shape: Any, order: str = "C") -> tuple[tuple[Any], 
     return (a,), {"shape": tuple(int(extent) for extent in shape)}
 
 
+def _reshape_source(x: str, shape: Shape, types: tuple[ArrayType, ...]) -> str:
+    """New axes as x[:, None], one axis as x.ravel(), anything else as x.reshape(...)."""
+    old = types[0].shape
+    inserted = _inserted_axes(old, shape)
+    if inserted and old:
+        entries = ["None" if i in inserted else ":" for i in range(len(shape))]
+        while entries[-1] == ":":
+            entries.pop()
+        return f"{x}[{', '.join(entries)}]"
+    if len(shape) == 1 and len(old) > 1:
+        return f"{x}.ravel()"
+    return f"{x}.reshape({', '.join(map(str, shape)) or '()'})"
+
+
+def _inserted_axes(old: Shape, new: Shape) -> list[int]:
+    """The axes of extent 1 to insert in `old` to obtain `new`; none if that is not the way."""
+    rest = list(old)
+    inserted = []
+    for i, extent in enumerate(new):
+        if rest and rest[0] == extent:
+            rest.pop(0)
+        elif extent == 1:
+            inserted.append(i)
+        else:
+            return []
+    return inserted if not rest else []
+
+
 reshape = linear(
     np.reshape,
     result=lambda x, shape: x.with_shape(shape),
     transpose={"x": lambda y_bar, x, shape: np.reshape(y_bar, _shape(x))},
     call=_reshape_call,
     batch=lambda x, shape: np.reshape(x, (_shape(x)[0], *shape)),
-    numpy=lambda x, shape: (
-        f"{x}.reshape({', '.join(map(str, shape))})" if shape else f"{x}.reshape(())"
-    ),
+    numpy=_reshape_source,
     view=True,
     samples=Samples(
         cases=(
             case("f[3,4]", shape=(2, 6)),
+            case("f[3,4]", shape=(12,)),
             case("f[4]", shape=(4, 1)),
+            case("f[3,4]", shape=(1, 3, 1, 4)),
+            case("f[]", shape=(1, 1)),
             case("f[0,3]", shape=(3, 0)),
             case("f[1]", shape=()),
         )
@@ -351,4 +381,258 @@ index_add: Primitive = register(
             )
         ),
     )
+)
+
+# ---------------------------------------------------------------------------- joining
+
+
+def _concatenate(*arrays: Any, axis: int) -> Any:
+    """The arrays end to end along an axis."""
+    return np.concatenate(arrays, axis)
+
+
+def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
+    first = types[0].shape
+    for each in types:
+        if each.shape[:axis] + each.shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            raise ValueError(
+                f"the shapes {first} and {each.shape} do not fit: "
+                f"only axis {axis}, along which arrays are joined, may differ"
+            )
+    extent = sum(each.shape[axis] for each in types)
+    return types[0].with_shape((*first[:axis], extent, *first[axis + 1 :]))
+
+
+def _part(y_bar: Any, *arrays: Any, axis: int, position: int) -> Any:
+    """The part of the cotangent that belongs to the array at `position`."""
+    start = sum(_shape(each)[axis] for each in arrays[:position])
+    stop = start + _shape(arrays[position])[axis]
+    return y_bar[(*(slice(None),) * axis, slice(start, stop))]
+
+
+def _axis_source(axis: int) -> str:
+    return f", axis={axis}" if axis else ""
+
+
+concatenate: Primitive = register(
+    Primitive(
+        name="concatenate",
+        function=_concatenate,
+        arguments=("arrays",),
+        variadic=True,
+        joint=True,
+        result=_concatenate_type,
+        rules={"arrays": Transpose(_part)},
+        batch=lambda *arrays, axis: concatenate(*arrays, axis=axis + 1),
+        numpy=lambda *arrays, axis: f"np.concatenate([{', '.join(arrays)}]{_axis_source(axis)})",
+        samples=Samples(
+            cases=(
+                case("f[3]", "f[2]", axis=0),
+                case("f[2,3]", "f[2,1]", "f[2,2]", axis=1),
+                case("f[0]", "f[2]", axis=0),
+                case("c[1]", "c[2]", axis=0),
+            )
+        ),
+    )
+)
+
+
+def _stack(*arrays: Any, axis: int) -> Any:
+    """The arrays side by side along a new axis."""
+    return np.stack(arrays, axis)
+
+
+def _stack_type(*types: ArrayType, axis: int) -> ArrayType:
+    first = types[0].shape
+    if any(each.shape != first for each in types):
+        raise ValueError("all input arrays must have the same shape")
+    return types[0].with_shape((*first[:axis], len(types), *first[axis:]))
+
+
+def _stack_source(*arrays: str, axis: int, types: tuple[ArrayType, ...]) -> str:
+    if not types[0].shape:
+        return f"np.array([{', '.join(arrays)}])"
+    return f"np.stack([{', '.join(arrays)}]{_axis_source(axis)})"
+
+
+stack: Primitive = register(
+    Primitive(
+        name="stack",
+        function=_stack,
+        arguments=("arrays",),
+        variadic=True,
+        joint=True,
+        result=_stack_type,
+        rules={
+            "arrays": Transpose(
+                lambda y_bar, *arrays, axis, position: y_bar[(*(slice(None),) * axis, position)]
+            )
+        },
+        batch=lambda *arrays, axis: stack(*arrays, axis=axis + 1),
+        numpy=_stack_source,
+        samples=Samples(
+            cases=(
+                case("f[]", "f[]", "f[]", axis=0),
+                case("f[2,3]", "f[2,3]", axis=1),
+                case("f[0]", "f[0]", axis=1),
+                case("c[2]", "c[2]", axis=0),
+            )
+        ),
+    )
+)
+
+# ---------------------------------------------------------------------------- padding, order
+
+
+def _pad(x: Any, widths: tuple[tuple[int, int], ...]) -> Any:
+    """x with zeros around it."""
+    return np.pad(x, widths)
+
+
+def _pad_type(x: ArrayType, widths: tuple[tuple[int, int], ...]) -> ArrayType:
+    pairs = zip(x.shape, widths, strict=True)
+    return x.with_shape(tuple(before + extent + after for extent, (before, after) in pairs))
+
+
+def _pad_source(x: str, widths: tuple[tuple[int, int], ...]) -> str:
+    numbers = {each for pair in widths for each in pair}
+    if len(numbers) == 1:
+        return f"np.pad({x}, {numbers.pop()})"
+    return f"np.pad({x}, {widths[0] if len(widths) == 1 else widths})"
+
+
+pad: Primitive = linear(
+    _pad,
+    name="pad",
+    result=_pad_type,
+    transpose={
+        "x": lambda y_bar, x, widths: y_bar[
+            tuple(
+                slice(before, before + extent)
+                for extent, (before, _) in zip(_shape(x), widths, strict=True)
+            )
+        ]
+    },
+    batch=lambda x, widths: pad(x, widths=((0, 0), *widths)),
+    numpy=_pad_source,
+    samples=Samples(
+        cases=(
+            case("f[3]", widths=((1, 2),)),
+            case("f[2,3]", widths=((0, 1), (2, 0))),
+            case("f[2,1]", widths=((1, 1), (1, 1))),
+            case("f[0]", widths=((1, 1),)),
+        )
+    ),
+)
+
+
+def _flip_call(m: Any, axis: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
+    return (m,), {"axis": normalize_axes(axis, np.ndim(m))}
+
+
+def _flip_source(x: str, axis: Shape, types: tuple[ArrayType, ...]) -> str:
+    if axis == (0,):
+        return f"{x}[::-1]"
+    if axis == tuple(range(types[0].ndim)):
+        return f"np.flip({x})"
+    return f"np.flip({x}, axis={axis[0] if len(axis) == 1 else axis})"
+
+
+flip = linear(
+    np.flip,
+    result=lambda x, axis: x,
+    transpose={"x": lambda y_bar, x, axis: np.flip(y_bar, axis)},
+    call=_flip_call,
+    batch=lambda x, axis: np.flip(x, tuple(i + 1 for i in axis)),
+    numpy=_flip_source,
+    view=True,
+    samples=Samples(
+        cases=(
+            case("f[3]", axis=(0,)),
+            case("f[2,3]", axis=(0, 1)),
+            case("f[2,3]", axis=(1,)),
+            case("f[0]", axis=(0,)),
+        )
+    ),
+)
+
+
+def _roll_source(x: str, shift: Shape, axis: Shape, types: tuple[ArrayType, ...]) -> str:
+    if types[0].ndim == 1:
+        return f"np.roll({x}, {sum(shift)})"
+    if len(shift) == 1:
+        return f"np.roll({x}, {shift[0]}, axis={axis[0]})"
+    return f"np.roll({x}, {shift}, axis={axis})"
+
+
+roll: Primitive = linear(
+    np.roll,
+    result=lambda x, shift, axis: x,
+    transpose={
+        "x": lambda y_bar, x, shift, axis: roll(y_bar, shift=tuple(-i for i in shift), axis=axis)
+    },
+    batch=lambda x, shift, axis: roll(x, shift=shift, axis=tuple(i + 1 for i in axis)),
+    numpy=_roll_source,
+    samples=Samples(
+        cases=(
+            case("f[4]", shift=(1,), axis=(0,)),
+            case("f[2,3]", shift=(-1,), axis=(1,)),
+            case("f[3,2]", shift=(1, 2), axis=(0, 1)),
+            case("f[0]", shift=(1,), axis=(0,)),
+        )
+    ),
+)
+
+# ---------------------------------------------------------------------------- repeating
+
+
+def _repeat_transpose(y_bar: Any, x: Any, repeats: int, axis: int) -> Any:
+    shape = _shape(x)
+    split = np.reshape(y_bar, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
+    return np.sum(split, axis=axis + 1)
+
+
+repeat: Primitive = linear(
+    np.repeat,
+    result=lambda x, repeats, axis: x.with_shape(
+        (*x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
+    ),
+    transpose={"x": _repeat_transpose},
+    batch=lambda x, repeats, axis: repeat(x, repeats=repeats, axis=axis + 1),
+    numpy=lambda x, repeats, axis, types: (
+        f"np.repeat({x}, {repeats}{f', axis={axis}' if types[0].ndim > 1 else ''})"
+    ),
+    samples=Samples(
+        cases=(
+            case("f[3]", repeats=2, axis=0),
+            case("f[2,3]", repeats=3, axis=1),
+            case("f[2,3]", repeats=0, axis=0),
+            case("f[0]", repeats=2, axis=0),
+        )
+    ),
+)
+
+
+def _tile_transpose(y_bar: Any, x: Any, reps: Shape) -> Any:
+    pairs = zip(reps, _shape(x), strict=True)
+    split = np.reshape(y_bar, tuple(extent for pair in pairs for extent in pair))
+    return np.sum(split, axis=tuple(range(0, 2 * len(reps), 2)))
+
+
+tile: Primitive = linear(
+    np.tile,
+    result=lambda x, reps: x.with_shape(
+        tuple(extent * count for extent, count in zip(x.shape, reps, strict=True))
+    ),
+    transpose={"x": _tile_transpose},
+    batch=lambda x, reps: tile(x, reps=(1, *reps)),
+    numpy=lambda x, reps: f"np.tile({x}, {reps[0] if len(reps) == 1 else reps})",
+    samples=Samples(
+        cases=(
+            case("f[3]", reps=(2,)),
+            case("f[2,3]", reps=(2, 3)),
+            case("f[2,1]", reps=(1, 0)),
+            case("f[0]", reps=(2,)),
+        )
+    ),
 )

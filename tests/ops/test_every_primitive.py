@@ -26,6 +26,7 @@ from symdiff.ops.primitive import (
     resolve,
 )
 from symdiff.runtime.evaluate import evaluate
+from symdiff.schedule.expand import expand
 from symdiff.schedule.schedule import schedule
 
 ELEMENTWISE_SHAPES = ("", "1", "0", "3", "2,3")
@@ -162,7 +163,7 @@ def run(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
 
 def run_source(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs as the emitted NumPy source computes them."""
-    program = schedule(graph)
+    program = schedule(expand(graph))
     source = function_source(program)
     scope = {"np": np, **program.constants}
     if "scipy" in source:

@@ -1,0 +1,365 @@
+"""NumPy functions that move elements, written with the primitives of `shaping`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from symdiff.ops import shaping
+from symdiff.ops.primitive import composite
+from symdiff.ops.reductions import normalize_axes
+
+
+def one_axis(axis: int, ndim: int) -> int:
+    """An axis counted from the front. Raises numpy.exceptions.AxisError where there is none."""
+    return normalize_axes(axis, ndim)[0]
+
+
+def _along(axis: int, *bounds: Any) -> tuple[slice, ...]:
+    """The index that slices one axis."""
+    return (*(slice(None),) * axis, slice(*bounds))
+
+
+# ---------------------------------------------------------------------------- axes
+
+
+@composite(np.ravel)
+def ravel(a: Any, order: Any = "C") -> Any:
+    """All elements in one axis."""
+    if order == "F":
+        return np.reshape(np.transpose(a), -1)
+    return np.reshape(a, -1, order=order)
+
+
+@composite(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """Without the axes of extent 1, or those given."""
+    shape = np.shape(a)
+    axes = (
+        tuple(i for i, extent in enumerate(shape) if extent == 1)
+        if axis is None
+        else normalize_axes(axis, len(shape))
+    )
+    if any(shape[i] != 1 for i in axes):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return np.reshape(a, tuple(extent for i, extent in enumerate(shape) if i not in axes))
+
+
+@composite(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """With new axes of extent 1 at the places `axis` of the result."""
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    ndim = np.ndim(a) + len(axes)
+    places = normalize_axes(axes, ndim)
+    if len(places) != len(axes):
+        raise ValueError("repeated axis")
+    extents = iter(np.shape(a))
+    return np.reshape(a, tuple(1 if i in places else next(extents) for i in range(ndim)))
+
+
+@composite(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """With two axes exchanged."""
+    axes = list(range(np.ndim(a)))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return np.transpose(a, axes)
+
+
+@composite(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """With the axes `source` at the places `destination`, the others in order."""
+    ndim = np.ndim(a)
+    sources = [one_axis(i, ndim) for i in np.atleast_1d(source)]
+    places = [one_axis(i, ndim) for i in np.atleast_1d(destination)]
+    if len(sources) != len(places):
+        raise ValueError("source and destination must have the same number of axes")
+    order = [i for i in range(ndim) if i not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
+        order.insert(place, axis)
+    return np.transpose(a, order)
+
+
+@composite(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """With one axis moved to stand before the axis `start`."""
+    ndim = np.ndim(a)
+    axis, start = one_axis(axis, ndim), start + ndim if start < 0 else start
+    return np.moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+def _at_least(ndim: int, function: Any) -> None:
+    """np.atleast_1d and its kin: one array in, one out; several in, a tuple out."""
+
+    @composite(function)
+    def at_least(*arrays: Any) -> Any:
+        out = tuple(_with_axes(each, ndim) for each in arrays)
+        return out[0] if len(out) == 1 else out
+
+
+def _with_axes(a: Any, ndim: int) -> Any:
+    shape = np.shape(a)
+    if len(shape) >= ndim:
+        return a
+    if ndim < 3 or not shape:
+        return np.reshape(a, (*(1,) * (ndim - len(shape)), *shape))
+    return np.reshape(a, (*(1,) * (2 - len(shape)), *shape, 1))  # 1-D: in the middle of three
+
+
+for _ndim, _function in enumerate((np.atleast_1d, np.atleast_2d, np.atleast_3d), start=1):
+    _at_least(_ndim, _function)
+
+
+@composite(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
+    """The arrays at their common shape."""
+    shape = np.broadcast_shapes(*map(np.shape, arrays))
+    return tuple(np.broadcast_to(each, shape) for each in arrays)
+
+
+@composite(np.meshgrid)
+def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """A coordinate array for each vector."""
+    ndim = len(arrays)
+    grids = [np.reshape(each, (1,) * i + (-1,) + (1,) * (ndim - 1 - i))
+             for i, each in enumerate(arrays)]
+    if indexing == "xy" and ndim > 1:
+        grids = [np.swapaxes(each, 0, 1) for each in grids]
+    return tuple(grids) if sparse else np.broadcast_arrays(*grids)
+
+
+# ---------------------------------------------------------------------------- joining
+
+
+@composite(np.concatenate)
+def concatenate(arrays: Sequence[Any], axis: Any = 0, *, dtype: Any = None) -> Any:
+    """The arrays end to end."""
+    if axis is None:
+        arrays, axis = [np.ravel(each) for each in arrays], 0
+    if not all(map(np.ndim, arrays)):
+        raise ValueError("zero-dimensional arrays cannot be concatenated")
+    if len({np.ndim(each) for each in arrays}) > 1:
+        raise ValueError("arrays that are concatenated must have the same number of dimensions")
+    joined = shaping.concatenate(*arrays, axis=one_axis(axis, np.ndim(arrays[0])))
+    return joined if dtype is None else joined.astype(dtype)
+
+
+@composite(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Any:
+    """The arrays along a new axis."""
+    arrays = list(arrays)
+    stacked = shaping.stack(*arrays, axis=one_axis(axis, np.ndim(arrays[0]) + 1))
+    return stacked if dtype is None else stacked.astype(dtype)
+
+
+@composite(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    """The arrays below each other."""
+    return np.concatenate([np.atleast_2d(each) for each in tup], 0, dtype=dtype)
+
+
+@composite(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+    """The arrays beside each other."""
+    arrays = [np.atleast_1d(each) for each in tup]
+    return np.concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, dtype=dtype)
+
+
+@composite(np.dstack)
+def dstack(tup: Sequence[Any]) -> Any:
+    """The arrays behind each other."""
+    return np.concatenate([np.atleast_3d(each) for each in tup], 2)
+
+
+@composite(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    """The arrays beside each other, vectors as columns."""
+    if all(np.ndim(each) == 1 for each in tup):
+        return np.stack(tup, 1)
+    return np.concatenate(
+        [each if np.ndim(each) > 1 else np.reshape(each, (-1, 1)) for each in tup], 1
+    )
+
+
+@composite(np.append)
+def append(arr: Any, values: Any, axis: Any = None) -> Any:
+    """Two arrays end to end."""
+    return np.concatenate([arr, values], axis)
+
+
+# ---------------------------------------------------------------------------- splitting
+
+
+@composite(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts of equal extent, as far as that goes, or from index to index."""
+    axis = one_axis(axis, np.ndim(ary))
+    extent = np.shape(ary)[axis]
+    if np.ndim(indices_or_sections):
+        bounds = [0, *map(int, indices_or_sections), extent]
+    else:
+        each, longer = divmod(extent, int(indices_or_sections))
+        bounds = [i * each + min(i, longer) for i in range(int(indices_or_sections) + 1)]
+    return [ary[_along(axis, start, stop)] for start, stop in pairwise(bounds)]
+
+
+@composite(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts of equal extent, or from index to index."""
+    if not np.ndim(indices_or_sections) and np.shape(ary)[axis] % int(indices_or_sections):
+        raise ValueError("array split does not result in an equal division")
+    return np.array_split(ary, indices_or_sections, axis)
+
+
+@composite(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.split along the second axis, of a vector along the only one."""
+    return np.split(ary, indices_or_sections, 1 if np.ndim(ary) > 1 else 0)
+
+
+@composite(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.split along the first axis."""
+    return np.split(ary, indices_or_sections, 0)
+
+
+@composite(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """np.split along the third axis."""
+    return np.split(ary, indices_or_sections, 2)
+
+
+# ---------------------------------------------------------------------------- order
+
+
+@composite(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """With the second axis reversed."""
+    return np.flip(m, 1)
+
+
+@composite(np.flipud)
+def flipud(m: Any) -> Any:
+    """With the first axis reversed."""
+    return np.flip(m, 0)
+
+
+@composite(np.rot90)
+def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Turned by k right angles, from the first of `axes` towards the second."""
+    first, second = axes
+    turns = k % 4
+    if turns == 0:
+        return m
+    if turns == 2:
+        return np.flip(m, axes)
+    return np.flip(np.swapaxes(m, first, second), first if turns == 1 else second)
+
+
+@composite(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """With elements shifted along axes, those that fall off coming in at the other end."""
+    if axis is None:
+        return np.reshape(np.roll(np.ravel(a), int(np.sum(shift)), 0), np.shape(a))
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    return shaping.roll(
+        a,
+        shift=tuple(int(i) for i in np.ravel(shifts)),
+        axis=tuple(one_axis(int(i), np.ndim(a)) for i in np.ravel(axes)),
+    )
+
+
+@composite(np.take)
+def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
+    """The elements at integer indices along one axis."""
+    if mode != "raise":
+        raise NotImplementedError(f"mode={mode!r} of np.take is not traced")
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return a[(*(slice(None),) * one_axis(axis, np.ndim(a)), indices)]
+
+
+@composite(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    """The elements at indices that are an array of their own along one axis."""
+    if axis is None:
+        return np.ravel(arr)[indices]
+    axis, ndim = one_axis(axis, np.ndim(arr)), np.ndim(arr)
+    index = [
+        indices if i == axis else np.reshape(np.arange(extent), (-1, *(1,) * (ndim - 1 - i)))
+        for i, extent in enumerate(np.shape(arr))
+    ]
+    return arr[tuple(index)]
+
+
+@composite(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    """The elements in order, each with its own derivative."""
+    if axis is None:
+        a, axis = np.ravel(a), -1
+    order = np.argsort(a, axis=axis, kind=kind, stable=stable)
+    return a[order] if np.ndim(a) == 1 else np.take_along_axis(a, order, axis)
+
+
+# ---------------------------------------------------------------------------- repeating, padding
+
+
+@composite(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    """Each element several times: the same number for all, or one for each."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = one_axis(axis, np.ndim(a))
+    if np.size(repeats) == 1:
+        return shaping.repeat(a, repeats=int(np.ravel(repeats)[0]), axis=axis)
+    return np.take(a, np.repeat(np.arange(np.shape(a)[axis]), repeats), axis)
+
+
+@composite(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """The array several times along each axis."""
+    counts = tuple(int(i) for i in np.atleast_1d(reps))
+    ndim = max(np.ndim(A), len(counts))
+    whole = np.reshape(A, (*(1,) * (ndim - np.ndim(A)), *np.shape(A)))
+    return shaping.tile(whole, reps=(*(1,) * (ndim - len(counts)), *counts))
+
+
+_BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
+
+
+@composite(np.pad)
+def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    """The array with a border: a constant, or its own elements once more."""
+    shape = np.shape(array)
+    widths = np.broadcast_to(_pairs(pad_width, len(shape)), (len(shape), 2)).tolist()
+    if mode == "constant":
+        return _pad_constant(array, widths, **options)
+    if mode not in _BY_INDEX:
+        raise NotImplementedError(f"mode={mode!r} of np.pad is not traced")
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            places = np.pad(np.arange(shape[axis]), (before, after), mode, **options)
+            array = np.take(array, places, axis)
+    return array
+
+
+def _pairs(pad_width: Any, ndim: int) -> Any:
+    """The widths (before, after) of each axis; a dictionary may leave axes out."""
+    if not isinstance(pad_width, dict):
+        return np.asarray(pad_width)
+    pairs = np.zeros((ndim, 2), int)
+    for axis, width in pad_width.items():
+        pairs[axis] = width
+    return pairs
+
+
+def _pad_constant(array: Any, widths: list[list[int]], constant_values: Any = 0) -> Any:
+    padded = shaping.pad(array, widths=tuple((before, after) for before, after in widths))
+    if isinstance(constant_values, (int, float)) and constant_values == 0:
+        return padded
+    if np.ndim(constant_values):
+        raise NotImplementedError("np.pad with a different constant for each side is not traced")
+    inside = np.pad(np.ones(np.shape(array), bool), widths)
+    return np.where(inside, padded, constant_values).astype(padded.dtype)
