@@ -123,14 +123,16 @@ def _transpose(work: Work) -> Work:
 def _simplify(work: Work) -> Work:
     assert work.graph is not None
     log: list[Application] = list(work.log)
-    graph = simplify(work.graph, primal=work.primal, math=work.request.math, log=log)
+    primal = set(work.primal)
+    graph = simplify(work.graph, primal=primal, math=work.request.math, log=log)
     graph = Graph(work.request.name, graph.inputs, graph.outputs, graph.effects, graph.notes)
-    return replace(work, graph=graph, log=tuple(log))
+    return replace(work, graph=graph, primal=frozenset(primal), log=tuple(log))
 
 
 def _expand(work: Work) -> Work:
     assert work.graph is not None
-    return replace(work, graph=expand(work.graph))
+    primal = set(work.primal)
+    return replace(work, graph=expand(work.graph, primal), primal=frozenset(primal))
 
 
 def _schedule(work: Work) -> Work:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from symdiff.frontend.rules import Template, template
 from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive
 
 
-def expand(graph: Graph) -> Graph:
+def expand(graph: Graph, primal: set[Node] | None = None) -> Graph:
     """The graph with every applicable `Primitive.expansion` written out.
 
-    What replaces a node takes its name; what it is computed from takes its source line.
+    What replaces a node takes its name; what it is computed from takes its source line. `primal`,
+    the nodes of the user's own program, grows by the nodes that they become.
     """
     while any(_formula(each) for each in graph.nodes()):  # a formula may hold further ones
-        graph = _expand_once(graph)
+        graph = _expand_once(graph, primal if primal is not None else set())
     return graph
 
 
-def _expand_once(graph: Graph) -> Graph:
+def _expand_once(graph: Graph, primal: set[Node]) -> Graph:
     notes = dict(graph.notes)
     new: dict[Node, Node] = {}
     for each in graph.nodes():
@@ -30,13 +29,18 @@ def _expand_once(graph: Graph) -> Graph:
             new[each] = formula.replay(list(args))
         else:
             new[each] = each if args == each.args else node(each.op, args, each.params, each.type)
+        if new[each] is each:
+            continue
+        inner = _between(new[each], args)
+        if each in primal:
+            primal.update((new[each], *inner))
         note = graph.notes.get(each)
-        if note is not None and new[each] is not each:
+        if note is not None:
             of = new.get(note.of, note.of) if note.of is not None else None
             made = Note(note.name, note.suffix, note.position, of, note.derived)
             notes.setdefault(new[each], made)
-            for inner in _between(new[each], args):
-                notes.setdefault(inner, Note("", note.suffix, note.position))
+            for below in inner:
+                notes.setdefault(below, Note("", note.suffix, note.position))
     outputs = tuple([new[each] for each in graph.outputs])
     effects = tuple([new[each] for each in graph.effects])
     return Graph(graph.name, graph.inputs, outputs, effects, notes)
@@ -51,13 +55,15 @@ def _formula(each: Node) -> Template | None:
     return None if found.number is NotImplemented else found
 
 
-def _between(top: Node, bottom: tuple[Node, ...]) -> Iterator[Node]:
+def _between(top: Node, bottom: tuple[Node, ...]) -> list[Node]:
     """The nodes above `bottom` that `top` is computed from."""
-    seen = {top, *bottom}
+    found: list[Node] = []
     stack = list(top.args)
+    seen = {top, *bottom}
     while stack:
         each = stack.pop()
         if each not in seen:
             seen.add(each)
-            yield each
+            found.append(each)
             stack.extend(each.args)
+    return found
