@@ -53,6 +53,19 @@ def tracing(context: Context | None) -> Iterator[None]:
         _context.reset(token)
 
 
+on_numbers: ContextVar[bool] = ContextVar("symdiff_on_numbers", default=False)
+
+
+@contextmanager
+def rule_on_numbers(value: bool) -> Iterator[None]:
+    """Whether NumPy's functions of Python numbers give Python numbers: in rules of `math.sin`."""
+    token = on_numbers.set(value)
+    try:
+        yield
+    finally:
+        on_numbers.reset(token)
+
+
 def is_internal(code: CodeType) -> bool:
     """Whether the code is symdiff's or NumPy's own, and not the user's."""
     known = _internal.get(code)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.frontend import context
 from symdiff.frontend.tracer import (
     HANDLERS,
     Tracer,
@@ -131,7 +132,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Tracer:
     dtype = np.result_type(*[each.type.python(0) if each.type.weak else each.type.dtype
                              for each in (a, b)])
     full = np.broadcast_shapes(c.type.shape, a.type.shape, b.type.shape)
-    target = array_type(dtype, full)
+    weak = a.type.weak and b.type.weak and not full and context.on_numbers.get()
+    target = array_type(dtype, full, weak)
     c = coerce(c, array_type(bool, full))
     made = node(e.where, (c, coerce(a, target), coerce(b, target)))
     return Tracer(made, is_array=True)

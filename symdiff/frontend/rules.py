@@ -65,7 +65,8 @@ def template(
     rule: Callable[..., Any], types: tuple[ArrayType, ...], params: Params, name: str
 ) -> Template:
     """The template of a rule at operands of these types; `name` words the errors."""
-    with compilation(fresh=True), context.tracing(None):
+    numbers = all(each.weak for each in types)
+    with compilation(fresh=True), context.tracing(None), context.rule_on_numbers(numbers):
         inputs = [input_node(f"arg{i}", each) for i, each in enumerate(types)]
         tracers = [Tracer(each, is_array=True) for each in inputs]
         try:

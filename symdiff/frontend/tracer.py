@@ -198,21 +198,21 @@ class Tracer:
 
     def __round__(self, digits: int | None = None) -> Tracer:
         if digits is None:
-            return self._to_int(np.rint)
+            return self._to_int(e.rint)
         return call(np.round, self, digits)
 
     def __floor__(self) -> Tracer:
-        return self._to_int(np.floor)
+        return self._to_int(e.floor)
 
     def __ceil__(self) -> Tracer:
-        return self._to_int(np.ceil)
+        return self._to_int(e.ceil)
 
     def __trunc__(self) -> Tracer:
-        return self._to_int(np.trunc)
+        return self._to_int(e.trunc)
 
-    def _to_int(self, rounding: np.ufunc) -> Tracer:
+    def _to_int(self, rounding: Primitive) -> Tracer:
         """A rounded number as the Python int that round(), math.floor() and the like give."""
-        rounded = call(rounding, self)
+        rounded = call_python(rounding, self.item())
         return call(e.convert, rounded, dtype=np.dtype(int), weak=True)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
@@ -435,6 +435,7 @@ _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**"}
 def elementwise(op: Primitive, args: Any, python: bool = False, **params: Any) -> Tracer:
     """Apply an elementwise primitive as NumPy does: promote, broadcast, compute."""
     operands = [lift(arg) for arg in args]
+    python = python or (context.on_numbers.get() and bool(op.infix or op.python))
     targets = _plan(op, tuple([each.type for each in operands]), python)
     operands = [coerce(each, target) for each, target in zip(operands, targets, strict=True)]
     return Tracer(node(op, tuple(operands), tuple(sorted(params.items()))))

@@ -460,7 +460,8 @@ fmin = elementwise(
 
 
 def _where_type(c: ArrayType, x1: ArrayType, x2: ArrayType) -> ArrayType:
-    return array_type(np.result_type(x1.dtype, x2.dtype), c.shape)
+    weak = x1.weak and x2.weak and not c.shape
+    return array_type(np.result_type(x1.dtype, x2.dtype), c.shape, weak)
 
 
 # A mask is a strong zero: the side not chosen contributes 0 whatever its value.
@@ -470,6 +471,7 @@ where = register(
         function=np.where,
         arguments=("condition", "x1", "x2"),
         result=_where_type,
+        python="({x1} if {condition} else {x2})",
         elementwise=True,
         joint=True,
         rules={
@@ -490,10 +492,10 @@ where = register(
 
 # ---------------------------------------------------------------------------- rounding
 
-floor = constant(np.floor, c="floor({x})", sympy="floor")
-ceil = constant(np.ceil, c="ceil({x})", sympy="ceiling")
-trunc = constant(np.trunc, c="trunc({x})")
-rint = constant(np.rint, c="rint({x})")
+floor = constant(np.floor, python="math.floor({x})", c="floor({x})", sympy="floor")
+ceil = constant(np.ceil, python="math.ceil({x})", c="ceil({x})", sympy="ceiling")
+trunc = constant(np.trunc, python="math.trunc({x})", c="trunc({x})")
+rint = constant(np.rint, python="round({x})", c="rint({x})")
 spacing = constant(np.spacing)
 nextafter = elementwise(np.nextafter, partials={"x1": 1, "x2": CONSTANT})
 # x1 * 2**x2

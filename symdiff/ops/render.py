@@ -52,13 +52,17 @@ class Source:
 
 
 def render(
-    op: Primitive, params: Params, args: Sequence[Source], types: Sequence[ArrayType]
+    op: Primitive,
+    params: Params,
+    args: Sequence[Source],
+    types: Sequence[ArrayType],
+    weak: bool = False,
 ) -> Source:
-    """The source of `op` applied to operands given as source."""
+    """The source of `op` applied to operands given as source; a weak result is a Python number."""
     if op.infix:
         return _infix(op.infix, args)
     out = ""
-    for text, place, binding in _parts(op, params, tuple(types)):
+    for text, place, binding in _parts(op, params, tuple(types), weak):
         out += text
         if place is not None:
             out += args[place].within(binding)
@@ -67,15 +71,15 @@ def render(
 
 @lru_cache(maxsize=4096)
 def _parts(
-    op: Primitive, params: Params, types: tuple[ArrayType, ...]
+    op: Primitive, params: Params, types: tuple[ArrayType, ...], weak: bool
 ) -> tuple[tuple[str, int | None, int], ...]:
     """The template of one application, as (literal text, operand, how tight it must bind)."""
     fields = [f"{{{i}}}" for i in range(len(types))]
     if callable(op.numpy):
         told = {"types": types} if asks_for(op.numpy, "types") else {}
         template = op.numpy(*fields, **dict(params), **told)
-    elif "{" in op.numpy:
-        template = op.numpy.format(
+    elif (template := op.python if weak and op.python else op.numpy) and "{" in template:
+        template = template.format(
             **dict(zip(op.arguments, fields, strict=False)),
             **{key: repr(value) for key, value in params},
         )

@@ -79,12 +79,14 @@ ONE_OVER_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
 
 erf = _ufunc(
     special.erf,
+    python="math.erf({x})",
     partials={"x": lambda y, x: TWO_OVER_SQRT_PI * np.exp(-x * x)},
     c="erf({x})",
     sympy="erf",
 )
 erfc = _ufunc(
     special.erfc,
+    python="math.erfc({x})",
     partials={"x": lambda y, x: -TWO_OVER_SQRT_PI * np.exp(-x * x)},
     c="erfc({x})",
     sympy="erfc",
@@ -136,6 +138,7 @@ xlog1py = _ufunc(
 
 gamma = _ufunc(
     special.gamma,
+    python="math.gamma({x})",
     partials={"x": lambda y, x: y * special.digamma(x)},
     c="tgamma({x})",
     sympy="gamma",
@@ -143,6 +146,7 @@ gamma = _ufunc(
 )
 gammaln = _ufunc(
     special.gammaln,
+    python="math.lgamma({x})",
     partials={"x": lambda y, x: special.digamma(x)},
     c="lgamma({x})",
     sympy="loggamma",
