@@ -33,6 +33,11 @@ class Parameters:
                 return i
         return None
 
+    def without_last(self, count: int) -> Parameters:
+        """The parameters but for the last `count`."""
+        kept = list(self.signature.parameters.values())[: len(self.names) - count]
+        return Parameters(self.signature.replace(parameters=kept)) if count else self
+
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """One value per parameter, defaults filled in. Raises TypeError as the call would."""
         bound = self.signature.bind(*args, **kwargs)

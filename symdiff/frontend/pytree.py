@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import optree
 
 _NAMESPACE = "symdiff"
@@ -31,14 +30,9 @@ def unflatten(spec: Spec, leaves: Iterable[Any]) -> Any:
     return optree.tree_unflatten(spec, leaves)
 
 
-def paths(spec: Spec, root: str) -> list[str]:
-    """A Python expression for each leaf, given the name of the tree: `params["W"][0]`."""
-    return [accessor.codify(root) for accessor in spec.accessors()]
-
-
-def is_leaf(spec: Spec) -> bool:
-    """Whether the tree is a single leaf."""
-    return bool(spec.is_leaf())
+def tuple_spec(children: Iterable[Spec]) -> Spec:
+    """The structure of a tuple of trees."""
+    return optree.treespec_tuple(children, none_is_leaf=True, namespace=_NAMESPACE)
 
 
 def _is_dataclass(leaf: Any) -> bool:
@@ -64,8 +58,3 @@ def _register(cls: type) -> None:
     optree.register_pytree_node(
         cls, take, build, path_entry_type=optree.GetAttrEntry, namespace=_NAMESPACE
     )
-
-
-def is_number(leaf: Any) -> bool:
-    """Whether a leaf is traced: an array, a NumPy scalar or a Python number."""
-    return isinstance(leaf, (np.ndarray, np.generic, bool, int, float, complex))

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,10 +43,14 @@ class Static:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The tree of a result: for each leaf the index of an output, or a static value."""
+    """The tree of a result: for each leaf the index of an output, or a static value.
+
+    `finish` is called with the tree, if given, and makes the result of it.
+    """
 
     spec: Spec
     leaves: tuple[int | Static, ...]
+    finish: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,8 @@ class _Wrapper:
             outputs[leaf] if isinstance(leaf, int) else self.bind(leaf.value)
             for leaf in layout.leaves
         )
-        return self._tree(layout.spec, texts)
+        tree = self._tree(layout.spec, texts)
+        return f"{self.bind(layout.finish)}({tree})" if layout.finish else tree
 
     def _tree(self, spec: Spec, texts: Any) -> str:
         if spec.is_leaf():
@@ -239,14 +244,20 @@ def _first_accessors(spec: Spec) -> list[Any]:
     return one_level.accessors()
 
 
+class Loaded(Protocol):
+    """What is wrapped: something that holds a generated function."""
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
+
+
 def make_entry(
-    function: Callable[..., Any],
+    compiled: Loaded,
     leaves: Sequence[Leaf],
     spec: Spec,
     captured: tuple[Captured, ...],
     layout: Layout,
     outputs: int,
-    compiled: Any,
 ) -> Entry:
     """The wrapper of a generated function for one signature.
 
@@ -279,9 +290,9 @@ def make_entry(
             conditions.append(f"{name}.shape == {each.input.type.shape}")
             reads.append(f"    {name} = {value}")
             arguments.append(name)
-    call = f"{wrapper.bind(function)}({', '.join(arguments)})"
+    call = f"{wrapper.bind(compiled.function)}({', '.join(arguments)})"
     result = [f"    r = {call}", f"    return {wrapper.build(layout, _slots(outputs))}"]
-    if outputs == len(layout.leaves) and layout.leaves == tuple(range(outputs)) and (
+    if not layout.finish and outputs == len(layout.leaves) and layout.leaves == tuple(range(outputs)) and (
         layout.spec.is_leaf() or (layout.spec.type is tuple and outputs > 1 and _flat(layout.spec))
     ):
         result = [f"    return {call}"]

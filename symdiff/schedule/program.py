@@ -31,7 +31,9 @@ class Expression:
             return Source(self.literal)
         parts = [part.source for part in self.operands]
         types = [part.node.type for part in self.operands]
-        return render(operation(self.node), self.node.params, parts, types)
+        return render(
+            operation(self.node), self.node.params, parts, types, self.node.type.weak
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """`name[index] += expression`, or `=`, or np.add.at: the buffer `name` is updated in place."""
+    """The buffer `name` is updated: `name[index] += expression`, or `=`, or by np.add.at; without
+    an index `name *= expression`, or (operator "out") a ufunc call with out=name.
+    """
 
     name: str
     index: str
@@ -62,7 +66,10 @@ class Update:
         if self.operator == "add.at":
             index = self.index if "," not in self.index else f"np.s_[{self.index}]"
             return f"np.add.at({self.name}, {index}, {text})"
-        return f"{self.name}[{self.index}] {self.operator} {text}"
+        if self.operator == "out":
+            return f"{text[:-1]}, out={self.name})"
+        target = f"{self.name}[{self.index}]" if self.index else self.name
+        return f"{target} {self.operator} {text}"
 
 
 @dataclass(frozen=True, slots=True)

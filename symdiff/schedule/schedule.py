@@ -15,6 +15,7 @@ from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, render
+from symdiff.schedule.buffers import Buffers, allocates, overwritable
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
 from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Statement, Update
@@ -22,7 +23,11 @@ from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet,
 WIDTH = 79  # columns of a line with an inlined value
 DEPTH = 3  # nesting of inlined values
 INDENT = 4
-LARGE = 1 << 18  # bytes from which an array is worth freeing early
+LARGE = 1 << 18  # bytes from which an array is worth freeing early, or computing in place
+REUSED = 1 << 10  # the same, where the code is not meant to be read
+APART = 1 << 14  # bytes from which a value is then not inlined
+_AUGMENTED = ("+", "-", "*", "/")
+_COMMUTATIVE = ("+", "*")
 
 
 def schedule(
@@ -71,6 +76,7 @@ class _Scheduler:
     def run(self) -> Program:
         parameters = tuple(self._name_input(each) for each in self.graph.inputs)
         order = self._count_reads()
+        self.buffers = Buffers(self.reads, self.uses, self.named)
         for each in self._emission_order(order):
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
@@ -147,6 +153,8 @@ class _Scheduler:
             return False
         if each in self.outputs and len(self.graph.outputs) > 1:
             return False
+        if self.reuse and _bytes(each) >= APART and allocates(each):
+            return False  # named, so that a later statement can overwrite it
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived
 
@@ -159,7 +167,7 @@ class _Scheduler:
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in reads)
             parts = [self._operand(arg, filled=bare) for arg in reads]
             source = render(op, each.params, [part.source for part in parts],
-                            [arg.type for arg in reads])
+                            [arg.type for arg in reads], each.type.weak)
             depth = 1 + max((part.depth for part in parts), default=0)
             waiting = [arg for arg in reads if arg in self.pending]
             room = WIDTH - INDENT - len(self.names.stem(each)) - 3
@@ -184,11 +192,13 @@ class _Scheduler:
             source = Source(self.named[arg])
         return _Value(Expression(arg, literal=source.within(ATOM)), source, 0)
 
-    def _assign(self, each: Node, expression: Expression) -> str:
+    def _assign(self, each: Node, expression: Expression) -> None:
+        self.buffers.consume(expression)
+        if self._assign_in_place(each, expression):
+            return
         name = self.names.give(each, "value" if each in self.outputs else "")
         self.named[each] = name
         self.statements.append(Assign(name, expression, self._comment(each), each))
-        return name
 
     def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)
@@ -209,58 +219,80 @@ class _Scheduler:
 
     # ------------------------------------------------------------------ updates in place
 
+    def _assign_in_place(self, each: Node, expression: Expression) -> bool:
+        """Compute a value in the buffer of an operand that nothing reads any more, if it pays."""
+        if _bytes(each) < (REUSED if self.reuse else LARGE) or not (
+            self.reuse or self._is_anonymous(each)
+        ):
+            return False
+        for place in overwritable(expression, self.buffers):
+            operand = expression.operands[place].node
+            if not (self.reuse or self._is_anonymous(operand)):
+                continue
+            update = self._update_form(each, expression, place)
+            if update is not None:
+                self.named[each] = self.named[operand]
+                self.statements.append(update)
+                return True
+        return False
+
+    def _is_anonymous(self, each: Node) -> bool:
+        """Whether the user has no name for the value, so that it may live under another."""
+        note = self.graph.notes.get(each)
+        return note is None or not note.name or note.derived or bool(note.suffix)
+
+    def _update_form(self, each: Node, expression: Expression, place: int) -> Update | None:
+        """`a *= b`, or np.subtract(a, b, out=b) where the code need not be read."""
+        op = each.op
+        assert isinstance(op, Primitive)
+        name = self.named[expression.operands[place].node]
+        comment = self._comment(each)
+        if op.infix in _AUGMENTED and (place == 0 or op.infix in _COMMUTATIVE):
+            other = expression.operands[1 - place]
+            return Update(name, "", f"{op.infix}=", other, comment)
+        if self.reuse and isinstance(op.function, np.ufunc) and not op.numpy:
+            return Update(name, "", "out", expression, comment)
+        return None
+
     def _emit_update(self, each: Node) -> None:
         """index_add: in place where the base is this function's own and nobody reads it again."""
         base, value, *indices = self.reads[each]
-        part = self._value_of(value)
-        index = shaping.index_source(each.param("index"),
-                                     tuple(self._value_of(i).source.text for i in indices))
-        fresh = not self._owns(base)
-        if fresh:
-            name = self._fresh_base(each, base)
+        part = self._take(value)
+        places = [self._take(index) for index in indices]
+        self.buffers.release(base)
+        if self.buffers.free(base):
+            self.named[each] = self.named[base]
         else:
-            name = self.named[base]
-        self.named[each] = name
+            self._copy_base(each, base)
+        self.buffers.consume(Expression(each, (part.expression, *(i.expression for i in places))))
         zero = isinstance(base, Const) and base.uniform and base.value == 0
         operator = "=" if zero and not indices else "+="
         if indices and not _distinct(indices):
             operator = "add.at"
+        index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
+        name = self.named[each]
         self.statements.append(Update(name, index, operator, part.expression, self._comment(each)))
 
-    def _value_of(self, arg: Node) -> _Value:
+    def _take(self, arg: Node) -> _Value:
+        """What stands for an operand, which is not waiting any more."""
         value = self._operand(arg)
         self.pending.pop(arg, None)
         return value
 
-    def _owns(self, base: Node) -> bool:
-        """Whether the base is a buffer made here, and this is its last reader."""
-        return (
-            not isinstance(base, (Input, Const))
-            and self.uses[base] == 1
-            and base not in self.outputs
-            and base in self.named
-            and _allocates(base)
-        )
-
-    def _fresh_base(self, each: Node, base: Node) -> str:
+    def _copy_base(self, each: Node, base: Node) -> None:
+        """A new array with the values of `base`, to be updated in place."""
         name = self.names.give(each)
+        value = self._take(base)
         if isinstance(base, Const) and base.uniform:
-            shape = each.type.shape
-            dtype = "" if each.type.dtype == np.float64 else f", dtype={dtype_source(each.type.dtype)}"
-            size = shape[0] if len(shape) == 1 else shape
-            made = (
-                f"np.zeros({size}{dtype})"
-                if base.value == 0
-                else f"np.full({size}, {literal(base.value).text}{dtype})"
-            )
-        elif base in self.pending:
-            made_value = self.pending.pop(base)
-            copied = "" if _allocates(base) else ".copy()"
-            made = made_value.source.within(ATOM if copied else 0) + copied
+            made = _full(base, value.source)
+        elif value.expression.operands and allocates(base):
+            made = value.source.text  # not named yet: its own array is the copy
         else:
-            made = f"{self._operand(base).source.within(ATOM)}.copy()"
-        self.statements.append(Assign(name, Expression(each, literal=made), self._comment(each), each))
-        return name
+            made = f"{value.source.within(ATOM)}.copy()"
+        self.buffers.consume(value.expression)
+        self.named[each] = name
+        expression = Expression(each, literal=made)
+        self.statements.append(Assign(name, expression, self._comment(each), each))
 
     # ------------------------------------------------------------------ results
 
@@ -332,9 +364,8 @@ def _full(each: Const, source: Source) -> str:
     return f"np.full({size}, {source.text}, dtype={dtype})"
 
 
-def _allocates(each: Node) -> bool:
-    """Whether computing the node makes a new array, and not a view or a scalar."""
-    return bool(each.type.shape) and not (isinstance(each.op, Primitive) and each.op.view)
+def _bytes(each: Node) -> int:
+    return each.type.size * each.type.dtype.itemsize
 
 
 def _distinct(indices: Sequence[Node]) -> bool:
@@ -365,9 +396,8 @@ def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[S
         for name in _mentioned(statement):
             last[name] = i
         if isinstance(statement, Assign) and statement.node is not None:
-            bytes_ = statement.node.type.size * statement.node.type.dtype.itemsize
-            if bytes_ >= LARGE:
-                size[statement.name] = bytes_
+            if _bytes(statement.node) >= LARGE:
+                size[statement.name] = _bytes(statement.node)
                 allocating = i
         last[statement.name] = i
     for each in returns:
@@ -408,4 +438,5 @@ def _risky(expression: Expression, primal: Collection[Node]) -> bool:
     """Whether computing it may warn where the user's function would not."""
     each = expression.node
     own = isinstance(each.op, Primitive) and each.op.risky and not expression.literal
+    own = own and not each.type.weak  # Python numbers raise, they do not warn
     return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)

@@ -1,4 +1,4 @@
-"""The public transformations: what they are asked, what they return, and their compile cache."""
+"""Transformed: a function compiled per signature, inlined where it meets traced values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from symdiff import pipeline
 from symdiff.errors import NotDifferentiableError, TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
-from symdiff.frontend.pytree import Spec, flatten, unflatten
+from symdiff.frontend.pytree import Spec, flatten, tuple_spec, unflatten
 from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
-from symdiff.ir.graph import substitute
-from symdiff.ir.node import compilation
+from symdiff.ir.graph import Graph, substitute
+from symdiff.ir.node import Node, compilation
 from symdiff.ir.types import array_type, is_supported, type_of
-from symdiff.ops import elementwise
 from symdiff.pipeline import JIT, JVP, VJP, Request, Work
 from symdiff.runtime.dispatch import (
     MISS,
@@ -45,11 +44,19 @@ class Compiled:
     source: str
     function: Callable[..., Any]
     work: Work
-    request: Request
+
+
+def loaded(work: Work) -> Compiled:
+    """The emitted source of finished work, loaded."""
+    assert work.program is not None
+    source = f"{imports_of(work.source)}\n\n\n{work.source}"
+    return Compiled(source, load(source, work.program.name, work.program.constants), work)
 
 
 class Transformed:
     """A function compiled per signature. Call it as you would the function it came from."""
+
+    seed = True  # in mode "vjp" the cotangent of the result is 1, and not an argument
 
     def __init__(
         self,
@@ -61,6 +68,7 @@ class Transformed:
         argnames: str | Sequence[str] | None = None,
         has_aux: bool = False,
         keep_value: bool = True,
+        tangents: int = 0,
         parameters: Parameters | None = None,
         name: str = "",
         math: str = "default",
@@ -75,6 +83,7 @@ class Transformed:
         self.keep_value = keep_value
         self.math = math
         self.reuse = reuse
+        self.tangents = tangents  # how many parameters at the end are tangents, in mode "jvp"
         self.parameters = parameters or parameters_of(function)
         self.name = name or function_name(function)
         self._static: set[str] = set()
@@ -121,6 +130,7 @@ class Transformed:
             "keep_value": self.keep_value,
             "math": self.math,
             "reuse": self.reuse,
+            "tangents": self.tangents,
         }
 
     # ------------------------------------------------------------------ what was compiled
@@ -153,7 +163,7 @@ class Transformed:
         """Compile for these arguments without calling."""
         values = self.parameters.bind(args, kwargs)
         _, leaves, spec = self._describe(values)
-        compiled = self._dispatcher._entry(leaves, spec).compiled
+        compiled = self._dispatcher.entry(leaves, spec).compiled
         assert isinstance(compiled, Compiled)
         return compiled
 
@@ -171,19 +181,42 @@ class Transformed:
         """The values as they are passed on, their leaves and structure."""
         given, spec = flatten(values)
         names = leaf_names(self.parameters, spec)
-        wrt = set(self._wrt(spec)) if self.mode != JIT else set()
+        own = self._own(spec)
+        wrt = self._wrt(own)
         used, leaves = [], []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
             value = _usable(value, name)
-            leaf = Leaf(None, static=value) if name in self._static else leaf_of(value)
-            if i in wrt:
-                value, leaf = _differentiable(value, leaf, name)
+            if i >= own.num_leaves:
+                like = leaves[wrt[i - own.num_leaves]]
+                value, leaf = fitting(value, like, name), like
+            elif i in wrt:
+                value, leaf = _differentiable(value, leaf_of(value), name)
+            else:
+                leaf = Leaf(None, static=value) if name in self._static else leaf_of(value)
             used.append(value)
             leaves.append(leaf)
         return unflatten(spec, used), leaves, spec
 
+    def _own(self, spec: Spec) -> Spec:
+        """The structure without the tangents. Raises TypeError if a tangent has another tree."""
+        if not self.tangents:
+            return spec
+        children = spec.children()
+        own = tuple_spec(children[: -self.tangents])
+        for (part, _), tangent, name in zip(
+            self._groups(own),
+            children[-self.tangents :],
+            self.parameters.names[-self.tangents :],
+            strict=True,
+        ):
+            if part != tangent:
+                raise TypeError(f"`{name}` has the tree {tangent}, its primal has {part}")
+        return own
+
     def _wrt(self, spec: Spec) -> tuple[int, ...]:
         """The indices of the leaves to differentiate with respect to."""
+        if self.mode == JIT:
+            return ()
         return tuple(i for group in self._groups(spec) for i in group[1])
 
     def _groups(self, spec: Spec) -> list[tuple[Spec, tuple[int, ...]]]:
@@ -223,24 +256,30 @@ class Transformed:
         raise TypeError(f"argnums={number}: {self.name} takes {count} arguments")
 
     @property
-    def _single(self) -> bool:
+    def single(self) -> bool:
         """Whether one argument was selected by itself, so that its gradient is no tuple."""
         if self.argnames is not None:
             return isinstance(self.argnames, str)
         return isinstance(self.argnums, int)
 
+    def selected_parts(self, *args: Any, **kwargs: Any) -> list[tuple[list[Any], Spec]]:
+        """For each selected argument of a call, its leaves and structure."""
+        leaves, spec = flatten(self.parameters.bind(args, kwargs))
+        return [([leaves[i] for i in indices], part) for part, indices in self._groups(spec)]
+
     # ------------------------------------------------------------------ compiling
 
     def _request(self, leaves: Sequence[Leaf], spec: Spec) -> Request:
+        own = self._own(spec)
         return Request(
             function=self.function,
-            parameters=self.parameters,
-            leaves=tuple(leaves),
-            spec=spec,
+            parameters=self.parameters.without_last(self.tangents),
+            leaves=tuple(leaves[: own.num_leaves]),
+            spec=own,
             name=f"{self.name}_{self.suffix}" if self.suffix else self.name,
             mode=self.mode,
-            wrt=self._wrt(spec) if self.mode != JIT else (),
-            seed=self.mode == VJP,
+            wrt=self._wrt(own),
+            seed=self.seed,
             keep_value=self.keep_value,
             results=self._results,
             check=self._check,
@@ -261,15 +300,11 @@ class Transformed:
     def _compile(self, leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
             work = self._run(leaves, spec)
-            leaves = list(work.request.leaves)
-        assert work.program is not None and work.traced is not None
-        source = f"{imports_of(work.source)}\n\n\n{work.source}"
-        function = load(source, work.program.name, work.program.constants)
-        compiled = Compiled(source, function, work, work.request)
+        assert work.traced is not None and work.program is not None
         layout = self._layout(work.traced, spec)
         outputs = len(work.program.returns)
         return make_entry(
-            function, leaves, spec, work.traced.captured, layout, outputs, compiled
+            loaded(work), leaves, spec, work.traced.captured, layout, outputs
         )
 
     def _run(self, leaves: Sequence[Leaf], spec: Spec) -> Work:
@@ -285,36 +320,20 @@ class Transformed:
     def _layout(self, traced: Traced, spec: Spec) -> Layout:
         """How the outputs of the emitted function become the result."""
         if self.mode == JIT:
-            return _layout(_result_tree(traced, range(len(traced.graph.outputs))))
+            return layout_of(result_tree(traced, range(len(traced.graph.outputs))))
         if self.mode == JVP:
-            return self._jvp_layout(traced)
+            return _jvp_layout(traced, self._results(traced), self.keep_value)
         kept = len(traced.graph.outputs) - (0 if self.keep_value else 1)
         places = range(kept) if self.keep_value else range(-1, kept)
-        value = _result_tree(traced, places)
+        value = result_tree(traced, places)
         bars = iter(range(kept, kept + len(self._wrt(spec))))
         grads = tuple(
             unflatten(part, [next(bars) for _ in leaves]) for part, leaves in self._groups(spec)
         )
-        gradient = grads[0] if self._single else grads
+        gradient = grads[0] if self.single else grads
         if self.keep_value:
-            return _layout((value, gradient))
-        return _layout((gradient, value[1]) if self.has_aux else gradient)
-
-    def _jvp_layout(self, traced: Traced) -> Layout:
-        count = len(traced.graph.outputs)
-        differentiated = self._results(traced)
-        first = count if self.keep_value else 0
-        places = {output: first + i for i, output in enumerate(differentiated)}
-        dots = unflatten(
-            traced.out_spec,
-            [
-                Static(0.0) if each.output not in places else places[each.output]
-                for each in traced.results
-            ],
-        )
-        if not self.keep_value:
-            return _layout(dots)
-        return _layout((_result_tree(traced, range(count)), dots))
+            return layout_of((value, gradient))
+        return layout_of((gradient, value[1]) if self.has_aux else gradient)
 
     # ------------------------------------------------------------------ inside a trace
 
@@ -322,13 +341,16 @@ class Transformed:
         """Called on traced values: the derivative's nodes become part of the running trace."""
         given, spec = flatten(values)
         names = leaf_names(self.parameters, spec)
-        wrt = set(self._wrt(spec)) if self.mode != JIT else set()
+        own = self._own(spec)
+        wrt = self._wrt(own)
         leaves = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
-            # a Python int is known here, and may decide shapes
-            leaf = Leaf(None, static=value) if type(value) in (int, bool) else leaf_of(value)
             if i in wrt:
                 _, leaf = _differentiable(value, leaf_of(value), name)
+            elif type(value) in (int, bool):  # known here, so it may decide shapes
+                leaf = Leaf(None, static=value)
+            else:
+                leaf = leaf_of(value)
             leaves.append(leaf)
         try:
             work = until_simplified(self._request(leaves, spec))
@@ -340,8 +362,13 @@ class Transformed:
             if known == given:
                 raise
             return self._inline(unflatten(spec, known))
-        assert work.traced is not None
-        return inlined(work, given, self._layout(work.traced, spec))
+        assert work.traced is not None and work.graph is not None
+        traced = [
+            value
+            for value, leaf in zip(given, leaves, strict=True)
+            if leaf.type is not None
+        ]
+        return place(work.graph, work.arrays, traced, self._layout(work.traced, spec))
 
 
 # ---------------------------------------------------------------------------- leaves
@@ -405,6 +432,19 @@ def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
     return value, leaf
 
 
+def fitting(value: Any, like: Leaf, name: str) -> Any:
+    """A tangent in the type of its primal. Raises TypeError if it does not fit."""
+    assert like.type is not None
+    if isinstance(value, Tracer) and value.shape == like.type.shape:
+        return value  # brought to the dtype where it is placed
+    if np.shape(value) != like.type.shape:
+        raise TypeError(f"`{name}` has shape {np.shape(value)}, its primal {like.type.shape}")
+    if like.type.weak:
+        return like.type.python(value)
+    array = np.asarray(value, dtype=like.type.dtype)
+    return array if like.is_array or like.type.shape else array[()]
+
+
 def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
     """Raises NotDifferentiableError unless the (first) result is one real number."""
     leaves = traced.results
@@ -435,7 +475,7 @@ def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
 # ---------------------------------------------------------------------------- results
 
 
-def _result_tree(traced: Traced, places: Sequence[int]) -> Any:
+def result_tree(traced: Traced, places: Sequence[int]) -> Any:
     """The tree of the function's own result; output i stands at `places[i]`."""
     return unflatten(
         traced.out_spec,
@@ -446,7 +486,21 @@ def _result_tree(traced: Traced, places: Sequence[int]) -> Any:
     )
 
 
-def _layout(tree: Any) -> Layout:
+def _jvp_layout(traced: Traced, differentiated: Sequence[int], keep_value: bool) -> Layout:
+    count = len(traced.graph.outputs)
+    first = count if keep_value else 0
+    places = {output: first + i for i, output in enumerate(differentiated)}
+    dots = unflatten(
+        traced.out_spec,
+        [
+            Static(0.0) if each.output not in places else places[each.output]
+            for each in traced.results
+        ],
+    )
+    return layout_of((result_tree(traced, range(count)), dots) if keep_value else dots)
+
+
+def layout_of(tree: Any) -> Layout:
     leaves, spec = flatten(tree)
     return Layout(spec, tuple(leaves))
 
@@ -459,30 +513,21 @@ def until_simplified(request: Request) -> Work:
     raise AssertionError("every request is simplified")
 
 
-def inlined(work: Work, given: Sequence[Any], layout: Layout) -> Any:
-    """The results of a graph on traced values, as part of the running trace."""
-    assert work.graph is not None and work.traced is not None
-    values = [
-        (each, value)
-        for each, value in zip(work.traced.inputs, given, strict=True)
-        if each is not None
-    ]
-    return place(work, values, layout)
-
-
-def place(work: Work, values: Sequence[tuple[Any, Any]], layout: Layout) -> Any:
-    """The results of the work's graph with these values for its inputs."""
-    assert work.graph is not None
-    replacements = {each: coerce(lift(value), each.type) for each, value in values}
-    new = substitute(work.graph.outputs, replacements)
+def place(graph: Graph, arrays: Sequence[bool], values: Sequence[Any], layout: Layout) -> Any:
+    """The results of a graph on values for its leading inputs, as part of the running trace."""
+    replacements: dict[Node, Node] = {
+        each: coerce(lift(value), each.type)
+        for each, value in zip(graph.inputs, values, strict=False)
+    }
+    new = substitute(graph.outputs, replacements)
     running = context.current()
     if running is not None:
         for each, made in new.items():
-            if each in work.graph.notes:
-                running.inherited.setdefault(made, work.graph.notes[each])
+            if each in graph.notes:
+                running.inherited.setdefault(made, graph.notes[each])
     outputs = [
         Tracer(new[each], is_array or bool(each.type.shape))
-        for each, is_array in zip(work.graph.outputs, work.arrays, strict=True)
+        for each, is_array in zip(graph.outputs, arrays, strict=True)
     ]
     leaves = [each.value if isinstance(each, Static) else outputs[each] for each in layout.leaves]
     return unflatten(layout.spec, leaves)
@@ -530,99 +575,6 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
     made = namespace[name]
     assert callable(made)
     return made  # type: ignore[no-any-return]
-
-
-# ---------------------------------------------------------------------------- gradients
-
-
-def grad(
-    fun: Callable[..., Any] | None = None,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    *,
-    argnames: str | Sequence[str] | None = None,
-    math: str = "default",
-) -> Any:
-    """The gradient of a scalar function: same arguments, returns d fun / d argument.
-
-    An argument may be any nesting of dict, list, tuple, namedtuple and dataclass, and so is its
-    gradient; several argnums give a tuple. With `has_aux` the function returns (value, aux) and
-    the result is (gradient, aux). For a complex argument z = x + iy it is df/dx - i df/dy.
-
-    Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
-    floats, TraceError where the function cannot be traced. Usable as @grad and @grad(argnums=...).
-    """
-    if fun is None:
-        return functools.partial(
-            grad, argnums=argnums, has_aux=has_aux, argnames=argnames, math=math
-        )
-    return Transformed(
-        _plain(fun),
-        mode=VJP,
-        suffix="grad",
-        argnums=argnums,
-        argnames=argnames,
-        has_aux=has_aux,
-        keep_value=False,
-        math=math,
-    )
-
-
-def value_and_grad(
-    fun: Callable[..., Any] | None = None,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    *,
-    argnames: str | Sequence[str] | None = None,
-    math: str = "default",
-) -> Any:
-    """As `grad`, but returns (value, gradient), or ((value, aux), gradient) with `has_aux`.
-
-    The value has the very bits that the function itself returns, unless a stability rewrite that
-    `symdiff show --explain` names made it more accurate.
-    """
-    if fun is None:
-        return functools.partial(
-            value_and_grad, argnums=argnums, has_aux=has_aux, argnames=argnames, math=math
-        )
-    return Transformed(
-        _plain(fun),
-        mode=VJP,
-        suffix="value_and_grad",
-        argnums=argnums,
-        argnames=argnames,
-        has_aux=has_aux,
-        math=math,
-    )
-
-
-def jit(
-    fun: Callable[..., Any] | None = None, *, math: str = "default", reuse: bool = False
-) -> Any:
-    """The function itself, traced, optimized and emitted. With `reuse`, large temporaries are
-    computed in place with out=, in the order of their last use.
-
-    Raises TraceError where the function cannot be traced.
-    """
-    if fun is None:
-        return functools.partial(jit, math=math, reuse=reuse)
-    return Transformed(_plain(fun), mode=JIT, math=math, reuse=reuse)
-
-
-def _plain(fun: Any) -> Callable[..., Any]:
-    """The function to trace. Raises TypeError if it is not callable."""
-    if not callable(fun):
-        raise TypeError(f"a function is expected, not {type(fun).__name__}")
-    return fun  # type: ignore[no-any-return]
-
-
-def stop_gradient(x: Any) -> Any:
-    """x itself (any tree), taken as constant by differentiation."""
-    leaves, spec = flatten(x)
-    return unflatten(
-        spec, [elementwise.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf
-               for leaf in leaves]
-    )
 
 
 def clear_caches() -> None:

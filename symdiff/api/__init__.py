@@ -1,0 +1,25 @@
+"""The public transformations."""
+
+from symdiff.api.gradients import function, grad, jit, stop_gradient, value_and_grad
+from symdiff.api.maps import hessian, jacfwd, jacobian, jacrev, vmap
+from symdiff.api.products import hvp, jvp, linearize, vjp
+from symdiff.api.transformed import Transformed, clear_caches
+
+__all__ = [
+    "Transformed",
+    "clear_caches",
+    "function",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linearize",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

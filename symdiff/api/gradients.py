@@ -1,0 +1,152 @@
+"""grad, value_and_grad, jit and function: the transformations used as decorators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symdiff.api.transformed import Transformed
+from symdiff.frontend.pytree import flatten, unflatten
+from symdiff.frontend.tracer import Tracer
+from symdiff.ops import elementwise
+from symdiff.pipeline import JIT, VJP
+
+
+def grad(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    math: str = "default",
+    reuse: bool = False,
+) -> Any:
+    """The gradient of a scalar function: same arguments, returns d fun / d argument.
+
+    An argument may be any nesting of dict, list, tuple, namedtuple and dataclass, and so is its
+    gradient; several argnums give a tuple. With `has_aux` the function returns (value, aux) and
+    the result is (gradient, aux). For a complex argument z = x + iy it is df/dx - i df/dy.
+    `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
+    calls methods, for training loops. Usable as @grad and as @grad(argnums=(0, 1)).
+
+    Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
+    floats, TraceError where the function cannot be traced.
+    """
+    return _gradient(fun, "grad", argnums, has_aux, argnames, math, reuse)
+
+
+def value_and_grad(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    math: str = "default",
+    reuse: bool = False,
+) -> Any:
+    """As `grad`, but returns (value, gradient), or ((value, aux), gradient) with `has_aux`.
+
+    The value has the very bits that the function itself returns, unless a stability rewrite that
+    `symdiff show --explain` names made it more accurate.
+    """
+    return _gradient(fun, "value_and_grad", argnums, has_aux, argnames, math, reuse)
+
+
+def _gradient(
+    fun: Callable[..., Any] | None,
+    suffix: str,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    argnames: str | Sequence[str] | None,
+    math: str,
+    reuse: bool,
+) -> Any:
+    if fun is None:
+        return lambda fun: _gradient(fun, suffix, argnums, has_aux, argnames, math, reuse)
+    return Transformed(
+        checked_callable(fun),
+        mode=VJP,
+        suffix=suffix,
+        argnums=argnums,
+        argnames=argnames,
+        has_aux=has_aux,
+        keep_value=suffix == "value_and_grad",
+        math=math,
+        reuse=reuse,
+    )
+
+
+def jit(
+    fun: Callable[..., Any] | None = None, *, math: str = "default", reuse: bool = False
+) -> Any:
+    """The function itself: traced, optimized, emitted and compiled per signature.
+
+    With `reuse` the emitted code computes in place and calls methods, for tight loops.
+
+    Raises TraceError where the function cannot be traced.
+    """
+    if fun is None:
+        return functools.partial(jit, math=math, reuse=reuse)
+    return Transformed(checked_callable(fun), mode=JIT, math=math, reuse=reuse)
+
+
+class function:  # noqa: N801  a decorator, named as it is used
+    """Decorator: keeps the function as it is, and adds .grad, .value_and_grad, .jvp and .show.
+
+        @symdiff.function
+        def loss(W, x): ...
+
+        loss(W, x)          # the function itself
+        loss.grad(W, x)     # its gradient with respect to the first argument
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        argnums: int | Sequence[int] = 0,
+        *,
+        argnames: str | Sequence[str] | None = None,
+    ) -> None:
+        self.fun = checked_callable(fun)
+        self.argnums = argnums
+        self.argnames = argnames
+        self.grad = grad(fun, argnums, argnames=argnames)
+        self.value_and_grad = value_and_grad(fun, argnums, argnames=argnames)
+        functools.update_wrapper(self, fun)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fun(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return function(self.fun.__get__(instance), self.argnums, argnames=self.argnames)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """The value and the directional derivative, as `symdiff.jvp`."""
+        from symdiff.api.products import jvp
+
+        return jvp(self.fun, primals, tangents)
+
+    def show(self, *args: Any, **kwargs: Any) -> None:
+        """Print the source of the gradient: for these arguments, or as it was last called."""
+        if args or kwargs:
+            self.grad.lower(*args, **kwargs)
+        self.grad.show()
+
+
+def checked_callable(fun: Any) -> Callable[..., Any]:
+    """`fun` itself. Raises TypeError if it cannot be called."""
+    if not callable(fun):
+        raise TypeError(f"a function is expected, not {type(fun).__name__}")
+    return fun  # type: ignore[no-any-return]
+
+
+def stop_gradient(x: Any) -> Any:
+    """x itself (any tree), taken as a constant by differentiation."""
+    leaves, spec = flatten(x)
+    return unflatten(
+        spec,
+        [elementwise.stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf for leaf in leaves],
+    )

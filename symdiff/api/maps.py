@@ -1,0 +1,281 @@
+"""vmap and what is built on it: jacobian (jacfwd, jacrev) and hessian.
+
+Each is a NumPy function of traced values, compiled like any other: its derivatives and batches
+are inlined into the trace of that function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from symdiff.api.gradients import checked_callable, grad
+from symdiff.api.halves import Halves
+from symdiff.api.transformed import (
+    Transformed,
+    layout_of,
+    leaf_of,
+    place,
+    result_tree,
+    until_simplified,
+)
+from symdiff.batch import batch
+from symdiff.errors import ShapeError, word
+from symdiff.frontend.parameters import function_name, parameters_of
+from symdiff.frontend.pytree import flatten, unflatten
+from symdiff.frontend.trace import Leaf
+from symdiff.frontend.tracer import lift
+from symdiff.pipeline import JVP, VJP, Request
+
+
+def vmap(
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: int | Sequence[int] = 0
+) -> Transformed:
+    """The function mapped over an axis of its arguments, as one batched program without a loop.
+
+    `in_axes` is an axis for all arguments, or one for each: an int, or None for an argument that
+    is the same for all. Keyword arguments are mapped over axis 0. `out_axes` is where the mapped
+    axis goes in the results.
+
+    Raises ShapeError where the axes have different lengths, or there is none.
+    """
+    mapped = partial(_mapped, checked_callable(fun), in_axes, out_axes)
+    return _compiled(mapped, fun, "vmap")
+
+
+def _compiled(body: Callable[..., Any], fun: Callable[..., Any], suffix: str) -> Transformed:
+    """A transformation written as a function of traced values, with the signature of `fun`."""
+    return Transformed(
+        body, suffix=suffix, parameters=parameters_of(fun), name=function_name(fun)
+    )
+
+
+def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **kwargs: Any) -> Any:
+    parameters = parameters_of(fun)
+    axes = _axes_of(in_axes, args)
+    marked = parameters.bind(
+        tuple(_mark(arg, axis) for arg, axis in zip(args, axes, strict=True)),
+        {name: _mark(value, 0) for name, value in kwargs.items()},
+    )
+    leaves, spec = flatten(marked)
+    rows = [leaf.front() if isinstance(leaf, _Mapped) else leaf for leaf in leaves]
+    size = _size([row for row, leaf in zip(rows, leaves, strict=True) if isinstance(leaf, _Mapped)])
+    request = Request(
+        function=fun,
+        parameters=parameters,
+        leaves=tuple(
+            _row_leaf(row) if isinstance(leaf, _Mapped) else leaf_of(row)
+            for row, leaf in zip(rows, leaves, strict=True)
+        ),
+        spec=spec,
+        name=function_name(fun),
+    )
+    work = until_simplified(request)
+    assert work.traced is not None and work.graph is not None
+    batched = [
+        each
+        for each, leaf in zip(work.traced.inputs, leaves, strict=True)
+        if each is not None and isinstance(leaf, _Mapped)
+    ]
+    graph = batch(work.graph, batched, size)
+    values = [row for row, each in zip(rows, work.traced.inputs, strict=True) if each is not None]
+    layout = layout_of(result_tree(work.traced, range(len(graph.outputs))))
+    return _to_axes(place(graph, (True,) * len(graph.outputs), values, layout), out_axes)
+
+
+class _Mapped:
+    """A leaf that is mapped over an axis."""
+
+    def __init__(self, value: Any, axis: int) -> None:
+        self.value = value
+        self.axis = axis
+
+    def front(self) -> Any:
+        """The value with the mapped axis in front."""
+        if not -np.ndim(self.value) <= self.axis < np.ndim(self.value):
+            raise ShapeError(
+                word(
+                    f"vmap: a value of shape {np.shape(self.value)} has no axis {self.axis}",
+                    way_out="Give in_axes=None for what is the same in all calls.",
+                )
+            )
+        return np.moveaxis(self.value, self.axis, 0) if self.axis else self.value
+
+
+def _axes_of(in_axes: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    if in_axes is None or isinstance(in_axes, int):
+        return (in_axes,) * len(args)
+    if len(in_axes) != len(args):
+        raise TypeError(f"vmap: {len(in_axes)} in_axes for {len(args)} arguments")
+    return tuple(in_axes)
+
+
+def _mark(value: Any, axis: Any) -> Any:
+    """The tree with its leaves marked; `axis` is one for all, or a tree of its own."""
+    leaves, spec = flatten(value)
+    axes = [axis] * len(leaves)
+    if not (axis is None or isinstance(axis, int)):
+        axes, axes_spec = flatten(axis)
+        if axes_spec != spec:
+            raise TypeError(f"vmap: in_axes has the tree {axes_spec}, the argument {spec}")
+    return unflatten(
+        spec,
+        [
+            leaf if each is None else _Mapped(leaf, each)
+            for leaf, each in zip(leaves, axes, strict=True)
+        ],
+    )
+
+
+def _size(rows: Sequence[Any]) -> int:
+    sizes = sorted({int(np.shape(row)[0]) for row in rows})
+    if len(sizes) != 1:
+        what = f"axes of lengths {', '.join(map(str, sizes))}" if sizes else "nothing to map over"
+        raise ShapeError(word(f"vmap: {what}", way_out="Map over axes of one length (in_axes)."))
+    return sizes[0]
+
+
+def _row_leaf(value: Any) -> Leaf:
+    type = lift(value).type
+    return Leaf(type.with_shape(type.shape[1:]), is_array=False)
+
+
+def _to_axes(result: Any, out_axes: Any) -> Any:
+    if out_axes == 0:
+        return result
+    if isinstance(out_axes, int):
+        leaves, spec = flatten(result)
+        return unflatten(spec, [np.moveaxis(leaf, 0, out_axes) for leaf in leaves])
+    return tuple(_to_axes(part, axis) for part, axis in zip(result, out_axes, strict=True))
+
+
+# ---------------------------------------------------------------------------- jacobians
+
+
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+) -> Transformed:
+    """The Jacobian by reverse mode: for each result and argument an array [*result, *argument]."""
+    return _compiled(
+        partial(_reverse, _halves(fun, VJP, argnums, argnames, has_aux)), fun, "jacobian"
+    )
+
+
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+) -> Transformed:
+    """The Jacobian by forward mode: for each result and argument an array [*result, *argument]."""
+    return _compiled(
+        partial(_forward, _halves(fun, JVP, argnums, argnames, has_aux)), fun, "jacobian"
+    )
+
+
+def jacobian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+) -> Transformed:
+    """The Jacobian, by reverse mode where there are fewer results than arguments, else forward."""
+    forward = _halves(fun, JVP, argnums, argnames, has_aux)
+    reverse = _halves(fun, VJP, argnums, argnames, has_aux)
+    return _compiled(partial(_cheaper, forward, reverse), fun, "jacobian")
+
+
+def hessian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    argnames: str | Sequence[str] | None = None,
+) -> Transformed:
+    """The Hessian of a scalar function, forward over reverse: arrays [*argument, *argument]."""
+    gradient = grad(fun, argnums, argnames=argnames)
+    forward = _halves(gradient, JVP, argnums, argnames, False)
+    return _compiled(partial(_forward, forward), fun, "hessian")
+
+
+def _halves(
+    fun: Callable[..., Any], mode: str, argnums: Any, argnames: Any, has_aux: bool
+) -> Halves:
+    made = Halves(
+        checked_callable(fun), mode=mode, argnums=argnums, argnames=argnames, has_aux=has_aux
+    )
+    assert isinstance(made, Halves)
+    return made
+
+
+def _cheaper(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any:
+    y, _ = reverse(*args, **kwargs)
+    results = sum(np.size(leaf) for leaf in flatten(y[0] if reverse.has_aux else y)[0])
+    parts = reverse.selected_parts(*args, **kwargs)
+    arguments = sum(np.size(leaf) for leaves, _ in parts for leaf in leaves)
+    if results < arguments:
+        return _reverse(reverse, *args, **kwargs)
+    return _forward(forward, *args, **kwargs)
+
+
+def _basis(leaf: Any) -> Any:
+    """The unit arrays of the shape of a leaf: [size, *shape]."""
+    size = int(np.size(leaf))
+    return np.reshape(np.eye(size, dtype=leaf.dtype), (size, *np.shape(leaf)))
+
+
+def _unit_trees(leaves: Sequence[Any], index: int) -> list[Any]:
+    """Directions along each element of one leaf, and zero along the others."""
+    size = int(np.size(leaves[index]))
+    return [
+        _basis(leaf) if i == index else np.zeros((size, *np.shape(leaf)), leaf.dtype)
+        for i, leaf in enumerate(leaves)
+    ]
+
+
+def _reverse(halves: Halves, *args: Any, **kwargs: Any) -> Any:
+    y, pullback = halves(*args, **kwargs)
+    value, aux = y if halves.has_aux else (y, None)
+    leaves, spec = flatten(value)
+    rows = []
+    for i, leaf in enumerate(leaves):
+        units = unflatten(spec, _unit_trees(leaves, i))
+        bars, bars_spec = flatten(_mapped(pullback, 0, 0, units))
+        blocks = [np.reshape(bar, (*np.shape(leaf), *np.shape(bar)[1:])) for bar in bars]
+        row = unflatten(bars_spec, blocks)
+        rows.append(row[0] if halves.single else row)
+    result = unflatten(spec, rows)
+    return (result, aux) if halves.has_aux else result
+
+
+def _forward(halves: Halves, *args: Any, **kwargs: Any) -> Any:
+    y, push = halves(*args, **kwargs)
+    value, aux = y if halves.has_aux else (y, None)
+    parts = halves.selected_parts(*args, **kwargs)
+    blocks: list[list[Any]] = [[] for _ in flatten(value)[0]]
+    wrt = [leaf for part, _ in parts for leaf in part]
+    for i, leaf in enumerate(wrt):
+        dots = _mapped(push, 0, -1, *_unit_trees(wrt, i))
+        dots = dots[0] if halves.has_aux else dots
+        for row, dot in zip(blocks, flatten(dots)[0], strict=True):
+            row.append(np.reshape(dot, (*np.shape(dot)[:-1], *np.shape(leaf))))
+    spec = flatten(value)[1]
+    result = unflatten(spec, [_regroup(halves, parts, row) for row in blocks])
+    return (result, aux) if halves.has_aux else result
+
+
+def _regroup(halves: Halves, parts: Any, row: Sequence[Any]) -> Any:
+    """The blocks of one result, in the trees of the selected arguments."""
+    found = iter(row)
+    trees = tuple(unflatten(spec, [next(found) for _ in leaves]) for leaves, spec in parts)
+    return trees[0] if halves.single else trees
+
+

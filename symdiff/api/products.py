@@ -1,0 +1,116 @@
+"""jvp, vjp, linearize and hvp: derivatives as linear maps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from symdiff.api.gradients import checked_callable, grad
+from symdiff.api.halves import Halves
+from symdiff.api.transformed import Transformed
+from symdiff.frontend.parameters import Parameters, function_name, parameters_of
+from symdiff.pipeline import JVP, VJP
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """(fun(*primals), its directional derivative along `tangents`), by forward mode.
+
+    Tangents have the trees, shapes and dtypes of the primals.
+
+    Raises TypeError where they do not fit.
+    """
+    _check_sequences(primals, tangents)
+    return _forward(checked_callable(fun), len(primals), True)(*primals, *tangents)
+
+
+def _check_sequences(primals: Any, tangents: Any) -> None:
+    for name, each in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(each, (tuple, list)):
+            raise TypeError(f"{name} is a tuple of arguments, not {type(each).__name__}")
+    if len(primals) != len(tangents):
+        raise TypeError(f"{len(primals)} primals, but {len(tangents)} tangents")
+
+
+def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of a scalar function times a vector, by forward mode over its gradient.
+
+    With one primal the product has its tree; with several it is a tuple of products.
+    """
+    _check_sequences(primals, tangents)
+    return _hessian_product(checked_callable(fun), len(primals))(*primals, *tangents)
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """(fun(*primals), pullback): pullback(y_bar) is the tuple of the primals' cotangents.
+
+    y_bar has the tree, shapes and dtypes of the result. With `has_aux` the function returns
+    (y, aux) and the result is (y, pullback, aux).
+    """
+    y, pullback = _halves(checked_callable(fun), len(primals), VJP, has_aux)(*primals)
+    return (y[0], pullback, y[1]) if has_aux else (y, pullback)
+
+
+def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
+    """(fun(*primals), f_jvp): f_jvp(*tangents) is the directional derivative at the primals."""
+    return _halves(checked_callable(fun), len(primals), JVP, False)(*primals)
+
+
+# ---------------------------------------------------------------------------- by argument count
+
+
+def arguments_of(fun: Callable[..., Any], count: int) -> list[inspect.Parameter]:
+    """The parameters that `count` positional arguments fill."""
+    names = []
+    for each in parameters_of(fun).signature.parameters.values():
+        if each.kind is each.VAR_POSITIONAL:
+            names += [f"{each.name}_{i}" for i in range(count - len(names))]
+        elif each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
+            names.append(each.name)
+    if len(names) < count:
+        raise TypeError(f"{function_name(fun)} takes {len(names)} positional arguments: {count} given")
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    return [inspect.Parameter(name, kind) for name in names[:count]]
+
+
+def with_dots(parameters: Sequence[inspect.Parameter]) -> Parameters:
+    """Parameters followed by their tangents."""
+    dots = [each.replace(name=f"{each.name}_dot") for each in parameters]
+    return Parameters(inspect.Signature([*parameters, *dots]))
+
+
+@lru_cache(maxsize=256)
+def _forward(fun: Callable[..., Any], count: int, keep_value: bool) -> Transformed:
+    return Transformed(
+        fun,
+        mode=JVP,
+        suffix="jvp",
+        argnums=tuple(range(count)),
+        keep_value=keep_value,
+        tangents=count,
+        parameters=with_dots(arguments_of(fun, count)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _hessian_product(fun: Callable[..., Any], count: int) -> Transformed:
+    gradient = grad(fun, argnums=0 if count == 1 else tuple(range(count)))
+
+    def product(*values: Any) -> Any:
+        return jvp(gradient, values[:count], values[count:])[1]
+
+    parameters = with_dots(arguments_of(fun, count))
+    return Transformed(product, suffix="hvp", parameters=parameters, name=function_name(fun))
+
+
+@lru_cache(maxsize=256)
+def _halves(fun: Callable[..., Any], count: int, mode: str, has_aux: bool) -> Transformed:
+    return Halves(
+        fun,
+        mode=mode,
+        suffix="vjp" if mode == VJP else "linear",
+        argnums=tuple(range(count)),
+        has_aux=has_aux,
+        parameters=Parameters(inspect.Signature(arguments_of(fun, count))),
+    )

@@ -1,0 +1,48 @@
+"""split: one program in two, before and after some of its inputs are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.ir.graph import Graph, Note, depends_on, substitute, toposort
+from symdiff.ir.node import Const, Input, Node, input_node
+
+
+def split(graph: Graph, late: Sequence[Input], early: int) -> tuple[Graph, Graph]:
+    """The first `early` outputs as a graph that does not take `late`, and the others as one that
+    takes residuals instead of the rest.
+
+    The first graph returns its outputs and then the residuals; the second takes the residuals
+    and then `late`.
+    """
+    residuals = _residuals(graph.outputs[early:], late)
+    first_inputs = tuple(each for each in graph.inputs if each not in set(late))
+    first = Graph(graph.name, first_inputs, (*graph.outputs[:early], *residuals), (), graph.notes)
+    return first, _after(graph, graph.outputs[early:], residuals, late)
+
+
+def _residuals(outputs: Sequence[Node], late: Sequence[Input]) -> list[Node]:
+    """What is known early and read late, in order."""
+    later = depends_on(outputs, late)
+    reads = [arg for each in toposort(outputs) if each in later for arg in each.args]
+    known = [arg for arg in (*reads, *outputs) if arg not in later and not isinstance(arg, Const)]
+    return list(dict.fromkeys(known))
+
+
+def _after(
+    graph: Graph, outputs: Sequence[Node], residuals: Sequence[Node], late: Sequence[Input]
+) -> Graph:
+    inputs: dict[Node, Node] = {}
+    notes: dict[Node, Note] = {each: Note(each.name) for each in late}
+    for i, each in enumerate(residuals):
+        note = graph.notes.get(each) or Note()
+        stem = "_".join(filter(None, (note.name, note.suffix)))
+        made = input_node(stem or f"residual_{i}", each.type)
+        inputs[each] = made
+        notes[made] = Note(made.name)
+    new = substitute(outputs, inputs)
+    for each, becomes in new.items():
+        if each in graph.notes:
+            notes.setdefault(becomes, graph.notes[each])
+    taken = tuple(each for each in inputs.values() if isinstance(each, Input))
+    return Graph(graph.name, (*taken, *late), tuple(new[each] for each in outputs), (), notes)
