@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.frontend import context
 from symdiff.frontend.captured import Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
@@ -119,7 +118,7 @@ class Interposer:
         return self.wrap(value, Path(value, (), ""))
 
     def _decide(self, inputs: list[Input]) -> bool:
-        """Take the values of hidden arrays for known when running again; False if there are none."""
+        """Take the values of hidden arrays for known when running again; False if none is."""
         found = [self._inputs[each] for each in inputs if each in self._inputs]
         for each in found:
             self._known[id(each.array)] = each.array
@@ -139,10 +138,11 @@ class Interposer:
         made = input_node(hidden.path.name or "captured", type_of(hidden.array))
         self._inputs[made] = hidden
         self._captured[hidden.path.key] = Captured(hidden.path, made)
-        running = context.current()
-        if running is not None:
-            running.hidden.add(made)
         return made
+
+    def hides(self, inputs: list[Input]) -> bool:
+        """Whether these inputs are hidden arrays, all of them."""
+        return bool(inputs) and all(each in self._inputs for each in inputs)
 
     # ------------------------------------------------------------------ values
 

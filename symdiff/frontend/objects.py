@@ -11,9 +11,9 @@ import functools
 import sys
 from abc import ABCMeta
 from collections.abc import Callable
-from functools import lru_cache
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Shadow:
         self.stored: dict[str, Any] = {}
 
     def load(self, proxy: Any, name: str, after: type | None = None) -> Any:
-        """The attribute as interposed code sees it; with `after`, as super(after, self) finds it."""
+        """The attribute as interposed code sees it; with `after`, that of super(after, self)."""
         if after is None and name in self.stored:
             return self.stored[name]
         cls = type(self.object)
@@ -191,20 +191,29 @@ def shadow_of(proxy: ObjectProxy) -> Shadow:
 
 def proxy_of(value: Any, path: Path | None, interposer: Interposer) -> ObjectProxy:
     """What stands for an object; `path` is None for one made during the trace."""
-    proxy = object.__new__(_proxy_class(type(value)))
+    proxy: ObjectProxy = object.__new__(_proxy_class(type(value)))
     object.__setattr__(proxy, "_shadow", Shadow(value, path, interposer))
     return proxy
 
 
-@lru_cache(maxsize=1024)
+_proxy_classes: WeakKeyDictionary[type, type[ObjectProxy]] = WeakKeyDictionary()
+
+
 def _proxy_class(cls: type) -> type[ObjectProxy]:
     """Proxies of a class have its special methods, which the language looks up on the type."""
+    found = _proxy_classes.get(cls)
+    if found is None:
+        found = _proxy_classes[cls] = _make_proxy_class(cls)
+    return found
+
+
+def _make_proxy_class(cls: type) -> type[ObjectProxy]:
     special: dict[str, Any] = {"__slots__": ()}
     for each in cls.__mro__[:-1]:
         for name, value in vars(each).items():
-            if name.startswith("__") and name.endswith("__") and name not in _OWN:
-                if value is None or callable(value):
-                    special.setdefault(name, value if value is None else _forward(name))
+            is_special = name.startswith("__") and name.endswith("__") and name not in _OWN
+            if is_special and (value is None or callable(value)):
+                special.setdefault(name, value if value is None else _forward(name))
     return type(cls.__name__, (ObjectProxy,), special)
 
 
@@ -234,7 +243,7 @@ class ClassProxy:
             return made
         proxy = proxy_of(made, None, interposer)
         if "__setattr__" in vars(cls):  # frozen: what makes it sets attributes past its methods
-            made.__init__(*args, **kwargs)
+            _in_classes(cls, "__init__")(made, *args, **kwargs)
         else:
             shadow_of(proxy).load(proxy, "__init__")(*args, **kwargs)
         return proxy

@@ -27,7 +27,7 @@ def _is_user_file(filename: str) -> bool:
 
 
 def is_user_code(code: CodeType) -> bool:
-    """Whether the code runs interposed: neither NumPy's, SciPy's, ours nor the standard library's."""
+    """Whether the code runs interposed: not NumPy's, SciPy's, ours, the standard library's."""
     return _is_user_file(code.co_filename)
 
 

@@ -10,10 +10,11 @@ import dis
 import functools
 import math
 import operator
+import random
 import sys
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType, FrameType, ModuleType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -142,7 +143,7 @@ def _joined(value: Any) -> Any:
 
 
 @when_traced(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
-def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **layout: Any) -> Tracer:
+def _array(object: Any, dtype: Any = None, *, ndmin: int = 0, **layout: Any) -> Tracer:
     """A traced value, or a nested list that holds some, as one traced array."""
     found = as_array(object)
     target = found.node.type.dtype if dtype is None else np.dtype(dtype)
@@ -152,36 +153,36 @@ def array(object: Any, dtype: Any = None, *, ndmin: int = 0, **layout: Any) -> T
 
 
 @when_traced(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
+def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
     shape = _sizes(shape)
     if not isinstance(fill_value, Tracer):
         return np.full(shape, fill_value, dtype)
-    made = array(fill_value, dtype)
+    made = _array(fill_value, dtype)
     return call(np.broadcast_to, made, shape)
 
 
 @when_traced(np.zeros)
-def zeros(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+def _zeros(shape: Any, dtype: Any = None, **layout: Any) -> Any:
     return np.zeros(_sizes(shape), dtype)
 
 
 @when_traced(np.ones)
-def ones(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+def _ones(shape: Any, dtype: Any = None, **layout: Any) -> Any:
     return np.ones(_sizes(shape), dtype)
 
 
 @when_traced(np.empty)
-def empty(shape: Any, dtype: Any = None, **layout: Any) -> Any:
+def _empty(shape: Any, dtype: Any = None, **layout: Any) -> Any:
     return np.empty(_sizes(shape), dtype)
 
 
 @when_traced(np.eye, np.identity)
-def eye(*sizes: Any, **options: Any) -> Any:
+def _eye(*sizes: Any, **options: Any) -> Any:
     return np.eye(*map(_sizes, sizes), **options)
 
 
 @when_traced(np.arange)
-def arange(*limits: Any, dtype: Any = None) -> Any:
+def _arange(*limits: Any, dtype: Any = None) -> Any:
     return np.arange(*map(_sizes, limits), dtype=dtype)
 
 
@@ -193,7 +194,7 @@ def _sizes(shape: Any) -> Any:
 
 
 @when_traced(np.isscalar)
-def isscalar(element: Any) -> bool:
+def _isscalar(element: Any) -> bool:
     return isinstance(element, Tracer) and not element.is_array and element.ndim == 0
 
 
@@ -228,7 +229,7 @@ REPLACEMENTS[np.c_] = _Joiner(np.c_, -1)  # type: ignore[assignment]
 # ---------------------------------------------------------------------------- random draws
 
 
-def _refuse_draw(name: str) -> Any:
+def _refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
     raise TraceError(
         word(
             f"{name} draws random numbers, which would be the same at each call",
@@ -239,9 +240,11 @@ def _refuse_draw(name: str) -> Any:
 
 
 @instead_of(np.random.default_rng)
-def default_rng(seed: Any = None) -> Any:
+def _default_rng(seed: Any = None) -> Any:
     """A seeded generator draws the same numbers at each call, an unseeded one does not."""
-    return np.random.default_rng(seed) if seed is not None else _refuse_draw("np.random.default_rng()")
+    if seed is None:
+        _refuse_draw("np.random.default_rng()")
+    return np.random.default_rng(seed)
 
 
 class NoDraws:
@@ -265,25 +268,25 @@ def type_of_tracer(value: Tracer) -> type:
 
 
 @when_traced(isinstance)
-def isinstance_(value: Any, classes: Any) -> bool:
+def _isinstance(value: Any, classes: Any) -> bool:
     if type(value) in (list, tuple):  # it only holds traced values
         return isinstance(value, classes)
     return issubclass(type_of_tracer(value), classes)
 
 
 @when_traced(float)
-def float_(value: Any) -> Tracer:
+def _float(value: Any) -> Tracer:
     return _as_number(value, float)
 
 
 @when_traced(int)
-def int_(value: Any, *base: Any) -> Any:
+def _int(value: Any, *base: Any) -> Any:
     """int(t) of an integer stays traced, of a float it decides what the result depends on."""
     return _as_number(value, int) if value.dtype.kind in "iub" else int(value)
 
 
 @when_traced(complex)
-def complex_(real: Any, imag: Any = 0) -> Any:
+def _complex(real: Any, imag: Any = 0) -> Any:
     return _as_number(real, complex) + 1j * imag
 
 
@@ -298,7 +301,7 @@ def _as_number(value: Any, python: type) -> Tracer:
     return made
 
 
-for _type in (np.float64, np.float32, np.float16, np.int64, np.int32, np.complex128, np.complex64):
+for _scalar in (np.float64, np.float32, np.float16, np.int64, np.int32, np.complex128, np.complex64):
 
     def _scalar_type(scalar: Any) -> Callable[[Any], Any]:
         def convert(value: Any = 0) -> Any:
@@ -308,16 +311,16 @@ for _type in (np.float64, np.float32, np.float16, np.int64, np.int32, np.complex
 
         return convert
 
-    REPLACEMENTS[_type] = Hook(_type, _scalar_type(_type))
+    REPLACEMENTS[_scalar] = Hook(_scalar, _scalar_type(_scalar))
 
 
 @when_traced(max)
-def max_(*values: Any, **options: Any) -> Any:
+def _max(*values: Any, **options: Any) -> Any:
     return _extreme(e.maximum, np.max, values, options)
 
 
 @when_traced(min)
-def min_(*values: Any, **options: Any) -> Any:
+def _min(*values: Any, **options: Any) -> Any:
     return _extreme(e.minimum, np.min, values, options)
 
 
@@ -333,7 +336,7 @@ def _extreme(op: Primitive, reduction: Any, values: Sequence[Any], options: Any)
 
 
 @when_traced(sorted)
-def sorted_(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
+def _sorted(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
     if key is not None:
         return sorted(values, key=key, reverse=reverse)
     ordered = list(call(np.sort, as_array(values)))
@@ -341,7 +344,7 @@ def sorted_(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
 
 
 @instead_of(type)
-def type_(*args: Any, **kwargs: Any) -> Any:
+def _type(*args: Any, **kwargs: Any) -> Any:
     """type(x): of a traced value or an interposed object, what it is when called untraced."""
     if len(args) != 1:
         return type(*args, **kwargs)
@@ -352,7 +355,7 @@ def type_(*args: Any, **kwargs: Any) -> Any:
 
 
 @instead_of(map)
-def map_(function: Any, *iterables: Any) -> Any:
+def _map(function: Any, *iterables: Any) -> Any:
     """map(float, values): the function is called by map, so it is replaced here."""
     return map(replaced(function), *iterables)
 
@@ -386,28 +389,28 @@ REPLACEMENTS[math.pow] = Hook(math.pow, _of_numbers(e.power))
 
 
 @when_traced(math.log)
-def log(x: Any, *base: Any) -> Any:
+def _log(x: Any, *base: Any) -> Any:
     quotient = _of_numbers(e.log)(x)
     return quotient / (_of_numbers(e.log)(base[0])) if base else quotient
 
 
 @when_traced(math.hypot)
-def hypot(*coordinates: Any) -> Any:
+def _hypot(*coordinates: Any) -> Any:
     return functools.reduce(_of_numbers(e.hypot), coordinates)
 
 
 @when_traced(math.dist)
-def dist(p: Any, q: Any) -> Any:
-    return hypot(*[a - b for a, b in zip(p, q, strict=True)])
+def _dist(p: Any, q: Any) -> Any:
+    return _hypot(*[a - b for a, b in zip(p, q, strict=True)])
 
 
 @when_traced(math.fsum)
-def fsum(values: Any) -> Any:
+def _fsum(values: Any) -> Any:
     return sum(values, 0.0)
 
 
 @when_traced(math.prod)
-def prod(values: Any, *, start: Any = 1) -> Any:
+def _prod(values: Any, *, start: Any = 1) -> Any:
     return functools.reduce(operator.mul, values, start)
 
 
@@ -440,7 +443,7 @@ class LibraryModule(ModuleType):
         if replaced_class(value):
             return replaced(value) if called(sys._getframe(1)) else value
         found = library_module(value) if is_library(value) else replaced(value)
-        if _draws(self._symdiff_module, value):
+        if _draws(value):
             found = functools.partial(_refuse_draw, f"{self.__name__}.{name}")
         self.__dict__[name] = found
         return found
@@ -463,10 +466,10 @@ def library_module(module: ModuleType) -> ModuleType:
     return _modules.setdefault(module, LibraryModule(module))
 
 
-def _draws(module: ModuleType, value: Any) -> bool:
-    return module.__name__ in ("random", "numpy.random") and isinstance(
-        value, BuiltinFunctionType
-    ) or type(value).__name__ == "method" and module.__name__ == "random"
+def _draws(value: Any) -> bool:
+    """Whether a function of `random` or np.random draws from the generator that all share."""
+    owner = getattr(value, "__self__", None)
+    return isinstance(owner, (random.Random, np.random.RandomState))
 
 
 # ---------------------------------------------------------------------------- call or value

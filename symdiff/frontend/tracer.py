@@ -119,30 +119,35 @@ class Tracer:
         return call(function, *args, **kwargs)
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        decide(self.node)
         self._refuse(
             "a traced value cannot become a plain NumPy array",
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
     def __bool__(self) -> bool:
+        decide(self.node)
         self._refuse(
             "the truth value of a traced value is not known while tracing",
             "Choose with np.where(condition, a, b), or take the decision outside the function.",
         )
 
     def __float__(self) -> float:
+        decide(self.node)
         self._refuse(
             "a traced value cannot become a Python float",
             "Use the value itself, or np.float64(x); math.* functions have np.* namesakes.",
         )
 
     def __int__(self) -> int:
+        decide(self.node)
         self._refuse(
             "a traced value cannot become a Python int",
             "Use .astype(int) to convert values; make sizes and indices arguments of their own.",
         )
 
     def __complex__(self) -> complex:
+        decide(self.node)
         self._refuse("a traced value cannot become a Python complex", "Use .astype(complex).")
 
     def __index__(self) -> int:
@@ -535,11 +540,23 @@ def decide_index(tracer: Tracer) -> int | None:
         return int(root.value)
     if root.type.weak and root.type.dtype.kind in "iub":
         raise StaticArgument(inputs_of(root))
+    decide(root)
     return None
 
 
+def decide(root: Node) -> None:
+    """Ask for a trace that knows a value on which its course depends, if no argument is in it."""
+    running = context.current()
+    inputs = inputs_of(root)
+    if running is not None and running.interposer is not None and running.interposer.hides(inputs):
+        raise StaticArgument(inputs)
+
+
 class StaticArgument(BaseException):
-    """Raised when a traced Python int decides a shape or an index: trace again with it known."""
+    """Raised when a traced Python int, or an array from outside, decides the course of the trace.
+
+    It is traced again with that known.
+    """
 
     def __init__(self, inputs: list[Input]) -> None:
         super().__init__()
