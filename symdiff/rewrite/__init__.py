@@ -11,18 +11,42 @@ from collections.abc import Collection
 from symdiff.ir.graph import Graph
 from symdiff.ir.node import Node
 from symdiff.rewrite.algebra import ALGEBRA
+from symdiff.rewrite.broadcast import BROADCAST
 from symdiff.rewrite.constants import CONSTANTS
-from symdiff.rewrite.engine import Application, rewrite
+from symdiff.rewrite.engine import Application, Table, rewrite
+from symdiff.rewrite.linalg import LINALG
 from symdiff.rewrite.pattern import Exactness, Rule, rule, rules
+from symdiff.rewrite.shifts import hold_shifts
+from symdiff.rewrite.stability import STABILITY
 
-__all__ = ["Application", "Exactness", "Rule", "rule", "rules", "simplify", "stabilize"]
+__all__ = [
+    "TABLES",
+    "Application",
+    "Exactness",
+    "Rule",
+    "rule",
+    "rules",
+    "simplify",
+    "stabilize",
+]
+
+TABLES: dict[str, Table] = {
+    "constants": CONSTANTS,
+    "algebra": ALGEBRA,
+    "broadcast": BROADCAST,
+    "linalg": LINALG,
+    "stability": STABILITY,
+}
 
 
 def stabilize(
     graph: Graph, *, math: str = "default", log: list[Application] | None = None
 ) -> Graph:
     """The user's program with what overflows needlessly replaced: before it is linearized."""
-    return graph
+    log = [] if log is None else log
+    if math != "ieee":
+        graph = hold_shifts(graph, log)
+    return rewrite(graph, (STABILITY,), math=math, primal=graph.nodes(), log=log)
 
 
 def simplify(
@@ -36,4 +60,4 @@ def simplify(
 
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
     """
-    return rewrite(graph, (CONSTANTS, ALGEBRA), math=math, primal=primal, log=log)
+    return rewrite(graph, tuple(TABLES.values()), math=math, primal=primal, log=log)

@@ -1,58 +1,144 @@
-"""Table: identities of arithmetic, choices and powers, and masks as strong zeros."""
+"""Table: identities of arithmetic, powers and choices, and masks as strong zeros."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from symdiff.ir.node import Const, Node, constant, node
-from symdiff.ops import elementwise as e
-from symdiff.ops import shaping
+from symdiff.ir.node import Const
+from symdiff.ops.shaping import broadcast_to, reshape
 from symdiff.rewrite.pattern import (
     EXACT,
+    FINITE,
     ROUNDING,
     Match,
     Wild,
-    is_number,
     rule,
     rules,
     wilds,
 )
 
 x, y, t, a, b = wilds("x y t a b")
-mask = Wild("mask")
+mask, shape = wilds("mask shape")
 c, d = Wild("c", constant=True), Wild("d", constant=True)
+NUMBERS = "iufc"
 
 
-def _normal_product(found: Match) -> bool:
-    """Whether the product of the two constants neither overflows nor loses digits."""
-    left, right = found["c"], found["d"]
-    with np.errstate(all="ignore"):
-        merged = abs(left.value * right.value)
-    tiny = float(np.finfo(left.type.dtype).tiny)
-    return bool(tiny <= merged < np.inf) or not merged
+def _normal(function: Any) -> Any:
+    """A condition: the function of c and d neither overflows nor loses digits."""
 
-
-def _normal_quotient(found: Match) -> bool:
-    left, right = found["c"], found["d"]
-    with np.errstate(all="ignore"):
-        merged = abs(np.divide(left.value, right.value))
-    return bool(float(np.finfo(left.type.dtype).tiny) <= merged < np.inf)
-
-
-def _no_constant(*names: str):  # type: ignore[no-untyped-def]
     def condition(found: Match) -> bool:
-        return not any(isinstance(found[name], Const) for name in names)
+        with np.errstate(all="ignore"):
+            size = abs(function(found["c"].value, found["d"].value))
+        return bool(np.finfo(found["c"].type.dtype).tiny <= size < np.inf)
 
     return condition
 
 
-ALGEBRA = rules(
-    # ------------------------------------------------------------------ units and signs
-    rule("mul-one", x * 1, x, EXACT, dtypes="biufc", shared=True),
+def _variable(found: Match) -> bool:
+    return not isinstance(found["x"], Const)
+
+
+def _is_array(found: Match) -> bool:
+    return bool(found["x"].type.shape)
+
+
+# Signs go outwards, constants to the left and into one.
+ARITHMETIC = (
+    rule("mul-one", x * 1, x, EXACT, dtypes=NUMBERS, shared=True),
     rule("div-one", x / 1, x, EXACT, dtypes="fc"),
-    rule("power-one", x**1, x, EXACT, dtypes="iuf"),
-    rule("neg-neg", -(-x), x, EXACT, dtypes="ifc", shared=True),
+    rule("sub-zero", x - 0.0, x, EXACT, dtypes="iuf"),
+    rule("add-minus-zero", x + (-0.0), x, EXACT),
+    rule("neg-neg", -(-x), x, EXACT, dtypes="ifc", shared=True),  # noqa: B002
     rule("add-neg", x + (-y), x - y, EXACT, dtypes="ifc", shared=True),
     rule("sub-neg", x - (-y), x + y, EXACT, dtypes="ifc", shared=True),
-    rule("double", x + x, 2 * x, EXACT, dtypes="iuf", when=_no_constant("x")),
+    rule("double", x + x, 2 * x, EXACT, dtypes="iuf", primal=False),
+    rule("sub-self", x - x, 0, FINITE),
+    # a factor or a summand 0 of a derivative is structural, whatever stands beside it
+    rule("mul-zero", x * 0, 0, ROUNDING, dtypes="fc", shared=True),
+    rule("zero-div", 0 / x, 0, ROUNDING, shared=True),
+    rule("add-zero", x + 0, x, ROUNDING, dtypes="fc"),
+    rule("zero-sub", 0 - x, -x, ROUNDING, dtypes="fc"),
+    rule("mul-minus-one", x * -1, -x, EXACT, primal=False),
+    rule("constant-first", x * c, c * x, EXACT, dtypes="fc", primal=False, when=_variable),
+    rule("neg-scale", -(c * x), (-c) * x, EXACT, primal=False),
+    rule("neg-scaled-factor", -(x * (c * y)), x * ((-c) * y), EXACT, primal=False),
+    rule("scale-neg", c * (-x), (-c) * x, EXACT, primal=False, shared=True),
+    rule("mul-neg", x * (-y), -(x * y), EXACT, primal=False, shared=True),
+    rule("neg-div", (-x) / y, -(x / y), EXACT, primal=False, shared=True),
+    rule("div-neg", x / (-y), -(x / y), EXACT, primal=False, shared=True),
+    rule("add-neg-broadcast", x + broadcast_to(-a, shape=shape) * y,
+         x - broadcast_to(a, shape=shape) * y, EXACT, primal=False,
+         example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("add-broadcast-neg", x + broadcast_to(-a, shape=shape), x - broadcast_to(a, shape=shape),
+         EXACT, primal=False, example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("neg-minus", (-x) - y, -(x + y), EXACT, primal=False),
+    rule("neg-sub", -(x - y), y - x, ROUNDING),
+    rule("neg-add", (-x) + y, y - x, EXACT, primal=False, shared=True),
+    rule("fold-scale", c * (d * x), (c * d) * x, ROUNDING, when=_normal(np.multiply)),
+    rule("fold-quotient", (c * x) / d, (c / d) * x, ROUNDING, when=_normal(np.divide)),
+    rule("scale-quotient", c * (x / d), (c / d) * x, ROUNDING, when=_normal(np.divide)),
+    rule("scale-product", (c * x) * (d * y), (c * d) * (x * y), ROUNDING,
+         when=_normal(np.multiply), reach=0.5),
+    rule("self-quotient", x / x, 1, ROUNDING),
+    rule("reciprocal", x * (1 / y), x / y, ROUNDING, reach=0.5),
+    rule("scale-constant-over", c * (d / x), (c * d) / x, ROUNDING, when=_normal(np.multiply)),
+    rule("constant-over", x * (c / y), c * (x / y), ROUNDING, reach=0.5),
+    rule("add-scaled", x + c * x, (1 + c) * x, ROUNDING, reach=0.5),
+    rule("sub-scaled", x - c * x, (1 - c) * x, ROUNDING, reach=0.5),
+    rule("factor", a * t + b * t, (a + b) * t, ROUNDING, reach=0.5),
+    rule("factor-sub", a * t - b * t, (a - b) * t, ROUNDING, reach=0.5),
+    rule("factor-quotient", a / t + b / t, (a + b) / t, ROUNDING, reach=0.5),
+)  # fmt: skip
+
+POWERS = (
+    rule("power-one", x**1, x, EXACT, dtypes="iuf"),
+    # for arrays NumPy has quick ways for the exponents -1, 0.5, 1 and 2 only
+    rule("cube", x**3, x * x * x, ROUNDING, when=_is_array, reach=0.3),
+    rule("fourth-power", x**4, (x * x) * (x * x), ROUNDING, when=_is_array, reach=0.25),
 )
+
+
+CHOICES = (
+    rule("where-true", np.where(True, x, y), x, EXACT, dtypes="biufc"),
+    rule("where-false", np.where(False, x, y), y, EXACT, dtypes="biufc"),
+    rule("where-same", np.where(mask, x, x), x, EXACT, dtypes="biufc"),
+    rule("where-again", np.where(mask, np.where(mask, x, y), t), np.where(mask, x, t), EXACT,
+         dtypes="biufc", primal=False, shared=True),
+    rule("where-never", np.where(mask, x, np.where(mask, y, t)), np.where(mask, x, t), EXACT,
+         dtypes="biufc", primal=False, shared=True),
+)  # fmt: skip
+
+# A mask is a strong zero: it goes outwards over what the masked value is multiplied with, so that
+# an infinite factor of a value that is not chosen cannot make NaN.
+MASKS = (
+    rule("mask-reshape", reshape(np.where(mask, a, 0), shape=shape),
+         np.where(reshape(mask, shape=shape), reshape(a, shape=shape), 0), EXACT, dtypes="fc",
+         primal=False, shared=True, example={"shape": (4, 3)}),
+    rule("mask-broadcast-mul", broadcast_to(np.where(mask, a, 0), shape=shape) * x,
+         np.where(broadcast_to(mask, shape=shape), broadcast_to(a, shape=shape) * x, 0),
+         ROUNDING, dtypes="fc", shared=True, example={"shape": (2, 3, 4), "x": "f[2,3,4]"}),
+    rule("mask-mul", np.where(mask, a, 0) * x, np.where(mask, a * x, 0), ROUNDING, dtypes="fc",
+         shared=True),
+    rule("mask-not-mul", np.where(mask, 0, a) * x, np.where(mask, 0, a * x), ROUNDING,
+         dtypes="fc", shared=True),
+    rule("mask-div", np.where(mask, a, 0) / x, np.where(mask, a / x, 0), ROUNDING, dtypes="fc",
+         shared=True),
+    rule("mask-not-div", np.where(mask, 0, a) / x, np.where(mask, 0, a / x), ROUNDING,
+         dtypes="fc", shared=True),
+    rule("mask-neg", -np.where(mask, a, 0), np.where(mask, -a, 0), ROUNDING, dtypes="fc"),
+    rule("mask-not-neg", -np.where(mask, 0, a), np.where(mask, 0, -a), ROUNDING, dtypes="fc"),
+    rule("merge-masks", np.where(mask, a, 0) + np.where(mask, 0, b), np.where(mask, a, b),
+         ROUNDING, dtypes="fc"),
+    rule("add-masked", np.where(mask, a, 0) + np.where(mask, b, 0), np.where(mask, a + b, 0),
+         ROUNDING, dtypes="fc"),
+    rule("add-not-masked", np.where(mask, 0, a) + np.where(mask, 0, b), np.where(mask, 0, a + b),
+         ROUNDING, dtypes="fc"),
+    rule("sub-masked", np.where(mask, a, 0) - np.where(mask, b, 0), np.where(mask, a - b, 0),
+         ROUNDING, dtypes="fc"),
+    rule("sub-not-masked", np.where(mask, 0, a) - np.where(mask, 0, b), np.where(mask, 0, a - b),
+         ROUNDING, dtypes="fc"),
+)  # fmt: skip
+
+ALGEBRA = rules(*ARITHMETIC, *POWERS, *CHOICES, *MASKS)

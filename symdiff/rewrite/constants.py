@@ -40,7 +40,7 @@ def _constants(found: Match) -> list[Const]:
 
 
 def fold_elementwise(found: Match) -> Node | None:
-    """the constant that NumPy computes"""
+    """the constant that NumPy computes."""
     root, args = found.root, _constants(found)
     if all(arg.uniform for arg in args):
         return _computed(root, [arg.value for arg in args])
@@ -48,7 +48,7 @@ def fold_elementwise(found: Match) -> Node | None:
 
 
 def fold_small(found: Match) -> Node | None:
-    """the constant that NumPy computes, where it is small and so are the operands"""
+    """the constant that NumPy computes, where it is small and so are the operands."""
     root, args = found.root, _constants(found)
     if root.type.size > SMALL or any(arg.type.size > SMALL for arg in args):
         return None
@@ -56,7 +56,7 @@ def fold_small(found: Match) -> Node | None:
 
 
 def fold_move(found: Match) -> Node | None:
-    """the same number in another shape"""
+    """the same number in another shape."""
     source = found.root.args[0]
     if isinstance(source, Const) and source.uniform and not found.root.type.weak:
         return constant(found.root.type.dtype.type(source.value), found.root.type)
@@ -64,7 +64,7 @@ def fold_move(found: Match) -> Node | None:
 
 
 def fold_exact_sum(found: Match) -> Node | None:
-    """the number times its count, where every partial sum is exact"""
+    """the number times its count, where every partial sum is exact."""
     source, count = _summed(found)
     if source is None or not np.isfinite(source.value):
         return None
@@ -75,7 +75,7 @@ def fold_exact_sum(found: Match) -> Node | None:
 
 
 def fold_sum(found: Match) -> Node | None:
-    """the number times its count"""
+    """the number times its count."""
     source, count = _summed(found)
     if source is None:
         return None
@@ -110,7 +110,8 @@ def _computed(root: Node, values: list[Any]) -> Node | None:
     except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError):
         return None
     if root.type.weak:
-        return constant(value, root.type) if isinstance(value, root.type.python) else None
+        turned_complex = isinstance(value, complex) and root.type.dtype.kind != "c"
+        return None if turned_complex else constant(value, root.type)
     value = np.asarray(value)
     same = value.dtype == root.type.dtype
     return constant(value if value.ndim else value[()], root.type) if same else None

@@ -11,6 +11,7 @@ from typing import Any
 from symdiff.errors import RuleError
 from symdiff.ir.graph import Graph, Position, toposort
 from symdiff.ir.node import CONST, Const, Node, node
+from symdiff.ops import shaping
 from symdiff.rewrite.pattern import (
     ACCURATE,
     EXACT,
@@ -36,6 +37,8 @@ MODES: dict[str, tuple[frozenset[Exactness], frozenset[Exactness]]] = {
     "fast": (frozenset(Exactness), frozenset(Exactness)),
 }
 assert FINITE not in MODES["default"][1]
+
+_VIEWS = (shaping.broadcast_to, shaping.reshape, shaping.transpose)
 
 PER_NODE = 20  # applications that a program may cost, for each of its nodes
 
@@ -223,7 +226,8 @@ class _Rewriter:
         return each
 
     def _shared(self, found: Match) -> bool:
-        return any(self.uses.get(inner, 0) > 1 for inner in found.inner)
+        """Whether something else reads an inner node; moving elements about is no work."""
+        return any(self.uses.get(each, 0) > 1 and each.op not in _VIEWS for each in found.inner)
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
         note = self.notes.get(before)

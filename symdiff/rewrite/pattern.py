@@ -114,7 +114,7 @@ class Family:
 
 
 def wilds(names: str) -> tuple[Any, ...]:
-    """Wild values, for a table to write its rows with: `x, y = wilds("x y")`."""
+    """One wild value for each name, for a table to write its rows with."""
     return tuple([Wild(name) for name in names.split()])
 
 
@@ -169,7 +169,8 @@ def side(replacement: Any) -> str:
     if isinstance(replacement, Traced):
         replacement = replacement.function
     if callable(replacement) and not isinstance(replacement, Term):
-        return (replacement.__doc__ or replacement.__name__).split("\n")[0]
+        said = str(replacement.__doc__ or replacement)
+        return said.split("\n")[0].rstrip(".")
     return repr(replacement)
 
 
@@ -236,10 +237,15 @@ def _fits_applied(pattern: Applied, each: Node, found: Match) -> bool:
 
 
 def is_number(each: Node, number: complex) -> bool:
-    """Whether the node is a constant equal to the number everywhere, sign of zero included."""
+    """Whether the node is a constant equal to the number everywhere.
+
+    A zero written as a float stands for the zero of its sign, the integer 0 for both.
+    """
     if not isinstance(each, Const) or not each.uniform or each.value != number:
         return False
-    return number != 0 or each.type.dtype.kind not in "fc" or not np.signbit(each.value.real)
+    if number != 0 or not isinstance(number, float) or not each.type.inexact:
+        return True
+    return bool(np.signbit(each.value.real) == np.signbit(number))
 
 
 # ---------------------------------------------------------------------------- instantiation

@@ -1,0 +1,456 @@
+"""Table: shapes. Broadcasts sink to the last operation, reductions and stores meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.node import CONST, Const, Node, constant, node
+from symdiff.ops import elementwise as e
+from symdiff.ops.primitive import Primitive
+from symdiff.ops.reductions import reduced_shape, sum_
+from symdiff.ops.shaping import ARRAY, Shape, broadcast_to, index_add, reshape, transpose
+from symdiff.rewrite.pattern import (
+    EXACT,
+    ROUNDING,
+    Family,
+    Match,
+    Wild,
+    is_number,
+    rule,
+    rules,
+    wilds,
+)
+
+x, y, a, b, mask = wilds("x y a b mask")
+axis, keepdims, shape, axes = wilds("axis keepdims shape axes")
+axis2, keepdims2, shape2, axes2 = wilds("axis2 keepdims2 shape2 axes2")
+c, d = Wild("c", constant=True), Wild("d", constant=True)
+ANY = "biufc"
+
+# ---------------------------------------------------------------------------- parts
+
+
+def reshaped(x: Node, shape: Shape) -> Node:
+    """x in another shape."""
+    return x if x.type.shape == shape else node(reshape, (x,), (("shape", shape),))
+
+
+def broadcasted(x: Node, shape: Shape) -> Node:
+    """x broadcast to a shape."""
+    if isinstance(x, Const) and x.uniform:
+        return constant(x.value, x.type.with_shape(shape))
+    return x if x.type.shape == shape else node(broadcast_to, (x,), (("shape", shape),))
+
+
+def constant_along(small: Shape, ndim: int, axis: Iterable[int]) -> bool:
+    """Whether an array of shape `small`, broadcast to `ndim` axes, is the same along these."""
+    lead = ndim - len(small)
+    return all(each < lead or small[each - lead] == 1 for each in axis)
+
+
+def without_axes(x: Node, full: Shape, axis: Shape, keepdims: bool) -> Node:
+    """x, which broadcasts to `full` and is constant along `axis`, in the shape of a reduction."""
+    lead = len(full) - x.type.ndim
+    kept = [
+        extent
+        for i, extent in enumerate((*(1,) * lead, *x.type.shape))
+        if keepdims or i not in axis
+    ]
+    while kept and kept[0] == 1 and len(kept) > x.type.ndim:
+        del kept[0]
+    return broadcasted(reshaped(x, tuple(kept)), reduced_shape(full, axis, keepdims))
+
+
+def source(x: Node) -> Node | None:
+    """The smaller array that x is a broadcast of, or x itself if it is one number everywhere."""
+    if x.op is broadcast_to:
+        return x.args[0]
+    return x if isinstance(x, Const) and x.uniform else None
+
+
+# ---------------------------------------------------------------------------- moves
+
+
+def _same_shape(found: Match) -> bool:
+    return bool(found["x"].type.shape == found["shape"])
+
+
+def _adds_leading_axes(found: Match) -> bool:
+    before, after = found["x"].type.shape, found["shape2"]
+    lead = len(after) - len(before)
+    return lead >= 0 and after == (*(1,) * lead, *before)
+
+
+def compose(found: Match) -> Node | None:
+    """one transposition."""
+    order = tuple([found["axes"][axis] for axis in found["axes2"]])
+    if order == tuple(range(len(order))):
+        return found.values["x"]  # type: ignore[no-any-return]
+    return node(transpose, (found["x"],), (("axes", order),))
+
+
+def _moves_only_ones(found: Match) -> bool:
+    """Whether a transposition leaves the elements where they are in memory."""
+    moved = found.root.args[0].type.shape
+    real = [axis for axis in found["axes"] if moved[axis] != 1]
+    return real == sorted(real)
+
+
+def reshape_instead(found: Match) -> Node | None:
+    """a reshape: a row transposed is a column."""
+    return reshaped(found["x"], found.root.type.shape)
+
+
+def drop_axes(found: Match) -> Node | None:
+    """a reshape: there is one element along the axes summed."""
+    return reshaped(found["x"], found.root.type.shape)
+
+
+def _sums_ones(found: Match) -> bool:
+    return all(found["x"].type.shape[each] == 1 for each in found["axis"])
+
+
+def _restores_axes(found: Match) -> bool:
+    full = found["x"].type.shape
+    return not found["keepdims"] and found["shape"] == reduced_shape(full, found["axis"], True)
+
+
+def _drops_axes(found: Match) -> bool:
+    full = found["x"].type.shape
+    return bool(found["keepdims"] and found["shape"] == reduced_shape(full, found["axis"], False))
+
+
+def widen_twice(found: Match) -> Node | None:
+    """one conversion."""
+    return node(e.convert, (found["x"],), found.root.params)
+
+
+def transpose_source(found: Match) -> Node | None:
+    """the broadcast of a transposition, where only leading axes were added."""
+    x, axes = found["x"], found["axes"]
+    lead = len(axes) - x.type.ndim
+    if not lead or axes[:lead] != tuple(range(lead)):
+        return None
+    order = tuple([axis - lead for axis in axes[lead:]])
+    return broadcasted(node(transpose, (x,), (("axes", order),)), found.root.type.shape)
+
+
+def _widens(found: Match) -> bool:
+    first, middle = found["x"].type, found.root.args[0].type
+    return np.can_cast(first.dtype, middle.dtype, "safe") and not middle.weak
+
+
+def convert_choices(found: Match) -> Node | None:
+    """where(mask, a, b) of converted numbers."""
+    choice = found.root.args[0]
+    converted = [node(e.convert, (arg,), found.root.params) for arg in choice.args[1:]]
+    return node(e.where, (choice.args[0], *converted)) if not found.root.type.weak else None
+
+
+def _of_numbers(found: Match) -> bool:
+    return all(arg.op is CONST for arg in found.root.args[0].args[1:])
+
+
+MOVES = (
+    rule("broadcast-same", broadcast_to(x, shape=shape), x, EXACT, dtypes=ANY, when=_same_shape,
+         example={"x": "f[3,4]", "shape": (3, 4)}),
+    rule("broadcast-twice", broadcast_to(broadcast_to(x, shape=shape2), shape=shape),
+         broadcast_to(x, shape=shape), EXACT, dtypes=ANY, shared=True,
+         example={"x": "f[4]", "shape2": (3, 4), "shape": (2, 3, 4)}),
+    rule("broadcast-reshape", broadcast_to(reshape(x, shape=shape2), shape=shape),
+         broadcast_to(x, shape=shape), EXACT, dtypes=ANY, shared=True, when=_adds_leading_axes,
+         example={"x": "f[4]", "shape2": (1, 4), "shape": (3, 4)}),
+    rule("reshape-same", reshape(x, shape=shape), x, EXACT, dtypes=ANY, when=_same_shape,
+         example={"x": "f[3,4]", "shape": (3, 4)}),
+    rule("reshape-twice", reshape(reshape(x, shape=shape2), shape=shape), reshape(x, shape=shape),
+         EXACT, dtypes=ANY, shared=True,
+         example={"x": "f[3,4]", "shape2": (12,), "shape": (2, 6)}),
+    rule("transpose-twice", transpose(transpose(x, axes=axes), axes=axes2), compose, EXACT,
+         dtypes=ANY, shared=True,
+         example={"x": "f[2,3,4]", "axes": (1, 2, 0), "axes2": (0, 2, 1)}),
+    rule("transpose-vector", transpose(reshape(x, shape=shape), axes=axes), reshape_instead,
+         EXACT, dtypes=ANY, shared=True, when=_moves_only_ones,
+         example={"x": "f[4]", "shape": (1, 4), "axes": (1, 0)}),
+    rule("transpose-broadcast", transpose(broadcast_to(x, shape=shape), axes=axes),
+         transpose_source, EXACT, dtypes=ANY, shared=True, primal=False,
+         example={"x": "f[3,4]", "shape": (2, 3, 4), "axes": (0, 2, 1)}),
+    rule("sum-one", np.sum(x, axis=axis, keepdims=keepdims), drop_axes, EXACT, dtypes="iufc",
+         when=_sums_ones, example={"x": "f[3,1]", "axis": (1,), "keepdims": False}),
+    rule("sum-keepdims", reshape(np.sum(x, axis=axis, keepdims=keepdims), shape=shape),
+         np.sum(x, axis=axis, keepdims=True), EXACT, dtypes="iufc", when=_restores_axes,
+         example={"x": "f[3,4]", "axis": (1,), "keepdims": False, "shape": (3, 1)}),
+    rule("sum-dropdims", reshape(np.sum(x, axis=axis, keepdims=keepdims), shape=shape),
+         np.sum(x, axis=axis, keepdims=False), EXACT, dtypes="iufc", when=_drops_axes,
+         example={"x": "f[3,4]", "axis": (1,), "keepdims": True, "shape": (3,)}),
+    rule("convert-twice", Family("a conversion of a conversion",
+         lambda op, args: op is e.convert and args[0] is e.convert), widen_twice, EXACT,
+         dtypes=ANY, when=lambda found: False),
+    rule("convert-choices", Family("a conversion of a choice",
+         lambda op, args: op is e.convert and args[0] is e.where), convert_choices, EXACT,
+         dtypes=ANY, when=_of_numbers, primal=False),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------- sinking
+
+
+def _all_broadcast(op: Any, args: tuple[Any, ...]) -> bool:
+    known = isinstance(op, Primitive) and op.elementwise and broadcast_to in args
+    return known and all(arg is broadcast_to or arg is CONST for arg in args)
+
+
+def sink(found: Match) -> Node | None:
+    """the operation on what is broadcast, then broadcast."""
+    root = found.root
+    sources = [source(arg) for arg in root.args]
+    small = _common_shape(sources)
+    if small is None or np.prod(small, dtype=int) >= root.type.size:
+        return None
+    args = tuple([broadcasted(each, small) for each in sources if each is not None])
+    return broadcasted(node(root.op, args, root.params), root.type.shape)
+
+
+def _common_shape(sources: Iterable[Node | None]) -> Shape | None:
+    """The shape that the sources broadcast to; numbers have none."""
+    shapes = []
+    for each in sources:
+        if each is None or each.type.weak:
+            return None
+        if each.op is not CONST:
+            shapes.append(each.type.shape)
+    return np.broadcast_shapes(*shapes)
+
+
+def merge_factors(found: Match) -> Node | None:
+    """x times one broadcast."""
+    small = _common_shape([found["a"], found["b"]])
+    if small is None or np.prod(small, dtype=int) >= found.root.type.size:
+        return None
+    product = node(e.multiply, (broadcasted(found["a"], small), broadcasted(found["b"], small)))
+    return node(e.multiply, (found["x"], broadcasted(product, found.root.type.shape)))
+
+
+def scale_small(found: Match) -> Node | None:
+    """y times the broadcast, scaled before it is broadcast."""
+    a, root = found["a"], found.root
+    if a.type.size >= root.type.size:
+        return None
+    scaled = node(e.multiply, (constant(found["c"].value, a.type), a))
+    return node(e.multiply, (broadcasted(scaled, root.type.shape), found["y"]))
+
+
+SINKING = (
+    rule("scale-small", broadcast_to(a, shape=shape) * (c * y), scale_small, ROUNDING, reach=0.3,
+         example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("quotient-out", x * (y / broadcast_to(a, shape=shape)),
+         (x * y) / broadcast_to(a, shape=shape), ROUNDING, reach=0.3,
+         example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("common-divisor",
+         x * broadcast_to(1 / a, shape=shape) - broadcast_to(b / a, shape=shape),
+         (x - broadcast_to(b, shape=shape)) * broadcast_to(1 / a, shape=shape), ROUNDING,
+         shared=True, reach=0.3, example={"a": "f[3,1]", "b": "f[3,1]", "shape": (3, 4)}),
+    rule("sink-broadcast", Family("an elementwise operation on broadcasts", _all_broadcast), sink,
+         EXACT, dtypes=ANY, shared=True),
+    rule("merge-factors", (x * broadcast_to(a, shape=shape)) * broadcast_to(b, shape=shape),
+         merge_factors, ROUNDING, reach=0.3,
+         example={"x": "f[3,4]", "a": "f[3,1]", "b": "f[]", "shape": (3, 4)}),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------- sums
+
+
+def multiple(found: Match) -> Node | None:
+    """the number of equal summands times their sum along the other axes."""
+    x, root, axis = found["x"], found.root, found["axis"]
+    full = root.args[0].type.shape
+    lead = len(full) - x.type.ndim
+    equal = tuple([i for i in axis if i < lead or (x.type.shape[i - lead] == 1 and full[i] != 1)])
+    if not equal:
+        return None
+    rest = tuple([i for i in axis if i not in equal])
+    count = int(np.prod([full[i] for i in equal], dtype=int))
+    if rest:
+        inner = tuple([i - lead for i in rest])
+        x = node(sum_, (x,), (("axis", inner), ("keepdims", True)))
+    x = without_axes(x, full, axis, found["keepdims"])
+    return node(e.multiply, (constant(x.type.dtype.type(count), x.type), x))
+
+
+def sum_masked(found: Match) -> Node | None:
+    """where(mask, sum(a), 0), where the mask is the same along the axes."""
+    mask, root = found["mask"], found.root
+    full = root.args[0].type.shape
+    if not constant_along(mask.type.shape, len(full), found["axis"]):
+        return None
+    total = node(sum_, (found["a"],), root.params)
+    small = without_axes(mask, full, found["axis"], found["keepdims"])
+    zero = constant(total.type.dtype.type(0), total.type)
+    return node(e.where, (small, total, zero))
+
+
+def _outside(op: Primitive) -> Any:
+    def computed(found: Match) -> Node | None:
+        a, root = found["a"], found.root
+        full = root.args[0].type.shape
+        if not constant_along(a.type.shape, len(full), found["axis"]):
+            return None
+        total = node(sum_, (found["x"],), root.params)
+        return node(op, (total, without_axes(a, full, found["axis"], found["keepdims"])))
+
+    computed.__doc__ = f"the sum of x, then {op.name}"
+    return computed
+
+
+def scale_sum(found: Match) -> Node | None:
+    """the constant times the sum."""
+    total = node(sum_, (found["x"],), found.root.params)
+    return node(e.multiply, (constant(found["c"].value, total.type), total))
+
+
+def sum_once(found: Match) -> Node | None:
+    """one sum along all the axes."""
+    x, first, second = found["x"], found["axis"], found["axis2"]
+    left = [i for i in range(x.type.ndim) if found["keepdims"] or i not in first]
+    axis = tuple(sorted({*first, *(left[i] for i in second)}))
+    if found["keepdims"] != found["keepdims2"]:
+        return None
+    return node(sum_, (x,), (("axis", axis), ("keepdims", found["keepdims"])))
+
+
+def _sums_deviations(found: Match) -> bool:
+    """Whether the mean subtracted from x is that of the elements summed."""
+    x, axis = found["x"], found["axis"]
+    aligned = found["keepdims2"] or axis == tuple(range(len(axis)))
+    count = np.prod([x.type.shape[i] for i in axis], dtype=int)
+    return bool(aligned and found["axis2"] == axis and found["c"].value == count)
+
+
+_deviation = x - broadcast_to(np.sum(x, axis=axis2, keepdims=keepdims2) / c, shape=shape)
+_ROWS = {"c": 4, "axis": (1,), "axis2": (1,), "keepdims": False, "keepdims2": True, "shape": (3, 4)}
+
+SUMS = (
+    rule("sum-deviations", np.sum(_deviation, axis=axis, keepdims=keepdims), 0, ROUNDING,
+         shared=True, when=_sums_deviations, example=_ROWS, reach=0.5),
+    rule("sum-scaled-deviations", np.sum(d * _deviation, axis=axis, keepdims=keepdims), 0,
+         ROUNDING, shared=True, when=_sums_deviations, example=_ROWS, reach=0.3),
+    rule("sum-broadcast", np.sum(broadcast_to(x, shape=shape), axis=axis, keepdims=keepdims),
+         multiple, ROUNDING, dtypes="fc", shared=True,
+         example={"x": "f[3,1]", "shape": (3, 4), "axis": (0, 1), "keepdims": False}),
+    rule("sum-twice", np.sum(np.sum(x, axis=axis, keepdims=keepdims), axis=axis2,
+         keepdims=keepdims2), sum_once, ROUNDING, dtypes="fc",
+         example={"x": "f[2,3,4]", "axis": (1,), "keepdims": False, "axis2": (0,),
+                  "keepdims2": False}),
+    rule("sum-neg", np.sum(-x, axis=axis, keepdims=keepdims),
+         -np.sum(x, axis=axis, keepdims=keepdims), ROUNDING, dtypes="fc",
+         example={"axis": (0,), "keepdims": False}),
+    rule("sum-scaled", np.sum(c * x, axis=axis, keepdims=keepdims), scale_sum, ROUNDING,
+         reach=0.3, example={"axis": (0,), "keepdims": False}),
+    rule("sum-product", np.sum(x * broadcast_to(a, shape=shape), axis=axis, keepdims=keepdims),
+         _outside(e.multiply), ROUNDING, reach=0.3,
+         example={"a": "f[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": False}),
+    rule("sum-quotient", np.sum(x / broadcast_to(a, shape=shape), axis=axis, keepdims=keepdims),
+         _outside(e.divide), ROUNDING, reach=0.3,
+         example={"a": "f[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": False}),
+    rule("mask-sum", np.sum(np.where(broadcast_to(mask, shape=shape), a, 0), axis=axis,
+         keepdims=keepdims), sum_masked, ROUNDING, dtypes="fc", shared=True,
+         example={"mask": "b[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": True}),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------- stores
+
+
+def _adds(op: Any, args: tuple[Any, ...]) -> bool:
+    return op is e.add and index_add in args
+
+
+def _stores(op: Any, args: tuple[Any, ...]) -> bool:
+    return op is index_add
+
+
+def _sums_stores(op: Any, args: tuple[Any, ...]) -> bool:
+    return op is sum_ and args[0] is index_add
+
+
+def add_into(found: Match) -> Node | None:
+    """the stores into the other summand, instead of into zeros."""
+    first, second = found.root.args
+    for stored, other in ((first, second), (second, first)):
+        chain = []
+        while stored.op is index_add:
+            chain.append(stored)
+            stored = stored.args[0]
+        if chain and is_number(stored, 0):
+            for each in reversed(chain):
+                other = node(index_add, (other, *each.args[1:]), each.params)
+            return other
+    return None
+
+
+def store_whole(found: Match) -> Node | None:
+    """base + value, where the index names every element once."""
+    base, value, *indices = found.root.args
+    index = found.root.param("index")
+    if any(entry == ARRAY or isinstance(entry, int) for entry in index):
+        whole = _counts(indices, base.type.shape) and index == (ARRAY,)
+    else:
+        whole = value.type.size == base.type.size and all(
+            entry is None or entry[3] in (None, 1) for entry in index
+        )
+    if not whole:
+        return None
+    value = reshaped(value, base.type.shape)
+    return value if is_number(base, 0) else node(e.add, (base, value))
+
+
+def _counts(indices: list[Node], shape: Shape) -> bool:
+    """Whether the only index is 0, 1, 2, … up to the first extent."""
+    if len(indices) != 1 or not isinstance(indices[0], Const) or not shape:
+        return False
+    value = indices[0].value
+    return isinstance(value, np.ndarray) and np.array_equal(value, np.arange(shape[0]))
+
+
+def sum_stores(found: Match) -> Node | None:
+    """the values stored, where one array index is summed over and the others stay."""
+    stored, root = found.root.args[0], found.root
+    base, value, *indices = stored.args
+    index, axis = stored.param("index"), root.param("axis")
+    if not is_number(base, 0) or index != (ARRAY,) * base.type.ndim:
+        return None
+    if any(each.type.ndim != 1 for each in indices):
+        return None
+    kept = [i for i in range(len(index)) if i not in axis]
+    if not kept:
+        total = node(sum_, (value,), (("axis", (0,)), ("keepdims", False)))
+        return reshaped(total, root.type.shape)
+    shape = tuple([base.type.shape[i] for i in kept])
+    zeros = constant(base.type.dtype.type(0), root.type.with_shape(shape))
+    operands = (zeros, value, *[indices[i] for i in kept])
+    stored = node(index_add, operands, (("index", (ARRAY,) * len(kept)),))
+    return reshaped(stored, root.type.shape)
+
+
+STORES = (
+    rule("add-into", Family("a sum with stores into zeros", _adds), add_into, ROUNDING,
+         dtypes="fc", shared=True),
+    rule("store-whole", Family("a store", _stores), store_whole, ROUNDING, dtypes="fc",
+         shared=True),
+    rule("sum-stores", Family("the sum of stores into zeros", _sums_stores), sum_stores, ROUNDING,
+         dtypes="fc", shared=True),
+)  # fmt: skip
+
+
+
+def _unordered(found: Match) -> bool:
+    return bool(found["x"].serial > found["y"].serial)
+
+
+# Ties are found once, whichever operand asks.
+ORDER = (
+    rule("order-equal", x == y, y == x, EXACT, dtypes="b", primal=False, when=_unordered),
+)  # fmt: skip
+
+BROADCAST = rules(*ORDER, *MOVES, *SINKING, *SUMS, *STORES)
+

@@ -1,0 +1,94 @@
+"""Table: naive forms that overflow or cancel, replaced by stable ones before linearization.
+
+The derivative of a naive form overflows sooner than the form itself: these rows must see the
+user's program before it is linearized. They match inner nodes that have other readers too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.node import Node, node
+from symdiff.ops import elementwise as e
+from symdiff.ops.reductions import max_
+from symdiff.ops.shaping import broadcast_to, getitem, reshape, transpose
+from symdiff.ops.stable import log_softmax, logsumexp, sigmoid, softmax
+from symdiff.rewrite.pattern import ACCURATE, Family, Match, rule, rules, wilds
+
+x, y = wilds("x y")
+axis, keepdims, shape, dtype, weak = wilds("axis keepdims shape dtype weak")
+odds = np.exp(x)
+total = np.sum(odds, axis=axis, keepdims=keepdims)
+
+
+def _back_along(found: Match) -> bool:
+    """Whether the sum is put back along the axes that it was taken along."""
+    axis: tuple[int, ...] = found["axis"]
+    return _naive(found) and (found["keepdims"] or axis == tuple(range(len(axis))))
+
+
+def _naive(found: Match) -> bool:
+    """Whether there is something to sum, and no maximum has been subtracted from it."""
+    x: Node = found["x"]
+    return all(x.type.shape[each] for each in found["axis"]) and not _shifted(x)
+
+
+def _shifted(x: Node) -> bool:
+    """Whether x is z - max(z) for some z."""
+    if x.op is not e.subtract:
+        return False
+    source, shift = x.args
+    while shift.op in (broadcast_to, reshape, e.stop_gradient):
+        shift = shift.args[0]
+    return shift.op is max_ and shift.args[0] is source
+
+
+def log_first(found: Match) -> Node | None:
+    """the selection of the logarithm, of a quotient or a softmax."""
+    picked = found.root.args[0]
+    quotient, *indices = picked.args
+    if quotient.op not in (softmax, sigmoid, e.divide):
+        return None
+    return node(picked.op, (node(e.log, (quotient,)), *indices), picked.params)
+
+
+def _log_of_selection(op: Any, args: tuple[Any, ...]) -> bool:
+    return op is e.log and args[0] in (getitem, reshape, transpose)
+
+
+_softplus = np.logaddexp(0, x)
+_is_limit = x == _softplus
+
+STABILITY = rules(
+    rule("softplus-derivative",
+         np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _softplus))), sigmoid(x),
+         ACCURATE, shared=True, primal=False),
+    rule("sigmoid", 1 / (1 + np.exp(-x)), sigmoid(x), ACCURATE, shared=True),
+    rule("sigmoid-of-number", 1 / (1 + np.exp(e.convert(-x, dtype=dtype, weak=weak))),
+         sigmoid(e.convert(x, dtype=dtype, weak=weak)), ACCURATE, shared=True,
+         example={"x": "float", "dtype": np.dtype(float), "weak": False}),
+    rule("softmax", odds / broadcast_to(total, shape=shape), softmax(x, axis=axis, expanded=True),
+         ACCURATE, shared=True, when=_back_along,
+         example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
+    rule("log-first", Family("the logarithm of a selection", _log_of_selection), log_first,
+         ACCURATE, shared=True),
+    rule("log-softmax", np.log(softmax(x, axis=axis, expanded=True)),
+         log_softmax(x, axis=axis, expanded=True), ACCURATE, shared=True,
+         example={"axis": (1,)}),
+    rule("log-of-shares", np.log(odds / broadcast_to(total, shape=shape)),
+         x - broadcast_to(np.log(total), shape=shape), ACCURATE, shared=True,
+         example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
+    rule("logsumexp", np.log(total), logsumexp(x, axis=axis, keepdims=keepdims, expanded=True),
+         ACCURATE, shared=True, when=_naive, example={"axis": (1,), "keepdims": True}),
+    rule("log-sigmoid", np.log(sigmoid(x)), -np.logaddexp(0, -x), ACCURATE, shared=True),
+    rule("log-one-minus-sigmoid", np.log(1 - sigmoid(x)), -np.logaddexp(0, x), ACCURATE,
+         shared=True),
+    rule("softplus", np.log(1 + np.exp(x)), np.logaddexp(0, x), ACCURATE, shared=True),
+    rule("softplus-log1p", np.log1p(np.exp(x)), np.logaddexp(0, x), ACCURATE, shared=True),
+    rule("log1p", np.log(1 + x), np.log1p(x), ACCURATE, shared=True),
+    rule("expm1", np.exp(x) - 1, np.expm1(x), ACCURATE, shared=True),
+    rule("one-minus-exp", 1 - np.exp(x), -np.expm1(x), ACCURATE, shared=True),
+    rule("log-of-exp", np.log(np.exp(x)), x, ACCURATE, shared=True),
+)  # fmt: skip
