@@ -20,19 +20,18 @@ def _count(a: Any, axis: Any) -> int:
     return math.prod(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
 
 
-def _mean_dtype(dtype: np.dtype[Any]) -> Any:
-    """What NumPy adds in for a mean: double for integers, single for half precision."""
-    if dtype.kind in "biu":
-        return np.float64
-    return np.float32 if dtype == np.float16 else None
+def _floating(dtype: np.dtype[Any]) -> Any:
+    """The dtype in which NumPy takes the mean of integers; None for other numbers."""
+    return np.float64 if dtype.kind in "biu" else None
 
 
 @composite(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
-    """The sum over the number of elements."""
-    total = np.sum(a, axis, dtype or _mean_dtype(a.dtype), keepdims=keepdims)
+    """The sum over the number of elements; half precision is added in single."""
+    half = dtype is None and a.dtype == np.float16
+    total = np.sum(a, axis, np.float32 if half else dtype or _floating(a.dtype), keepdims=keepdims)
     quotient = total / _count(a, axis)
-    return quotient.astype(np.float16) if dtype is None and a.dtype == np.float16 else quotient
+    return quotient.astype(np.float16) if half else quotient
 
 
 @composite(np.average)
@@ -65,14 +64,13 @@ def var(
     mean: Any = None,
 ) -> Any:
     """The mean square distance from the mean, in NumPy's own order of operations."""
-    inner = dtype or _mean_dtype(a.dtype)
+    inner = dtype or _floating(a.dtype)
     if mean is None:
         mean = np.sum(a, axis, inner, keepdims=True) / _count(a, axis)
     distance = a - mean
     square = distance * distance if not np.iscomplexobj(a) else _square_of_abs(distance)
     freedom = max(_count(a, axis) - (ddof if correction is None else correction), 0)
-    quotient = np.sum(square, axis, inner, keepdims=keepdims) / freedom
-    return quotient.astype(np.float16) if dtype is None and a.dtype == np.float16 else quotient
+    return np.sum(square, axis, inner, keepdims=keepdims) / freedom
 
 
 def _square_of_abs(z: Any) -> Any:
@@ -237,6 +235,13 @@ def modf(x: Any, /) -> tuple[Any, Any]:
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """Mantissa and exponent."""
     return e.frexp_mantissa(x), e.frexp_exponent(x)
+
+
+@composite(np.float_power)
+def float_power(x1: Any, x2: Any, /) -> Any:
+    """np.power in double precision at least."""
+    dtype = np.result_type(x1, x2, np.float64)
+    return np.power(*(x.astype(dtype) if hasattr(x, "astype") else x for x in (x1, x2)))
 
 
 @composite(np.sinc)

@@ -66,20 +66,18 @@ def _lowered(x1: Any, x2: Any) -> Any:
 
 
 # In x2 the derivative at x1 = 0 is 0, the limit from x1 > 0: its logarithm is not taken there.
-_POWER = {
-    "x1": lambda y, x1, x2: x2 * x1 ** _lowered(x1, x2),
-    "x2": lambda y, x1, x2: y * np.log(np.where(x1 == 0, 1, x1)),
-}
 power = elementwise(
     np.power,
     infix="**",
-    partials=_POWER,
+    partials={
+        "x1": lambda y, x1, x2: x2 * x1 ** _lowered(x1, x2),
+        "x2": lambda y, x1, x2: y * np.log(np.where(x1 == 0, 1, x1)),
+    },
     c="pow({x1}, {x2})",
     sympy="Pow",
     risky=True,
     samples=POSITIVE,
 )
-float_power = elementwise(np.float_power, partials=_POWER, risky=True, samples=POSITIVE)
 floor_divide = constant(np.floor_divide, infix="//", risky=True, samples=NONZERO_DENOMINATOR)
 remainder = elementwise(
     np.remainder,

@@ -30,8 +30,8 @@ def _along(axis: int, *bounds: Any) -> tuple[slice, ...]:
 def ravel(a: Any, order: Any = "C") -> Any:
     """All elements in one axis."""
     if order == "F":
-        return np.reshape(np.transpose(a), -1)
-    return np.reshape(a, -1, order=order)
+        a, order = np.transpose(a), "C"
+    return a if np.ndim(a) == 1 else np.reshape(a, -1, order=order)
 
 
 @composite(np.squeeze)
@@ -261,8 +261,9 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 @composite(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """With elements shifted along axes, those that fall off coming in at the other end."""
-    if axis is None:
+    if axis is None and np.ndim(a) != 1:
         return np.reshape(np.roll(np.ravel(a), int(np.sum(shift)), 0), np.shape(a))
+    axis = 0 if axis is None else axis
     shifts, axes = np.broadcast_arrays(shift, axis)
     return shaping.roll(
         a,

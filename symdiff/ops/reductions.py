@@ -35,8 +35,8 @@ def reduced_shape(shape: Axes, axis: Axes, keepdims: bool) -> Axes:
 
 
 def expand(reduced: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
-    """A reduced array with its axes back as 1, so that it broadcasts against x."""
-    if keepdims or np.ndim(reduced) == np.ndim(x):
+    """A reduced array so that it broadcasts against x: with its axes back as 1, or as a scalar."""
+    if keepdims or np.ndim(reduced) in (0, np.ndim(x)):
         return reduced
     return np.reshape(reduced, reduced_shape(tuple(np.shape(x)), axis, True))
 
@@ -122,7 +122,7 @@ def _cumulative_call(
     if dtype is not None:
         a = a.astype(dtype)
     if axis is None:
-        return (np.reshape(a, -1),), {"axis": 0}
+        return (np.ravel(a),), {"axis": 0}
     return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0]}
 
 
@@ -332,7 +332,7 @@ any_ = primitive(
 
 def _argsort_call(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
+        a, axis = np.ravel(a), 0
     kind = "stable" if stable or kind in ("stable", "mergesort") else None
     return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0], "kind": kind}
 

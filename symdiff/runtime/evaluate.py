@@ -32,7 +32,11 @@ def evaluate(outputs: Iterable[Node], values: Mapping[Node, Any]) -> list[Any]:
 
 
 def full(each: Const) -> Any:
-    """The value of a constant, at its full shape."""
+    """The value of a constant at its full shape; read-only where it is uniform.
+
+    One element in memory, so that np.power and its kin see the same scalar exponent, and take the
+    same short cuts, as where the constant is written as a literal.
+    """
     if each.type.shape and each.uniform:
-        return np.full(each.type.shape, each.value, each.type.dtype)
+        return np.broadcast_to(np.asarray(each.value, each.type.dtype), each.type.shape)
     return each.value

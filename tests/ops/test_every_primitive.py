@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import sympy
 
-from symdiff.autodiff.linearize import Linearized, linearize, zeros
-from symdiff.autodiff.transpose import transpose
 from symdiff.batch import batch
 from symdiff.codegen.numpy_source import function_source
 from symdiff.ir import Graph, compilation, input_node, node, type_of
@@ -25,9 +23,9 @@ from symdiff.ops.primitive import (
     lookup,
     resolve,
 )
-from symdiff.runtime.evaluate import evaluate
 from symdiff.schedule.expand import expand
 from symdiff.schedule.schedule import schedule
+from symdiff.testing import check_derivatives, cotangent_graph, directions, run, tangent_graph
 
 ELEMENTWISE_SHAPES = ("", "1", "0", "3", "2,3")
 COMPLEX_OF = {np.float32: np.complex64, np.float64: np.complex128}
@@ -156,11 +154,6 @@ def applied(op: Primitive, arrays: list[np.ndarray], params: dict) -> Graph:
     return Graph(op.name, inputs, (made,))
 
 
-def run(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
-    with np.errstate(all="ignore"):
-        return evaluate(graph.outputs, dict(zip(graph.inputs, values, strict=True)))
-
-
 def run_source(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs as the emitted NumPy source computes them."""
     program = schedule(expand(graph))
@@ -180,90 +173,6 @@ def assert_same(actual: object, expected: object) -> None:
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected, strict=True)
-
-
-def random_like(values: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """A direction for each array; integers and booleans have none, and stay."""
-    out = []
-    for each in values:
-        direction = rng.uniform(-1, 1, each.shape)
-        if each.dtype.kind == "c":
-            direction = direction + 1j * rng.uniform(-1, 1, each.shape)
-        out.append(np.asarray(direction, each.dtype) if each.dtype.kind in "fc" else each)
-    return out
-
-
-def differences(graph: Graph, values: list[np.ndarray], dots: list[np.ndarray]) -> list[np.ndarray]:
-    """The derivative along `dots` by central differences of fourth order."""
-    step = 1e-3
-
-    def at(t: float) -> list[np.ndarray]:
-        moved = [
-            np.asarray(value + t * step * dot) if value.dtype.kind in "fc" else value
-            for value, dot in zip(values, dots, strict=True)
-        ]
-        return run(graph, moved)
-
-    return [
-        (8 * (b - a) - (d - c)) / (12 * step)
-        for a, b, c, d in zip(at(-1), at(1), at(-2), at(2), strict=True)
-    ]
-
-
-def inexact(values: list[np.ndarray]) -> list[np.ndarray]:
-    return [each for each in values if each.dtype.kind in "fc"]
-
-
-def linearized(graph: Graph) -> Linearized:
-    return linearize(graph, [each for each in graph.inputs if each.type.inexact])
-
-
-def tangent_graph(graph: Graph) -> Graph:
-    """The graph of tangents, with one more input for each inexact one."""
-    made = linearized(graph).graph
-    verify(made)
-    return made
-
-
-def cotangent_graph(graph: Graph) -> Graph:
-    """The graph of cotangents of the inexact inputs, with one more input for each output."""
-    linear = linearized(graph)
-    bars = [input_node(f"y{i}_bar", each.type) for i, each in enumerate(graph.outputs)]
-    live = [i for i, each in enumerate(linear.outputs) if each is not None]
-    found = transpose(
-        [linear.outputs[i] for i in live],
-        linear.tangents,
-        [bars[i] for i in live],
-        graph.notes,
-        linear.origins,
-    )
-    outputs = [bar or zeros(x) for bar, x in zip(found, linear.wrt, strict=True)]
-    made = Graph(graph.name, (*graph.inputs, *bars), tuple(outputs))
-    verify(made)
-    return made
-
-
-def pairing(bars: list[np.ndarray], dots: list[np.ndarray]) -> float:
-    """The sum of all products, without conjugation: its real part is what transposing keeps."""
-    return sum(float(np.real(np.sum(a * b))) for a, b in zip(bars, dots, strict=True))
-
-
-def check_derivatives(graph: Graph, values: list[np.ndarray], order: int) -> None:
-    """Tangents equal differences and cotangents are their adjoint; so for both, up to `order`."""
-    rng = np.random.default_rng(len(values))
-    forward, backward = tangent_graph(graph), cotangent_graph(graph)
-    dots = random_like(values, rng)
-    y_dots = run(forward, [*values, *inexact(dots)])
-    for actual, expected in zip(y_dots, differences(graph, values, dots), strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=1e-7, atol=1e-8)
-    y_bars = random_like([np.asarray(each) for each in y_dots], rng)
-    x_bars = run(backward, [*values, *y_bars])
-    assert [type_of(np.asarray(each)) for each in x_bars] == [type_of(x) for x in inexact(values)]
-    left, right = pairing(y_bars, y_dots), pairing(x_bars, inexact(dots))
-    np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-10)
-    if order > 1:
-        check_derivatives(forward, [*values, *inexact(dots)], order - 1)
-        check_derivatives(backward, [*values, *y_bars], order - 1)
 
 
 # ---------------------------------------------------------------------------- meaning
@@ -312,7 +221,7 @@ def test_derivatives_stay_in_float32(sample, derivative):
     arrays = sample.arrays(np.float32)
     graph = derivative(applied(sample.op, arrays, sample.case.params))
     extra = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
-    values = [*arrays, *random_like(extra, rng)]
+    values = [*arrays, *directions(extra, rng)]
     exact = [each.astype(np.result_type(each, np.float64)) if each.dtype.kind in "fc" else each
              for each in values]
     wide = derivative(applied(sample.op, exact[: len(arrays)], sample.case.params))
@@ -329,7 +238,7 @@ def test_emitted_derivative_computes_the_same(sample, derivative):
     arrays = sample.arrays()
     graph = derivative(applied(sample.op, arrays, sample.case.params))
     extra = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
-    values = [*arrays, *random_like(extra, np.random.default_rng(2))]
+    values = [*arrays, *directions(extra, np.random.default_rng(2))]
     for actual, expected in zip(run_source(graph, values), run(graph, values), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-14)
         assert np.asarray(actual).dtype == np.asarray(expected).dtype
