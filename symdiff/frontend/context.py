@@ -24,13 +24,14 @@ _internal: dict[CodeType, bool] = {}
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
-    __slots__ = ("inherited", "interposer", "named", "place", "places")
+    __slots__ = ("constants", "inherited", "interposer", "named", "place", "places")
 
     def __init__(self, interposer: Any = None) -> None:
         self.interposer = interposer  # runs the functions that this trace calls
         self.place: Place | None = None
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
+        self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
 
 

@@ -301,7 +301,8 @@ def _as_number(value: Any, python: type) -> Tracer:
     return made
 
 
-for _scalar in (np.float64, np.float32, np.float16, np.int64, np.int32, np.complex128, np.complex64):
+_SCALAR_TYPES = [np.dtype(code).type for code in "efdgilqFD?"]
+for _scalar in _SCALAR_TYPES:
 
     def _scalar_type(scalar: Any) -> Callable[[Any], Any]:
         def convert(value: Any = 0) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -18,7 +19,7 @@ from symdiff.errors import (
 )
 from symdiff.frontend import context
 from symdiff.frontend.advice import advice_for, function_name
-from symdiff.ir.node import Const, Input, Node, constant, node
+from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_supported, type_of
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
@@ -358,7 +359,23 @@ def lift(value: Any) -> Node:
         _refuse_value(value)
     if isinstance(value, np.generic) or array.ndim == 0:
         return constant(array[()], type_of(array))
-    return constant(array, type_of(array))
+    return constant(_snapshot(array), type_of(array))
+
+
+def _snapshot(array: np.ndarray) -> Any:
+    """The array as it is now, since the function may store into it later; equal ones once."""
+    running = context.current()
+    if array.size <= SMALL or running is None:
+        return array
+    data = np.ascontiguousarray(array)
+    bits = data.view(np.uint8).reshape(array.size, -1)
+    if (bits[0] == bits[-1]).all() and (bits == bits[0]).all():
+        return data.reshape(-1)[0]
+    key = type_of(array), hashlib.blake2b(bits.data).digest()
+    kept = running.constants.get(key)
+    if kept is None:
+        kept = running.constants[key] = array.copy()
+    return kept
 
 
 def _refuse_value(value: Any) -> NoReturn:
