@@ -66,11 +66,11 @@ def _matmul_type(x1: ArrayType, x2: ArrayType) -> ArrayType:
 def _matmul_batch(x1: Any, x2: Any, batched: tuple[bool, bool]) -> Any:
     """One product of matrices where one factor is shared, and else a batch of products."""
     if batched == (True, False) and np.ndim(x2) == 2:  # the rows of all left factors, stacked
-        count, rows, inner = np.shape(x1)
-        return np.reshape(np.reshape(x1, (count * rows, inner)) @ x2, (count, rows, -1))
+        (count, rows, inner), columns = np.shape(x1), np.shape(x2)[1]
+        return np.reshape(np.reshape(x1, (count * rows, inner)) @ x2, (count, rows, columns))
     if batched == (False, True) and np.ndim(x1) == 2 and np.shape(x2)[-1] == 1:
-        count, inner, _ = np.shape(x2)
-        return np.reshape(np.reshape(x2, (count, inner)) @ _swap(x1), (count, -1, 1))
+        (count, inner, _), rows = np.shape(x2), np.shape(x1)[0]
+        return np.reshape(np.reshape(x2, (count, inner)) @ _swap(x1), (count, rows, 1))
     return np.matmul(x1, x2)
 
 

@@ -20,8 +20,10 @@ from symdiff.ops.primitive import (
     register,
 )
 from symdiff.ops.reductions import normalize_axes
+from symdiff.ops.render import dtype_source
 
 POSITIVE = Samples(0.3, 2.5)
+REAL = Samples(0.3, 2.5, complex=False)  # SciPy has no complex polygamma
 UNIT = Samples(0.1, 0.9)
 
 
@@ -142,7 +144,7 @@ gamma = _ufunc(
     partials={"x": lambda y, x: y * special.digamma(x)},
     c="tgamma({x})",
     sympy="gamma",
-    samples=POSITIVE,
+    samples=REAL,
 )
 gammaln = _ufunc(
     special.gammaln,
@@ -157,24 +159,30 @@ digamma = _ufunc(
     name="digamma",
     partials={"x": lambda y, x: polygamma(x, n=1)},
     sympy="digamma",
-    samples=POSITIVE,
+    samples=REAL,
 )
 
 
-def _polygamma_type(x: ArrayType, n: int) -> ArrayType:
-    return array_type(np.float64, x.shape)  # of float32 too
+def _polygamma(x: Any, n: int) -> Any:
+    return special.polygamma(n, x).astype(x.dtype)
+
+
+def _polygamma_source(x: str, n: int, types: tuple[ArrayType, ...]) -> str:
+    narrow = types[0].dtype != np.float64  # SciPy always returns doubles
+    convert = f".astype({dtype_source(types[0].dtype)})" if narrow else ""
+    return f"scipy.special.polygamma({n}, {x}){convert}"
 
 
 # The derivative of digamma of order n.
 polygamma: Primitive = register(
     Primitive(
         name="polygamma",
-        function=lambda x, n: special.polygamma(n, x),
+        function=_polygamma,
         arguments=("x",),
         elementwise=True,
-        result=_polygamma_type,
+        result=lambda x, n: array_type(x.dtype, x.shape),
         rules={"x": Partial(lambda y, x, n: polygamma(x, n=n + 1))},
-        numpy="scipy.special.polygamma({n}, {x})",
+        numpy=_polygamma_source,
         risky=True,
         samples=Samples(0.3, 2.5, cases=(case("f[3]:positive", n=1), case("f[0]", n=2))),
     )
@@ -182,9 +190,10 @@ polygamma: Primitive = register(
 
 
 @composite(special.polygamma)
-def _polygamma(n: Any, x: Any) -> Any:
+def polygamma_of_order(n: Any, x: Any) -> Any:
+    """SciPy's polygamma: the order is a number, the result is of doubles."""
     n = int(n)
-    return polygamma(_floating(x), n=n) if n else special.digamma(x)
+    return polygamma(x.astype(np.float64), n=n) if n else special.digamma(_floating(x))
 
 
 # ---------------------------------------------------------------------------- Bessel functions
