@@ -152,7 +152,9 @@ def test_shapes_that_do_not_fit_are_refused(check, expression, message):
         check(expression)
 
 
-@pytest.mark.parametrize("expression", ["np.pad(x, 1, mode='mean')", "np.take(v, [5], mode='wrap')"])
+@pytest.mark.parametrize(
+    "expression", ["np.pad(x, 1, mode='mean')", "np.take(v, [5], mode='wrap')"]
+)
 def test_what_is_not_traced_is_refused(check, expression):
     with pytest.raises(TypeError, match="is not traced"):
         check(expression)
