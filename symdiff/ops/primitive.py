@@ -141,6 +141,7 @@ class Primitive:
     risky: bool = False  # may raise a floating point warning where its operands are fine
     infix: str = ""  # Python operator, if it has one
     python: str = ""  # source on Python numbers, where its result is one: "math.exp({x})"
+    lean: Template | None = None  # source that costs least to call, "" where it does not apply
     numpy: str | Template = ""  # source, or the function's dotted name; default "np.name({x}, ...)"
     expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
     c: str | None = None

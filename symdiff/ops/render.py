@@ -12,7 +12,7 @@ import numpy as np
 
 from symdiff.ir.node import Params
 from symdiff.ir.types import ArrayType
-from symdiff.ops.primitive import Primitive, asks_for
+from symdiff.ops.primitive import Primitive, Template, asks_for
 
 # How tightly Python's operators bind, loosest first
 ANY, COMPARE, OR, XOR, AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(11)
@@ -57,12 +57,17 @@ def render(
     args: Sequence[Source],
     types: Sequence[ArrayType],
     weak: bool = False,
+    lean: bool = False,
 ) -> Source:
-    """The source of `op` applied to operands given as source; a weak result is a Python number."""
-    if op.infix:
+    """The source of `op` applied to operands given as source; a weak result is a Python number.
+
+    With `lean` it is the form that costs least to call: methods before functions.
+    """
+    parts = _parts(op, params, tuple(types), weak, lean)
+    if not parts:
         return _infix(op.infix, args)
     out = ""
-    for text, place, binding in _parts(op, params, tuple(types), weak):
+    for text, place, binding in parts:
         out += text
         if place is not None:
             out += args[place].within(binding)
@@ -71,27 +76,56 @@ def render(
 
 @lru_cache(maxsize=4096)
 def _parts(
-    op: Primitive, params: Params, types: tuple[ArrayType, ...], weak: bool
+    op: Primitive, params: Params, types: tuple[ArrayType, ...], weak: bool, lean: bool
 ) -> tuple[tuple[str, int | None, int], ...]:
-    """The template of one application, as (literal text, operand, how tight it must bind)."""
-    fields = [f"{{{i}}}" for i in range(len(types))]
-    if callable(op.numpy):
-        told = {"types": types} if asks_for(op.numpy, "types") else {}
-        template = op.numpy(*fields, **dict(params), **told)
-    elif (template := op.python if weak and op.python else op.numpy) and "{" in template:
-        template = template.format(
-            **dict(zip(op.arguments, fields, strict=False)),
-            **{key: repr(value) for key, value in params},
-        )
-    else:
-        function = op.numpy or function_source(op)
-        template = f"{function}({', '.join([*fields, *_keywords(params, types)])})"
+    """The template of one application, as (literal text, operand, how tight it must bind).
+
+    Empty for what is written with an operator.
+    """
+    template = _template(op, params, types, weak, lean)
     parts = list(string.Formatter().parse(template))
-    following = [*[text for text, *_ in parts[1:]], ""]
+    following = [text for text, *_ in [*parts[1:], ("",)]] if parts else []
     return tuple(
         (text, int(name) if name is not None else None, _binding(text, after))
         for (text, name, _, _), after in zip(parts, following, strict=True)
     )
+
+
+def _template(
+    op: Primitive, params: Params, types: tuple[ArrayType, ...], weak: bool, lean: bool
+) -> str:
+    """The source of one application, with {0}, {1}, … for its operands."""
+    fields = [f"{{{i}}}" for i in range(len(types))]
+    if lean and op.lean is not None and (found := _filled(op.lean, fields, params, types)):
+        return found
+    if op.infix:
+        return ""
+    if callable(op.numpy):
+        return _filled(op.numpy, fields, params, types)
+    template = op.python if weak and op.python else op.numpy
+    if "{" in template:
+        return template.format(
+            **dict(zip(op.arguments, fields, strict=False)),
+            **{key: repr(value) for key, value in params},
+        )
+    function = template or function_source(op)
+    if lean and types and types[0].shape and _is_method(op):
+        rest = ", ".join([*fields[1:], *_keywords(params, types)])
+        return f"{{0}}.{op.function.__name__}({rest})"
+    return f"{function}({', '.join([*fields, *_keywords(params, types)])})"
+
+
+def _filled(
+    template: Template, fields: list[str], params: Params, types: tuple[ArrayType, ...]
+) -> str:
+    told = {"types": types} if asks_for(template, "types") else {}
+    return template(*fields, **dict(params), **told)
+
+
+def _is_method(op: Primitive) -> bool:
+    """Whether the function is also a method of arrays: np.sum(x) is x.sum()."""
+    name = getattr(op.function, "__name__", "")
+    return not op.elementwise and getattr(np, name, None) is op.function and hasattr(np.ndarray, name)
 
 
 def _binding(before: str, after: str) -> int:

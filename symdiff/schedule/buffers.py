@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 
-from symdiff.ir.node import Const, Input, Node
+from symdiff.ir.node import Node
+from symdiff.ir.types import ArrayType
 from symdiff.ops.primitive import Primitive
+from symdiff.schedule.implicit import operation
 from symdiff.schedule.program import Expression
 
 
@@ -16,10 +18,10 @@ class Buffers:
         self,
         reads: Mapping[Node, tuple[Node, ...]],
         uses: Mapping[Node, int],
-        named: Mapping[Node, str],
     ) -> None:
         self._reads = reads
-        self._named = named
+        self._holders: set[Node] = set()  # nodes that now live in an array of the program's own
+        self._spare: dict[ArrayType, dict[Node, None]] = {}  # those that nothing reads any more
         self._left: dict[Node, int] = {}
         for each, count in uses.items():
             root = self._root(each)
@@ -27,44 +29,57 @@ class Buffers:
 
     def _root(self, each: Node) -> Node:
         """The node whose buffer this one is, or is a view of."""
-        while isinstance(each.op, Primitive) and each.op.view:
+        while is_view(each):
             each = self._reads[each][0]
         return each
 
-    def consume(self, expression: Expression) -> None:
-        """Note that a statement reads the operands of this expression."""
-        stack = list(expression.operands)
+    def consume(self, expressions: Iterable[Expression]) -> None:
+        """Note that a statement reads these expressions."""
+        stack = list(expressions)
         while stack:
             part = stack.pop()
-            self._left[self._root(part.node)] -= 1
+            self.release(part.node)
             stack.extend(part.operands)
 
     def release(self, each: Node) -> None:
         """Note one read of a node."""
-        self._left[self._root(each)] -= 1
+        root = self._root(each)
+        self._left[root] -= 1
+        if self._left[root] == 0 and root in self._holders:
+            self._spare.setdefault(root.type, {})[root] = None
+
+    def made(self, each: Node) -> None:
+        """Note that a statement has computed a node into an array of its own."""
+        if allocates(each):
+            self._holders.add(each)
+
+    def give(self, old: Node, new: Node) -> None:
+        """Note that the array of a node holds another one from now on."""
+        del self._spare[old.type][old]
+        self._holders.remove(old)
+        self._holders.add(new)
 
     def free(self, each: Node) -> bool:
-        """Whether the node is a named array of this program's own that nothing reads any more."""
-        return (
-            each in self._named
-            and not isinstance(each, (Input, Const))
-            and allocates(each)
-            and self._left[each] == 0
-        )
+        """Whether the node is an array of this program's own that nothing reads any more."""
+        return each in self._spare.get(each.type, ())
+
+    def spare(self, type: ArrayType) -> list[Node]:
+        """Arrays of this type that nothing reads any more."""
+        return list(self._spare.get(type, ()))
+
+
+def is_view(each: Node) -> bool:
+    """Whether NumPy's result may share memory with the first operand."""
+    return isinstance(each.op, Primitive) and operation(each).view
 
 
 def allocates(each: Node) -> bool:
     """Whether computing the node makes a new array, and not a view or a scalar."""
-    return bool(each.type.shape) and not (isinstance(each.op, Primitive) and each.op.view)
+    return bool(each.type.shape) and not is_view(each)
 
 
-def overwritable(expression: Expression, buffers: Buffers) -> Collection[int]:
-    """The operands of an elementwise expression whose buffers may hold its result."""
+def overwritable(expression: Expression, buffers: Buffers) -> list[Node]:
+    """The operands of an elementwise expression whose arrays may hold its result."""
     each = expression.node
-    if not (isinstance(each.op, Primitive) and each.op.elementwise and each.type.shape):
-        return ()
-    return tuple(
-        i
-        for i, part in enumerate(expression.operands)
-        if not part.operands and part.node.type == each.type and buffers.free(part.node)
-    )
+    parts = [part for part in expression.operands if part.known and part.node.type == each.type]
+    return [part.node for part in parts if buffers.free(part.node)]

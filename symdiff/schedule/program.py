@@ -9,31 +9,21 @@ from typing import Any
 from symdiff.ir.graph import Position
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, type_of
-from symdiff.ops.render import Source, render
-from symdiff.schedule.implicit import operation
+from symdiff.ops.render import UNARY, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A node and its operands: names of earlier statements or parameters, or inner expressions.
+    """What a statement computes: a node, its NumPy source, and what that reads.
 
-    `literal` is set instead for a constant, a name or a finished piece of source.
+    `known` marks what is not computed here: the name of an earlier statement or of a parameter, or
+    a constant.
     """
 
     node: Node
+    source: Source
     operands: tuple[Expression, ...] = ()
-    literal: str = ""
-
-    @property
-    def source(self) -> Source:
-        """Its NumPy source. Inlining is bounded, so this recursion is too."""
-        if self.literal:
-            return Source(self.literal)
-        parts = [part.source for part in self.operands]
-        types = [part.node.type for part in self.operands]
-        return render(
-            operation(self.node), self.node.params, parts, types, self.node.type.weak
-        )
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class Assign:
 @dataclass(frozen=True, slots=True)
 class Update:
     """The buffer `name` is updated: `name[index] += expression`, or `=`, or by np.add.at; without
-    an index `name *= expression`, or (operator "out") a ufunc call with out=name.
+    an index `name *= expression`, or (operator "out") a call that writes into it.
     """
 
     name: str
@@ -67,8 +57,10 @@ class Update:
             index = self.index if "," not in self.index else f"np.s_[{self.index}]"
             return f"np.add.at({self.name}, {index}, {text})"
         if self.operator == "out":
-            return f"{text[:-1]}, out={self.name})"
+            return text
         target = f"{self.name}[{self.index}]" if self.index else self.name
+        if self.operator == "+=" and text.startswith("-") and self.expression.source.binding == UNARY:
+            return f"{target} -= {text[1:]}"
         return f"{target} {self.operator} {text}"
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ops import elementwise as e
-from symdiff.ops import shaping
+from symdiff.ops import linalg, shaping
 from symdiff.ops.primitive import Primitive
-from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, render
-from symdiff.schedule.buffers import Buffers, allocates, overwritable
+from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, function_source, render
+from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
 from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Statement, Update
@@ -47,11 +47,14 @@ def schedule(
 
 @dataclass(slots=True)
 class _Value:
-    """An unnamed value waiting to be inlined into its one reader."""
+    """A value that a statement can read: a name, a constant, or an expression to be inlined."""
 
     expression: Expression
-    source: Source
-    depth: int
+    depth: int = 0
+
+    @property
+    def source(self) -> Source:
+        return self.expression.source
 
 
 class _Scheduler:
@@ -76,7 +79,7 @@ class _Scheduler:
     def run(self) -> Program:
         parameters = tuple(self._name_input(each) for each in self.graph.inputs)
         order = self._count_reads()
-        self.buffers = Buffers(self.reads, self.uses, self.named)
+        self.buffers = Buffers(self.reads, self.uses)
         for each in self._emission_order(order):
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
@@ -166,8 +169,14 @@ class _Scheduler:
             # a literal has no shape or dtype of its own: it takes those of an array beside it
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in reads)
             parts = [self._operand(arg, filled=bare) for arg in reads]
-            source = render(op, each.params, [part.source for part in parts],
-                            [arg.type for arg in reads], each.type.weak)
+            source = render(
+                op,
+                each.params if op is each.op else (),
+                [part.source for part in parts],
+                [arg.type for arg in reads],
+                each.type.weak,
+                self.reuse and (op is not linalg.matmul or each not in self.primal),
+            )
             depth = 1 + max((part.depth for part in parts), default=0)
             waiting = [arg for arg in reads if arg in self.pending]
             room = WIDTH - INDENT - len(self.names.stem(each)) - 3
@@ -177,8 +186,8 @@ class _Scheduler:
             self._assign(longest, self.pending.pop(longest).expression)
         for arg in waiting:
             del self.pending[arg]
-        expression = Expression(each, tuple(part.expression for part in parts))
-        return _Value(expression, source, depth)
+        expression = Expression(each, source, tuple(part.expression for part in parts))
+        return _Value(expression, depth)
 
     def _operand(self, arg: Node, filled: bool = False) -> _Value:
         """What stands for an operand. `filled`: a constant at its shape and dtype, not a literal."""
@@ -190,14 +199,15 @@ class _Scheduler:
                 source = Source((_full if arg.type.shape else _typed)(arg, source))
         else:
             source = Source(self.named[arg])
-        return _Value(Expression(arg, literal=source.within(ATOM)), source, 0)
+        return _Value(Expression(arg, source, known=True))
 
     def _assign(self, each: Node, expression: Expression) -> None:
-        self.buffers.consume(expression)
+        self.buffers.consume(expression.operands)
         if self._assign_in_place(each, expression):
             return
         name = self.names.give(each, "value" if each in self.outputs else "")
         self.named[each] = name
+        self.buffers.made(each)
         self.statements.append(Assign(name, expression, self._comment(each), each))
 
     def _comment(self, each: Node) -> Position | None:
@@ -208,7 +218,12 @@ class _Scheduler:
 
     def _constant(self, each: Const) -> Source:
         if each.uniform:
-            return literal(each.value)
+            return literal(each.value, self.reuse)
+        counted = _counted(each.value)
+        if counted:
+            return Source(counted)
+        if (counted := _counting_source(each.value)) is not None:
+            return Source(counted)
         if each.value.size <= SMALL:
             text = f"np.array({_list_source(each.value)}, dtype={dtype_source(each.type.dtype)})"
             return Source(text)
@@ -220,51 +235,56 @@ class _Scheduler:
     # ------------------------------------------------------------------ updates in place
 
     def _assign_in_place(self, each: Node, expression: Expression) -> bool:
-        """Compute a value in the buffer of an operand that nothing reads any more, if it pays."""
-        if _bytes(each) < (REUSED if self.reuse else LARGE) or not (
-            self.reuse or self._is_anonymous(each)
-        ):
+        """Compute a value in an array that nothing reads any more, if it pays."""
+        if not _is_ufunc(each) or _bytes(each) < (REUSED if self.reuse else LARGE):
             return False
-        for place in overwritable(expression, self.buffers):
-            operand = expression.operands[place].node
-            if not (self.reuse or self._is_anonymous(operand)):
-                continue
-            update = self._update_form(each, expression, place)
-            if update is not None:
-                self.named[each] = self.named[operand]
-                self.statements.append(update)
-                return True
+        for operand in self._reusable(each, expression):
+            if self.reuse or (self._is_anonymous(each) and self._is_anonymous(operand)):
+                update = self._update_form(each, expression, operand)
+                if update is not None:
+                    self.named[each] = self.named[operand]
+                    self.buffers.give(operand, each)
+                    self.statements.append(update)
+                    return True
         return False
+
+    def _reusable(self, each: Node, expression: Expression) -> list[Node]:
+        """Arrays of the right type that may hold the value: operands first, then any other."""
+        own = overwritable(expression, self.buffers)
+        return own or (self.buffers.spare(each.type) if self.reuse else own)
 
     def _is_anonymous(self, each: Node) -> bool:
         """Whether the user has no name for the value, so that it may live under another."""
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived or bool(note.suffix)
 
-    def _update_form(self, each: Node, expression: Expression, place: int) -> Update | None:
+    def _update_form(self, each: Node, expression: Expression, target: Node) -> Update | None:
         """`a *= b`, or np.subtract(a, b, out=b) where the code need not be read."""
         op = each.op
         assert isinstance(op, Primitive)
-        name = self.named[expression.operands[place].node]
-        comment = self._comment(each)
-        if op.infix in _AUGMENTED and (place == 0 or op.infix in _COMMUTATIVE):
-            other = expression.operands[1 - place]
-            return Update(name, "", f"{op.infix}=", other, comment)
-        if self.reuse and isinstance(op.function, np.ufunc) and not op.numpy:
-            return Update(name, "", "out", expression, comment)
-        return None
+        name, comment = self.named[target], self._comment(each)
+        parts = expression.operands
+        for place in range(len(parts) if op.infix in _COMMUTATIVE else 1):
+            if op.infix in _AUGMENTED and len(parts) == 2 and parts[place].node is target:
+                return Update(name, "", f"{op.infix}=", parts[1 - place], comment)
+        if not self.reuse:
+            return None
+        operands = ", ".join(part.source.text for part in parts)
+        call = Source(f"{function_source(op)}({operands}, out={name})")
+        return Update(name, "", "out", Expression(each, call, parts), comment)
 
     def _emit_update(self, each: Node) -> None:
         """index_add: in place where the base is this function's own and nobody reads it again."""
         base, value, *indices = self.reads[each]
         part = self._take(value)
-        places = [self._take(index) for index in indices]
+        places = [self._take(index, filled=True) for index in indices]
         self.buffers.release(base)
         if self.buffers.free(base):
             self.named[each] = self.named[base]
+            self.buffers.give(base, each)
         else:
             self._copy_base(each, base)
-        self.buffers.consume(Expression(each, (part.expression, *(i.expression for i in places))))
+        self.buffers.consume([part.expression, *(place.expression for place in places)])
         zero = isinstance(base, Const) and base.uniform and base.value == 0
         operator = "=" if zero and not indices else "+="
         if indices and not _distinct(indices):
@@ -273,9 +293,9 @@ class _Scheduler:
         name = self.named[each]
         self.statements.append(Update(name, index, operator, part.expression, self._comment(each)))
 
-    def _take(self, arg: Node) -> _Value:
+    def _take(self, arg: Node, filled: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
-        value = self._operand(arg)
+        value = self._operand(arg, filled)
         self.pending.pop(arg, None)
         return value
 
@@ -289,9 +309,10 @@ class _Scheduler:
             made = value.source.text  # not named yet: its own array is the copy
         else:
             made = f"{value.source.within(ATOM)}.copy()"
-        self.buffers.consume(value.expression)
+        self.buffers.consume(value.expression.operands)
         self.named[each] = name
-        expression = Expression(each, literal=made)
+        expression = Expression(each, Source(made), known=True)
+        self.buffers.made(each)
         self.statements.append(Assign(name, expression, self._comment(each), each))
 
     # ------------------------------------------------------------------ results
@@ -300,12 +321,12 @@ class _Scheduler:
         """A result that aliases nothing: not an argument, a constant, nor another result."""
         source = self._operand(each).source
         if not each.type.shape:
-            return Expression(each, literal=self._scalar(each, source, self.arrays[index]))
-        if isinstance(each, Const):
-            return Expression(each, literal=_full(each, source))
-        if each in self.graph.outputs[:index] or self._may_alias(each):
-            return Expression(each, literal=f"{source.within(ATOM)}.copy()")
-        return Expression(each, literal=source.text)
+            source = Source(self._scalar(each, source, self.arrays[index]))
+        elif isinstance(each, Const):
+            source = Source(_full(each, source))
+        elif each in self.graph.outputs[:index] or self._may_alias(each):
+            source = Source(f"{source.within(ATOM)}.copy()")
+        return Expression(each, source, known=True)
 
     def _scalar(self, each: Node, source: Source, is_array: bool) -> str:
         """A 0-d result as the array, NumPy scalar or Python number that it should be."""
@@ -319,20 +340,23 @@ class _Scheduler:
 
     def _may_alias(self, each: Node) -> bool:
         """Whether NumPy's result may share memory with an argument or with another result."""
-        while isinstance(each.op, Primitive) and each.op.view:
+        while is_view(each):
             each = self.reads[each][0]
             if each in self.outputs:
                 return True
         return isinstance(each, (Input, Const))
 
 
-def literal(value: object) -> Source:
-    """A scalar constant as a person writes it: 2 for 2.0, since it takes its partner's dtype."""
+def literal(value: object, exact: bool = False) -> Source:
+    """A scalar constant as a person writes it: 2 for 2.0, since it takes its partner's dtype.
+
+    With `exact` it stays 2.0, which NumPy need not convert.
+    """
     number = value.item() if isinstance(value, np.generic) else value
     if isinstance(number, float):
         if number != number or number in (float("inf"), float("-inf")):
             text = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(number)]
-        elif number == int(number) and abs(number) < 1e15 and str(number) != "-0.0":
+        elif not exact and number == int(number) and abs(number) < 1e15 and str(number) != "-0.0":
             text = str(int(number))
         elif isinstance(value, np.generic):
             text = str(value)  # the shortest digits that are unique in its dtype
@@ -341,6 +365,16 @@ def literal(value: object) -> Source:
     else:
         text = repr(number)
     return Source(text, UNARY if text.startswith("-") else ATOM)
+
+
+def _counting_source(value: np.ndarray) -> str | None:
+    """np.arange(n) or np.eye(n), if that is what the array is."""
+    if value.ndim == 1 and value.dtype == np.intp and np.array_equal(value, np.arange(value.size)):
+        return f"np.arange({value.size})"
+    if value.ndim == 2 and value.dtype.kind == "f" and np.array_equal(value, np.eye(len(value))):
+        dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
+        return f"np.eye({len(value)}{dtype})"
+    return None
 
 
 def _list_source(value: np.ndarray) -> str:
@@ -364,8 +398,23 @@ def _full(each: Const, source: Source) -> str:
     return f"np.full({size}, {source.text}, dtype={dtype})"
 
 
+def _is_ufunc(each: Node) -> bool:
+    return isinstance(each.op, Primitive) and isinstance(each.op.function, np.ufunc) and (
+        each.op.elementwise and bool(each.type.shape)
+    )
+
+
 def _bytes(each: Node) -> int:
     return each.type.size * each.type.dtype.itemsize
+
+
+def _counted(value: np.ndarray) -> str:
+    """The np.arange that makes an array of indices, if it counts up by one."""
+    indices = value.dtype == np.intp and value.ndim == 1 and value.size
+    if not indices or not (np.diff(value) == 1).all():
+        return ""
+    start, stop = int(value[0]), int(value[-1]) + 1
+    return f"np.arange({stop})" if start == 0 else f"np.arange({start}, {stop})"
 
 
 def _distinct(indices: Sequence[Node]) -> bool:
@@ -401,7 +450,7 @@ def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[S
                 allocating = i
         last[statement.name] = i
     for each in returns:
-        for name in _identifiers(_text_of(each)):
+        for name in _identifiers(each.source.text):
             last[name] = len(statements)
     out: list[Statement] = []
     for i, statement in enumerate(statements):
@@ -413,13 +462,9 @@ def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[S
 
 
 def _mentioned(statement: Assign | Update) -> Iterator[str]:
-    yield from _identifiers(_text_of(statement.expression))
+    yield from _identifiers(statement.expression.source.text)
     if isinstance(statement, Update):
         yield from _identifiers(statement.index)
-
-
-def _text_of(expression: Expression) -> str:
-    return expression.literal or " ".join(_text_of(part) for part in expression.operands)
 
 
 def _identifiers(text: str) -> list[str]:
@@ -437,6 +482,6 @@ def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[State
 def _risky(expression: Expression, primal: Collection[Node]) -> bool:
     """Whether computing it may warn where the user's function would not."""
     each = expression.node
-    own = isinstance(each.op, Primitive) and each.op.risky and not expression.literal
+    own = isinstance(each.op, Primitive) and each.op.risky and not expression.known
     own = own and not each.type.weak  # Python numbers raise, they do not warn
     return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)
