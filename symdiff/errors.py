@@ -31,6 +31,10 @@ class CompileError(SymdiffError):
     """The emitted source does not compile or load."""
 
 
+class UsageError(SymdiffError):
+    """A command that cannot be carried out as it is written."""
+
+
 def word(what: str, *, where: str = "", depends_on: str = "", way_out: str = "") -> str:
     """The four lines of a message: what, where, on which argument it depends, the way out."""
     lines = [what, where, depends_on, way_out]

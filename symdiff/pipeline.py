@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from symdiff.autodiff.transpose import transpose
 from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
 from symdiff.frontend.parameters import Parameters
-from symdiff.frontend.pytree import Spec
+from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Input, Node, constant, input_node
@@ -46,8 +47,10 @@ class Request:
     keep_value: bool = True
     results: Callable[[Traced], tuple[int, ...]] = lambda traced: ()  # outputs differentiated
     check: Callable[[Traced], None] = lambda traced: None
+    layout: Callable[[Traced], Layout] | None = None  # the tree of the result
     math: str = "default"
     reuse: bool = False
+    summary: str = ""  # of what is computed, where the mode does not say it
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,22 @@ def _expand(work: Work) -> Work:
 
 def _schedule(work: Work) -> Work:
     assert work.graph is not None
-    return replace(
-        work, program=schedule(work.graph, work.arrays, work.primal, reuse=work.request.reuse)
+    request, traced = work.request, _traced(work)
+    layout = request.layout(traced) if request.layout else None
+    program = schedule(
+        work.graph, work.arrays, work.primal, _access(work), layout, reuse=request.reuse
     )
+    return replace(work, program=program)
+
+
+def _access(work: Work) -> dict[Input, str]:
+    """How the emitted function reaches each input: params["W"], and params_dot["W"]."""
+    traced = _traced(work)
+    names = dict(zip(traced.inputs, traced.leaf_names, strict=True))
+    if work.linear is not None:
+        dots = zip(work.linear.wrt, work.linear.tangents, strict=True)
+        names |= {dot: re.sub(r"^\w+", r"\g<0>_dot", names[each]) for each, dot in dots}
+    return {each: name for each, name in names.items() if each is not None}
 
 
 def _print(work: Work) -> Work:
@@ -194,16 +210,10 @@ def steps(request: Request) -> Iterator[tuple[Stage, Work]]:
             yield stage, work
 
 
-def run(request: Request) -> Work:
-    """The work after the last stage."""
-    for _, work in steps(request):  # noqa: B007
-        pass
-    return work
-
-
 def finish(work: Work, graph: Graph, arrays: tuple[bool, ...]) -> Work:
     """The work with another graph, taken through the stages after simplification."""
-    work = replace(work, graph=graph, arrays=arrays)
+    request = replace(work.request, layout=None)
+    work = replace(work, request=request, graph=graph, arrays=arrays)
     names = [stage.name for stage in STAGES]
     for stage in STAGES[names.index("simplify") + 1 :]:
         work = stage.run(work)
@@ -232,6 +242,8 @@ def _traced(work: Work) -> Traced:
 def _summary(work: Work) -> str:
     """One sentence for the docstring: what the emitted function computes."""
     request, traced = work.request, _traced(work)
+    if request.summary:
+        return request.summary
     name = f"`{traced.graph.name}`"
     if request.mode == JIT:
         return f"{name}, for arguments of these types."

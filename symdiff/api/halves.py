@@ -24,6 +24,8 @@ from symdiff.ir.node import compilation
 from symdiff.pipeline import VJP, Work, finish, traced_inputs
 from symdiff.runtime.dispatch import Entry, Layout, make_entry
 
+_FIRST = "Value of `{}`, and what its derivative will need."
+
 
 class Halves(Transformed):
     """Called at the primals it returns (y, late), where late is linear in what it is called with.
@@ -54,7 +56,11 @@ class Halves(Transformed):
             kept = len(traced.graph.outputs)
             before, after = split(graph, late, kept)
             residuals = len(before.outputs) - kept
-            first = finish(work, before, (*work.arrays[:kept], *(False,) * residuals))
+            first = finish(
+                replace(work, request=replace(work.request, summary=_FIRST.format(self.name))),
+                before,
+                (*work.arrays[:kept], *(False,) * residuals),
+            )
             second = finish(
                 replace(work, request=replace(work.request, name=f"{work.request.name}_at")),
                 after,

@@ -21,7 +21,7 @@ from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
 from symdiff.ir.types import array_type, is_supported, type_of
-from symdiff.pipeline import JIT, JVP, VJP, Request, Work
+from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.dispatch import (
     MISS,
     CacheInfo,
@@ -35,6 +35,14 @@ from symdiff.runtime.dispatch import (
 from symdiff.runtime.python_module import imports_of, load
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
+
+# What docstrings say of transformations that are functions of traced values themselves.
+_SUMMARIES = {
+    "hessian": "Hessian of `{}`.",
+    "hvp": "Hessian of `{}` times a vector.",
+    "jacobian": "Jacobian of `{}`.",
+    "vmap": "`{}` for a batch of arguments.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,11 @@ class Transformed:
     # ------------------------------------------------------------------ what was compiled
 
     @property
+    def was_compiled(self) -> bool:
+        """Whether there is a compiled signature."""
+        return self._dispatcher.last is not None
+
+    @property
     def compiled(self) -> Compiled:
         """The compiled signature used last. Raises TraceError if there is none yet."""
         if self._dispatcher.last is None:
@@ -166,6 +179,22 @@ class Transformed:
         compiled = self._dispatcher.entry(leaves, spec).compiled
         assert isinstance(compiled, Compiled)
         return compiled
+
+    def stages(self, *args: Any, **kwargs: Any) -> list[tuple[Stage, Work]]:
+        """Each stage of the pipeline for these arguments, with the work after it."""
+        values = self.parameters.bind(args, kwargs)
+        while True:
+            _, leaves, spec = self._describe(values)
+            try:
+                with compilation(fresh=True):
+                    return self._run(leaves, spec)
+            except Redescribe:
+                continue
+
+    @property
+    def static_arguments(self) -> frozenset[str]:
+        """The arguments whose values decided shapes, and so are part of the signature."""
+        return frozenset(self._static)
 
     # ------------------------------------------------------------------ a call
 
@@ -285,6 +314,7 @@ class Transformed:
             check=self._check,
             math=self.math,
             reuse=self.reuse,
+            summary=_SUMMARIES.get(self.suffix, "").format(self.name),
         )
 
     def _results(self, traced: Traced) -> tuple[int, ...]:
@@ -299,7 +329,7 @@ class Transformed:
 
     def _compile(self, leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
-            work = self._run(leaves, spec)
+            work = self._run(leaves, spec)[-1][1]
         assert work.traced is not None and work.program is not None
         layout = self._layout(work.traced, spec)
         outputs = len(work.program.returns)
@@ -307,10 +337,10 @@ class Transformed:
             loaded(work), leaves, spec, work.traced.captured, layout, outputs
         )
 
-    def _run(self, leaves: Sequence[Leaf], spec: Spec) -> Work:
+    def _run(self, leaves: Sequence[Leaf], spec: Spec) -> list[tuple[Stage, Work]]:
         """Run the pipeline; a Python int that decides a shape becomes static: describe again."""
         try:
-            return pipeline.run(self._request(leaves, spec))
+            return list(pipeline.steps(self._request(leaves, spec)))
         except StaticArgument as decided:
             if not decided.names - self._static:
                 raise

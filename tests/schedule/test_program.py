@@ -6,6 +6,7 @@ from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.graph import Note, Position
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
+from symdiff.ops.render import Source
 from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Update
 from symdiff.schedule.schedule import schedule
 
@@ -32,7 +33,7 @@ def test_statements_have_types_and_source_lines():
 def test_every_kind_of_statement_has_a_text():
     with compilation():
         x = input_node("x", array_type(np.float64, (3,)))
-        value = Expression(x, literal="x")
+        value = Expression(x, Source("x"), known=True)
         statements = (
             Assign("a", value),
             Update("a", "1:", "+=", value),
