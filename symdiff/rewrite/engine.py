@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 from symdiff.errors import RuleError
@@ -25,6 +26,7 @@ from symdiff.rewrite.pattern import (
     Wild,
     instantiate,
     match,
+    numbers,
     variants,
 )
 
@@ -40,17 +42,22 @@ assert FINITE not in MODES["default"][1]
 
 _VIEWS = (shaping.broadcast_to, shaping.reshape, shaping.transpose)
 
+PASSES = 5  # walks over the program, each to use what the last one made unshared
 PER_NODE = 20  # applications that a program may cost, for each of its nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A rule applied: the node before, the node after, and the user's line if it is known."""
+    """A rule applied: the node before, the node after, and the user's line if it is known.
+
+    `root` is the node of the program before rewriting that was being worked on.
+    """
 
     rule: str
     before: Node
     after: Node
     position: Position | None = None
+    root: Node | None = None
 
 
 def rewrite(
@@ -77,28 +84,47 @@ def rule_set(tables: tuple[Table, ...], math: str) -> RuleSet:
 
 
 class RuleSet:
-    """Rules by the operations that they can match: of a node and of its operands."""
+    """Rules by what they can match: the operation of a node and the kinds of its operands.
+
+    The kind of an operand is its operation; that of a constant tells the numbers in patterns apart.
+    """
 
     def __init__(self, tables: tuple[Table, ...], math: str) -> None:
         self._own, self._derived = MODES[math]
         self._rows = [
             (row, variant) for table in tables for row in table for variant in variants(row.pattern)
         ]
-        self._found: dict[tuple[bool, tuple[Any, ...]], tuple[tuple[Rule, Any], ...]] = {}
+        self._numbers = {number for _, variant in self._rows for number in numbers(variant)}
+        self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
     def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
         """The rules worth trying, with their patterns in one order of operands each."""
-        key = (primal, (each.op, *[arg.op for arg in each.args]))
+        key = (
+            primal,
+            each.op,
+            *[arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args],
+        )
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = tuple(
-                [
-                    (row, variant)
-                    for row, variant in self._rows
-                    if self._allowed(row, primal) and _possible(variant, each)
-                ]
-            )
+            found = self._found[key] = self._find(each, key)
         return found
+
+    def _kind(self, constant: Node) -> Any:
+        assert isinstance(constant, Const)
+        if not constant.uniform:
+            return CONST
+        return constant.value if constant.value in self._numbers else UNIFORM
+
+    def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
+        primal, op, *kinds = key
+        operations = tuple([arg.op for arg in each.args])
+        return tuple(
+            [
+                (row, variant)
+                for row, variant in self._rows
+                if self._allowed(row, primal) and _possible(variant, op, operations, kinds)
+            ]
+        )
 
     def _allowed(self, row: Rule, primal: bool) -> bool:
         if primal:
@@ -106,19 +132,25 @@ class RuleSet:
         return row.exactness in self._derived
 
 
-def _possible(pattern: Applied | Family, each: Node) -> bool:
-    """Whether the operations of the node and of its operands are those of the pattern."""
+UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
+
+
+def _possible(
+    pattern: Applied | Family, op: Any, operations: tuple[Any, ...], kinds: list[Any]
+) -> bool:
     if isinstance(pattern, Family):
-        return pattern.accepts(each.op, tuple([arg.op for arg in each.args]))
-    if pattern.op is not each.op or len(pattern.args) != len(each.args):
+        return pattern.accepts(op, operations)
+    if pattern.op is not op or len(pattern.args) != len(operations):
         return False
-    return all(map(_possible_operand, pattern.args, each.args))
+    return all(map(_possible_operand, pattern.args, operations, kinds))
 
 
-def _possible_operand(pattern: Any, arg: Node) -> bool:
+def _possible_operand(pattern: Any, op: Any, kind: Any) -> bool:
     if isinstance(pattern, Applied):
-        return pattern.op is arg.op
-    return (isinstance(pattern, Wild) and not pattern.constant) or arg.op is CONST
+        return pattern.op is op
+    if isinstance(pattern, Wild):
+        return not pattern.constant or (op is CONST and kind is not CONST)
+    return op is CONST and kind is not CONST and bool(kind == pattern)
 
 
 class _Rewriter:
@@ -139,17 +171,17 @@ class _Rewriter:
         self.next: dict[Node, Node] = {}
         self.uses: dict[Node, int] = {}
         self.settled: set[Node] = set()  # nothing matches, whoever reads what
-        self.blocked = False
+        self.root: Node  # what is being normalized
+        self.shared: list[Node] = []  # inner nodes whose other readers kept a rule from firing
         self.budget = 0
         self.first = len(log)
 
     def run(self) -> Graph:
         outputs = (*self.graph.outputs, *self.graph.effects)
         self.budget = 1000 + PER_NODE * len(toposort(outputs))
-        while True:
-            before = len(self.log)
+        for _ in range(PASSES):
             outputs = self._pass(outputs)
-            if len(self.log) == before or not self.blocked:
+            if not any(self.uses.get(each) == 1 for each in self.shared):
                 break
         count = len(self.graph.outputs)
         graph = self.graph
@@ -158,14 +190,18 @@ class _Rewriter:
     def _pass(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         """One walk from operands to readers; rules that sharing stopped may fit in the next."""
         nodes = toposort(outputs)
-        self.done, self.next, self.blocked = {}, {}, False
+        self.done, self.next, self.shared = {}, {}, []
         self.uses = _count_uses(nodes, outputs)
         for each in nodes:
-            self._normalize(each)
+            if not each.args or (each in self.settled and self._unchanged(each)):
+                self.done[each] = each
+            else:
+                self._normalize(each)
         return tuple([self.done[each] for each in outputs])
 
     def _normalize(self, root: Node) -> None:
         """Rewrites a node until no rule fits it or what its replacements brought in."""
+        self.root = root
         stack = [root]
         done, following = self.done, self.next
         while stack:
@@ -184,25 +220,28 @@ class _Rewriter:
                     done[each] = each
                     stack.pop()
                     continue
-                following[each] = after
-                self._introduce(after, each in self.primal)
+                after = following[each] = done.get(after, after)
+                self._succeed(each, after)
             if after in done:
-                self._retire(each, done[after])
+                done[each] = done[after]
+                self._carry_note(each, done[after])
                 stack.pop()
             elif after in following:
                 self._refuse_alternation(after)
             else:
                 stack.append(after)
 
+    def _unchanged(self, each: Node) -> bool:
+        return all(map(is_, each.args, map(self.done.__getitem__, each.args)))
+
     def _step(self, each: Node) -> Node:
         """The node over rewritten operands, or else what the first rule that fits makes of it."""
-        if each.args:
+        if not each.args:
+            return each
+        if not self._unchanged(each):
             args = tuple([self.done[arg] for arg in each.args])
-            if args != each.args:
-                return node(each.op, args, each.params, each.type)
-            if each not in self.settled:
-                return self._apply(each)
-        return each
+            return node(each.op, args, each.params, each.type)
+        return each if each in self.settled else self._apply(each)
 
     def _apply(self, each: Node) -> Node:
         blocked = False
@@ -212,26 +251,27 @@ class _Rewriter:
             found = match(pattern, each)
             if found is None or not (row.when is None or row.when(found)):
                 continue
-            if not row.shared and self._shared(found):
+            shared = [] if row.shared else self._shared(found)
+            if shared:
+                self.shared += shared
                 blocked = True
                 continue
             after = instantiate(row.replacement, found)
             if after is not None and after is not each and after.type == each.type:
                 self._record(row, each, after)
                 return after
-        if blocked:
-            self.blocked = True
-        else:
+        if not blocked:
             self.settled.add(each)
         return each
 
-    def _shared(self, found: Match) -> bool:
-        """Whether something else reads an inner node; moving elements about is no work."""
-        return any(self.uses.get(each, 0) > 1 and each.op not in _VIEWS for each in found.inner)
+    def _shared(self, found: Match) -> list[Node]:
+        """Inner nodes that something else reads too; moving elements about is no work."""
+        return [each for each in found.inner if self.uses[each] > 1 and each.op not in _VIEWS]
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
-        note = self.notes.get(before)
-        self.log.append(Application(row.name, before, after, note.position if note else None))
+        note = self.notes.get(before) or self.notes.get(self.root)
+        position = note.position if note else None
+        self.log.append(Application(row.name, before, after, position, self.root))
         self.budget -= 1
         if self.budget < 0:
             self._refuse_alternation(after)
@@ -248,21 +288,21 @@ class _Rewriter:
         """Counts what new nodes read; they are the user's program if what they replace is."""
         fresh = []
         stack = [after]
+        done = self.done
         while stack:
             each = stack.pop()
             if each not in self.uses:
                 self.uses[each] = 0
                 fresh.append(each)
-                stack.extend(each.args)
+                stack.extend([done.get(arg, arg) for arg in each.args])
         for each in fresh:
             for arg in each.args:
-                self.uses[arg] += 1
+                self.uses[done.get(arg, arg)] += 1
         if primal:
             self.primal.update(fresh, (after,))
 
-    def _retire(self, before: Node, after: Node) -> None:
+    def _succeed(self, before: Node, after: Node) -> None:
         """What read `before` now reads `after`; what nobody reads any more is not counted."""
-        self.done[before] = after
         self._introduce(after, before in self.primal)
         self.uses[after] += self.uses.pop(before, 0)
         released = list(before.args)
@@ -272,7 +312,6 @@ class _Rewriter:
             if not self.uses[arg]:
                 del self.uses[arg]
                 released.extend(arg.args)
-        self._carry_note(before, after)
 
     def _carry_note(self, before: Node, after: Node) -> None:
         """A derivative's note is no news about a value of the user's program."""

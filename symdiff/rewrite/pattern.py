@@ -170,7 +170,7 @@ def side(replacement: Any) -> str:
         replacement = replacement.function
     if callable(replacement) and not isinstance(replacement, Term):
         said = str(replacement.__doc__ or replacement)
-        return said.split("\n")[0].rstrip(".")
+        return said.partition("\n")[0].rstrip(".")
     return repr(replacement)
 
 
@@ -193,15 +193,43 @@ def rules(*rows: Rule) -> tuple[Rule, ...]:
 # ---------------------------------------------------------------------------- matching
 
 
-def variants(pattern: Any) -> Iterator[Any]:
-    """The pattern with the operands of commutative operations in either order."""
+def variants(pattern: Any) -> list[Any]:
+    """The pattern with the operands of commutative operations in either order.
+
+    Orders that differ in the names of wild values only are one.
+    """
+    found: dict[str, Any] = {}
+    for each in _orders(pattern):
+        found.setdefault(_anonymous(each, {}), each)
+    return list(found.values())
+
+
+def _orders(pattern: Any) -> Iterator[Any]:
     if not isinstance(pattern, Applied):
         yield pattern
         return
-    for args in product(*[tuple(variants(arg)) for arg in pattern.args]):
+    for args in product(*[tuple(_orders(arg)) for arg in pattern.args]):
         yield Applied(pattern.op, args, pattern.params)
-        if pattern.op.commutative and args[0] is not args[1]:
+        if pattern.op.commutative:
             yield Applied(pattern.op, args[::-1], pattern.params)
+
+
+def _anonymous(term: Any, order: dict[str, int]) -> str:
+    """The term as text, with wild names replaced by the order of their first appearance."""
+    if isinstance(term, Wild):
+        return f"{'c' if term.constant else 'w'}{order.setdefault(term.name, len(order))}"
+    if not isinstance(term, Applied):
+        return repr(term)
+    args = [_anonymous(each, order) for each in term.args]
+    params = [f"{key}={_anonymous(each, order)}" for key, each in term.params]
+    return f"{term.op.name}({', '.join([*args, *params])})"
+
+
+def numbers(pattern: Any) -> list[Any]:
+    """The numbers that stand in a pattern."""
+    if not isinstance(pattern, Applied):
+        return [] if isinstance(pattern, (Wild, Family)) else [pattern]
+    return [number for arg in pattern.args for number in numbers(arg)]
 
 
 def match(pattern: Applied | Family, each: Node) -> Match | None:
@@ -212,28 +240,35 @@ def match(pattern: Applied | Family, each: Node) -> Match | None:
     return None
 
 
-def _fits(pattern: Any, each: Node, found: Match) -> bool:
-    if isinstance(pattern, Applied):
-        found.inner.append(each)
-        return _fits_applied(pattern, each, found)
-    if isinstance(pattern, Wild):
-        if pattern.constant and not (isinstance(each, Const) and each.uniform):
-            return False
-        return found.values.setdefault(pattern.name, each) is each
-    return is_number(each, pattern)
-
-
 def _fits_applied(pattern: Applied, each: Node, found: Match) -> bool:
     if each.op is not pattern.op or len(each.args) != len(pattern.args):
         return False
+    for wanted, arg in zip(pattern.args, each.args, strict=True):
+        if not _fits(wanted, arg, found):
+            return False
+    return not pattern.params or _fits_params(pattern, each, found)
+
+
+def _fits(pattern: Any, each: Node, found: Match) -> bool:
+    kind = type(pattern)
+    if kind is Wild:
+        if pattern.constant and not (isinstance(each, Const) and each.uniform):
+            return False
+        return found.values.setdefault(pattern.name, each) is each
+    if kind is Applied:
+        found.inner.append(each)
+        return _fits_applied(pattern, each, found)
+    return is_number(each, pattern)
+
+
+def _fits_params(pattern: Applied, each: Node, found: Match) -> bool:
     for key, wanted in pattern.params:
         value = each.param(key)
         if isinstance(wanted, Wild):
-            if found.values.setdefault(wanted.name, value) != value:
-                return False
-        elif value != wanted:
+            wanted = found.values.setdefault(wanted.name, value)
+        if value != wanted:
             return False
-    return all(map(_fits, pattern.args, each.args, [found] * len(each.args)))
+    return True
 
 
 def is_number(each: Node, number: complex) -> bool:
