@@ -400,14 +400,16 @@ def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
     np.maximum(x, 0) has derivative 0 at 0 and needs one mask.
     """
 
-    def share(own: Any, other: Any, takes_tie: bool | None) -> Any:
+    def share(y: Any, own: Any, other: Any, takes_tie: bool | None) -> Any:
         if takes_tie is None:
             return np.where(wins(own, other), 1, np.where(own == other, 0.5, 0))
-        return np.where(wins(other, own), 0, 1) if takes_tie else np.where(wins(own, other), 1, 0)
+        if takes_tie:
+            return np.where(wins(other, own), 0, 1)
+        return np.where(wins(y, other), 1, 0)  # of the result, so that the operand need not be kept
 
     return {
-        "x1": lambda y, x1, x2, tie: share(x1, x2, tie == "x1" if tie else None),
-        "x2": lambda y, x1, x2, tie: share(x2, x1, tie == "x2" if tie else None),
+        "x1": lambda y, x1, x2, tie: share(y, x1, x2, tie == "x1" if tie else None),
+        "x2": lambda y, x1, x2, tie: share(y, x2, x1, tie == "x2" if tie else None),
     }
 
 
