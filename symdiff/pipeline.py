@@ -247,7 +247,8 @@ def _summary(work: Work) -> str:
     name = f"`{traced.graph.name}`"
     if request.mode == JIT:
         return f"{name}, for arguments of these types."
-    wrt = listed([traced.leaf_names[i] for i in request.wrt])
+    roots = (traced.leaf_names[i].partition("[")[0].partition(".")[0] for i in request.wrt)
+    wrt = listed(list(dict.fromkeys(roots)))
     value = "Value and " if request.keep_value else ""
     what = {
         JVP: f"directional derivative of {name} along a tangent of {wrt}.",

@@ -10,7 +10,6 @@ from typing import Any
 from symdiff.api.transformed import (
     Transformed,
     fitting,
-    layout_of,
     leaf_of,
     loaded,
     place,
@@ -18,11 +17,11 @@ from symdiff.api.transformed import (
     until_simplified,
 )
 from symdiff.autodiff.split import split
-from symdiff.frontend.pytree import Spec, flatten, tuple_spec, unflatten
+from symdiff.frontend.pytree import Layout, Spec, flatten, layout_of, tuple_spec, unflatten
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
 from symdiff.pipeline import VJP, Work, finish, traced_inputs
-from symdiff.runtime.dispatch import Entry, Layout, make_entry
+from symdiff.runtime.dispatch import Entry, make_entry
 
 _FIRST = "Value of `{}`, and what its derivative will need."
 

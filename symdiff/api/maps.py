@@ -16,7 +16,6 @@ from symdiff.api.gradients import checked_callable, grad
 from symdiff.api.halves import Halves
 from symdiff.api.transformed import (
     Transformed,
-    layout_of,
     leaf_of,
     place,
     result_tree,
@@ -25,7 +24,7 @@ from symdiff.api.transformed import (
 from symdiff.batch import batch
 from symdiff.errors import ShapeError, word
 from symdiff.frontend.parameters import function_name, parameters_of
-from symdiff.frontend.pytree import flatten, unflatten
+from symdiff.frontend.pytree import flatten, layout_of, unflatten
 from symdiff.frontend.trace import Leaf
 from symdiff.frontend.tracer import lift
 from symdiff.pipeline import JVP, VJP, Request

@@ -7,6 +7,7 @@ import operator
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,15 @@ from symdiff import pipeline
 from symdiff.errors import NotDifferentiableError, TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
-from symdiff.frontend.pytree import Spec, flatten, tuple_spec, unflatten
+from symdiff.frontend.pytree import (
+    Layout,
+    Spec,
+    Static,
+    flatten,
+    layout_of,
+    tuple_spec,
+    unflatten,
+)
 from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
@@ -27,9 +36,7 @@ from symdiff.runtime.dispatch import (
     CacheInfo,
     Dispatcher,
     Entry,
-    Layout,
     Redescribe,
-    Static,
     make_entry,
 )
 from symdiff.runtime.python_module import imports_of, load
@@ -312,6 +319,7 @@ class Transformed:
             keep_value=self.keep_value,
             results=self._results,
             check=self._check,
+            layout=partial(self._layout, spec=spec),
             math=self.math,
             reuse=self.reuse,
             summary=_SUMMARIES.get(self.suffix, "").format(self.name),
@@ -528,11 +536,6 @@ def _jvp_layout(traced: Traced, differentiated: Sequence[int], keep_value: bool)
         ],
     )
     return layout_of((result_tree(traced, range(count)), dots) if keep_value else dots)
-
-
-def layout_of(tree: Any) -> Layout:
-    leaves, spec = flatten(tree)
-    return Layout(spec, tuple(leaves))
 
 
 def until_simplified(request: Request) -> Work:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from symdiff.ir.graph import Graph, toposort
 from symdiff.ir.node import Input, Node
+from symdiff.ir.types import ArrayType
 from symdiff.ops import elementwise
 from symdiff.ops.primitive import Primitive
 from symdiff.schedule.program import Program
@@ -19,13 +21,9 @@ SELECTION = "np.where: the branch not chosen has derivative 0, even where its ow
 
 def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -> str:
     """The docstring, in its quotes and not indented."""
-    takes = map("{}: {}".format, program.parameters, program.types)
-    returns = (
-        f"{text}: {each.node.type}" if (text := each.source.text).isidentifier()
-        else str(each.node.type)
-        for each in program.returns
-    )
-    lines = [f'"""{summary}', ""]
+    takes = _grouped(program.types)
+    returns = _grouped({each.source.text: each.node.type for each in program.returns})
+    lines = [*_wrapped(f'"""{summary}', indent=""), ""]
     lines += _wrapped(f"Takes {', '.join(takes)}.")
     lines += _wrapped(f"Returns {', '.join(returns)}.")
     if conventions:
@@ -35,8 +33,21 @@ def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -
     return "\n".join([*lines, '"""'])
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False)
+def _grouped(types: Mapping[str, ArrayType]) -> Iterator[str]:
+    """`name: type`, neighbours of one type and parameter together: w[0], …, w[9]: f64[3]."""
+    for (_, type), run in groupby(types.items(), lambda item: (_root(item[0]), item[1])):
+        names = [name for name, _ in run]
+        if len(names) > 3:
+            names = [names[0], "…", names[-1]]
+        yield f"{', '.join(names)}: {type}"
+
+
+def _root(name: str) -> str:
+    return name.partition("[")[0].partition(".")[0]
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False)
 
 
 def gradient_conventions(primal: Graph, wrt: Sequence[Input], math: str) -> list[str]:

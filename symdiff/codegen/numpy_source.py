@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from symdiff.schedule.program import Assign, Delete, Program, Quiet, Statement, Update
 
 COMMENT_COLUMN = 45
+COMMENT_WIDTH = 72
 
 
 def function_source(program: Program, docstring: str = "") -> str:
@@ -16,8 +17,7 @@ def function_source(program: Program, docstring: str = "") -> str:
         lines += [f"    {line}".rstrip() for line in docstring.splitlines()]
     seen = [""]
     lines += list(_statements(program.statements, "    ", seen))
-    returns = ", ".join(each.source.text for each in program.returns)
-    lines.append(f"    return {returns}")
+    lines.append(f"    return {program.result}")
     return "\n".join(lines) + "\n"
 
 
@@ -38,4 +38,6 @@ def _commented(line: str, each: Assign | Update, seen: list[str]) -> str:
     if not text or text == seen[0]:
         return line
     seen[0] = text
+    if len(text) > COMMENT_WIDTH:
+        text = f"{text[: COMMENT_WIDTH - 1].rstrip()}…"
     return f"{line:<{COMMENT_COLUMN - 2}}  # from: {text}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import optree
@@ -33,6 +33,83 @@ def unflatten(spec: Spec, leaves: Iterable[Any]) -> Any:
 def tuple_spec(children: Iterable[Spec]) -> Spec:
     """The structure of a tuple of trees."""
     return optree.treespec_tuple(children, none_is_leaf=True, namespace=_NAMESPACE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Static:
+    """A leaf of a result that is not computed."""
+
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """The tree of a result: for each leaf the index of an output, or a static value.
+
+    `finish` is called with the tree, if given, and makes the result of it.
+    """
+
+    spec: Spec
+    leaves: tuple[int | Static, ...]
+    finish: Callable[[Any], Any] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether Python displays can write the tree: lists, tuples, dicts with plain keys."""
+        return not self.finish and _is_plain(self.spec) and all(
+            isinstance(leaf, int) or type(leaf.value) in _LITERALS for leaf in self.leaves
+        )
+
+
+_LITERALS = (type(None), bool, int, str)
+
+
+def _is_plain(spec: Spec) -> bool:
+    if spec.is_leaf():
+        return True
+    if spec.type not in (tuple, list, dict):
+        return False
+    if spec.type is dict and not all(type(key) in (int, str) for key in spec.entries()):
+        return False
+    return all(_is_plain(child) for child in spec.children())
+
+
+def layout_of(tree: Any, finish: Callable[[Any], Any] | None = None) -> Layout:
+    """The layout whose leaves are the ints and Statics that stand in `tree`."""
+    leaves, spec = flatten(tree)
+    return Layout(spec, tuple(leaves), finish)
+
+
+def tree_source(
+    spec: Spec, leaves: Iterator[str], other: Callable[[Spec, list[str]], str] | None = None
+) -> str:
+    """The display of a tree with these leaves; `other` writes what is no list, tuple or dict."""
+    if spec.is_leaf():
+        return next(leaves)
+    children = [tree_source(child, leaves, other) for child in spec.children()]
+    if spec.type is tuple:
+        return f"({', '.join(children)}{',' if len(children) == 1 else ''})"
+    if spec.type is list:
+        return f"[{', '.join(children)}]"
+    if _is_plain(spec) or other is None:
+        pairs = zip(spec.entries(), children, strict=True)
+        return "{" + ", ".join(f"{key_source(key)}: {child}" for key, child in pairs) + "}"
+    return other(spec, children)
+
+
+def key_source(key: Any) -> str:
+    """A key as a person writes it."""
+    return f'"{key}"' if isinstance(key, str) and key.isidentifier() else repr(key)
+
+
+def path_source(root: str, steps: Iterable[Any]) -> str:
+    """The expression for a leaf: params["W"][0]."""
+    for step in steps:
+        if isinstance(step, (optree.GetAttrEntry, optree.NamedTupleEntry)):
+            root = step.codify(root)
+        else:
+            root = f"{root}[{key_source(step.entry)}]"
+    return root
 
 
 def _is_dataclass(leaf: Any) -> bool:

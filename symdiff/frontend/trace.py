@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from symdiff.frontend.captured import Captured
 from symdiff.frontend.context import Context, tracing
 from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.parameters import Parameters, function_name
-from symdiff.frontend.pytree import Spec, flatten, unflatten
+from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
 from symdiff.frontend.source_map import name_at, position_of
 from symdiff.frontend.tracer import StaticArgument, Tracer, lift
 from symdiff.ir.graph import Graph, Note, users
@@ -116,17 +117,15 @@ def leaf_names(parameters: Parameters, spec: Spec) -> tuple[str, ...]:
     names = []
     for accessor in spec.accessors():
         first, *rest = accessor
-        root = parameters.names[first.entry]
-        for step in rest:
-            root = step.codify(root)
-        names.append(root)
+        names.append(path_source(parameters.names[first.entry], rest))
     return tuple(names)
 
 
 def identifier(name: str) -> str:
-    """An identifier for a leaf: params["W"][0] becomes params_W_0."""
-    kept = "".join(char if char.isalnum() or char == "_" else " " for char in name)
-    return "_".join(kept.split())
+    """An identifier for a leaf: weights[0] becomes weights_0, params["W"] becomes W."""
+    root, keys = re.match(r"(\w*)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    kept = "_".join(re.findall(r"\w+", keys))
+    return kept if kept[:1].isalpha() else "_".join(filter(None, (root, kept)))
 
 
 def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:

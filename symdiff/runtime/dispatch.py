@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from symdiff.frontend.captured import Captured
-from symdiff.frontend.pytree import Spec, unflatten
+from symdiff.frontend.pytree import Layout, Spec, tree_source, unflatten
 from symdiff.frontend.trace import Leaf
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
@@ -32,25 +32,6 @@ class CacheInfo(NamedTuple):
     misses: int
     maxsize: int
     currsize: int
-
-
-@dataclass(frozen=True, slots=True)
-class Static:
-    """A leaf of a result that is not computed."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The tree of a result: for each leaf the index of an output, or a static value.
-
-    `finish` is called with the tree, if given, and makes the result of it.
-    """
-
-    spec: Spec
-    leaves: tuple[int | Static, ...]
-    finish: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,24 +197,14 @@ class _Wrapper:
 
     def build(self, layout: Layout, outputs: Sequence[str]) -> str:
         """The expression that builds a result from the generated function's outputs."""
-        texts = iter(
+        texts = (
             outputs[leaf] if isinstance(leaf, int) else self.bind(leaf.value)
             for leaf in layout.leaves
         )
-        tree = self._tree(layout.spec, texts)
+        tree = tree_source(layout.spec, texts, self._other)
         return f"{self.bind(layout.finish)}({tree})" if layout.finish else tree
 
-    def _tree(self, spec: Spec, texts: Any) -> str:
-        if spec.is_leaf():
-            return str(next(texts))
-        children = [self._tree(child, texts) for child in spec.children()]
-        if spec.type is tuple:
-            return f"({', '.join(children)}{',' if len(children) == 1 else ''})"
-        if spec.type is list:
-            return f"[{', '.join(children)}]"
-        if spec.type is dict:
-            pairs = zip(spec.entries(), children, strict=True)
-            return "{" + ", ".join(f"{self.key(key)}: {child}" for key, child in pairs) + "}"
+    def _other(self, spec: Spec, children: list[str]) -> str:
         one_level = spec.one_level()
         return f"{self.bind(unflatten)}({self.bind(one_level)}, [{', '.join(children)}])"
 
@@ -261,60 +232,27 @@ def make_entry(
 ) -> Entry:
     """The wrapper of a generated function for one signature.
 
-    `spec` is the structure of one value per parameter, `leaves` what it holds. The traced leaves
-    and then the captured arrays are what the generated function takes.
+    `spec` is the structure of one value per parameter, `leaves` what it holds. The generated
+    function takes the parameters that hold a traced leaf, and then the captured arrays.
     """
     wrapper = _Wrapper()
     parameters = [f"p{i}" for i in range(spec.num_children)]
-    conditions: list[str] = []
-    for name, child in zip(parameters, spec.children(), strict=True):
-        conditions += wrapper.containers(name, child)
-    arguments = []
-    for accessor, leaf in zip(spec.accessors(), leaves, strict=True):
-        text = accessor[1:].codify(f"p{accessor[0].entry}")
-        conditions += wrapper.leaf(text, leaf)
-        if leaf.type is not None:
-            arguments.append(text)
-    reads = []
-    hidden = 0
-    for each in captured:
-        if each.input is None:
-            read, holds = each.source(wrapper.bind), wrapper.bind(each.holds)
-            conditions.append(f"({read} is {wrapper.bind(each.expected)} or {holds}())")
-        else:
-            name = f"h{hidden}"
-            hidden += 1
-            value = each.source(wrapper.bind)
-            conditions.append(f"type({name} := {value}) is ndarray")
-            conditions.append(f"{name}.dtype is {wrapper.bind(each.input.type.dtype)}")
-            conditions.append(f"{name}.shape == {each.input.type.shape}")
-            reads.append(f"    {name} = {value}")
-            arguments.append(name)
-    call = f"{wrapper.bind(compiled.function)}({', '.join(arguments)})"
-    result = [f"    r = {call}", f"    return {wrapper.build(layout, _slots(outputs))}"]
-    if not layout.finish and outputs == len(layout.leaves) and layout.leaves == tuple(range(outputs)) and (
-        layout.spec.is_leaf() or (layout.spec.type is tuple and outputs > 1 and _flat(layout.spec))
-    ):
-        result = [f"    return {call}"]
+    own = _own_conditions(wrapper, parameters, leaves, spec)
+    hidden = [each for each in captured if each.input is not None]
+    reads = [f"h{i} = {each.source(wrapper.bind)}" for i, each in enumerate(hidden)]
+    conditions = [*own, *_captured_conditions(wrapper, captured)]
+    arguments = [*_taken(parameters, leaves, spec), *(f"h{i}" for i in range(len(hidden)))]
+    result = _result_lines(
+        f"{wrapper.bind(compiled.function)}({', '.join(arguments)})", wrapper, layout, outputs
+    )
     header = ", ".join(parameters)
-    checks = " and ".join(conditions) or "True"
     source = "\n".join(
         [
             f"def call({header}):",
-            *(
-                [
-                    "    try:",
-                    f"        if not ({checks}):",
-                    "            return MISS",
-                    "    except (AttributeError, LookupError, TypeError, ValueError):",
-                    "        return MISS",
-                ]
-                if captured
-                else [f"    if not ({checks}):", "        return MISS"]
-            ),
+            *_check_lines(conditions, guarded=bool(captured)),
             *result,
             f"def run({header}):",
-            *reads,
+            *(f"    {read}" for read in reads),
             *result,
         ]
     )
@@ -323,9 +261,64 @@ def make_entry(
     return Entry(namespace["call"], namespace["run"], captured, compiled)
 
 
-def _slots(outputs: int) -> list[str]:
-    return ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
+def _own_conditions(
+    wrapper: _Wrapper, parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec
+) -> list[str]:
+    """That the arguments have the structure and the leaves that were compiled for."""
+    conditions: list[str] = []
+    for name, child in zip(parameters, spec.children(), strict=True):
+        conditions += wrapper.containers(name, child)
+    for accessor, leaf in zip(spec.accessors(), leaves, strict=True):
+        conditions += wrapper.leaf(accessor[1:].codify(parameters[accessor[0].entry]), leaf)
+    return conditions
 
 
-def _flat(spec: Spec) -> bool:
-    return all(child.is_leaf() for child in spec.children())
+def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str]:
+    """That what the function reaches by itself is as it was; hidden arrays are read into h0, …"""
+    conditions = []
+    hidden = 0
+    for each in captured:
+        value = each.source(wrapper.bind)
+        if each.input is None:
+            holds = wrapper.bind(each.holds)
+            conditions.append(f"({value} is {wrapper.bind(each.expected)} or {holds}())")
+            continue
+        name = f"h{hidden}"
+        hidden += 1
+        conditions.append(f"type({name} := {value}) is ndarray")
+        conditions.append(f"{name}.dtype is {wrapper.bind(each.input.type.dtype)}")
+        conditions.append(f"{name}.shape == {each.input.type.shape}")
+    return conditions
+
+
+def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> list[str]:
+    """The parameters that hold a traced leaf."""
+    found = iter(leaves)
+    counts = [child.num_leaves for child in spec.children()]
+    return [
+        name
+        for name, count in zip(parameters, counts, strict=True)
+        if any([next(found).type is not None for _ in range(count)])
+    ]
+
+
+def _check_lines(conditions: Sequence[str], guarded: bool) -> list[str]:
+    """Return MISS unless the conditions hold; reading captured values may fail altogether."""
+    checks = " and ".join(conditions) or "True"
+    if not guarded:
+        return [f"    if not ({checks}):", "        return MISS"]
+    return [
+        "    try:",
+        f"        if not ({checks}):",
+        "            return MISS",
+        "    except (AttributeError, LookupError, TypeError, ValueError):",
+        "        return MISS",
+    ]
+
+
+def _result_lines(call: str, wrapper: _Wrapper, layout: Layout, outputs: int) -> list[str]:
+    """Call the generated function, which returns the result itself if its tree is plain."""
+    if layout.plain:
+        return [f"    return {call}"]
+    slots = ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
+    return [f"    r = {call}", f"    return {wrapper.build(layout, slots)}"]

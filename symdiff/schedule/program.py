@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from symdiff.frontend.pytree import Layout, tree_source
 from symdiff.ir.graph import Position
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, type_of
@@ -92,12 +93,28 @@ class Program:
     parameters: tuple[str, ...]
     statements: tuple[Statement, ...]
     returns: tuple[Expression, ...]
+    layout: Layout | None = None  # the tree that is returned; without it a tuple
     constants: dict[str, Any] = field(default_factory=dict)  # name -> array, bound at load
-    types: tuple[ArrayType, ...] = ()  # of the parameters
+    types: dict[str, ArrayType] = field(default_factory=dict)  # of what the parameters hold
+
+    @property
+    def result(self) -> str:
+        """The source of what is returned."""
+        outputs = [each.source.text for each in self.returns]
+        if self.layout is None:
+            return ", ".join(outputs)
+        texts = (
+            outputs[leaf] if isinstance(leaf, int) else repr(leaf.value)
+            for leaf in self.layout.leaves
+        )
+        spec = self.layout.spec
+        text = tree_source(spec, texts)
+        # the outermost tuple needs no parentheses
+        return text[1:-1] if spec.type is tuple and spec.num_children > 1 else text
 
     def __str__(self) -> str:
         """The statements with their types and source lines, and where memory is given back."""
-        header = ", ".join(map("{}: {}".format, self.parameters, self.types))
+        header = ", ".join(map("{}: {}".format, self.types, self.types.values()))
         rows = list(_rows(self.statements, "  "))
         wide = [min(max((len(row[i]) for row in rows), default=0), 60) for i in (0, 1)]
         lines = [f"program {self.name}({header})"]
@@ -106,7 +123,7 @@ class Program:
             f"{text:<{wide[0]}}  {type:<{wide[1]}}  {comment}".rstrip()
             for text, type, comment in rows
         ]
-        lines.append(f"  return {', '.join(each.source.text for each in self.returns)}")
+        lines.append(f"  return {self.result}")
         return "\n".join(lines) + "\n"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
+from symdiff.frontend.pytree import Layout
 from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ops import elementwise as e
@@ -34,15 +35,19 @@ def schedule(
     graph: Graph,
     arrays: Sequence[bool] = (),
     primal: Collection[Node] = (),
+    access: Mapping[Input, str] | None = None,
+    layout: Layout | None = None,
     reuse: bool = False,
 ) -> Program:
     """The statements that compute the graph's outputs, as a good colleague would order them.
 
     `arrays` tells of each 0-d output whether it is an array and not a scalar; `primal` are the
-    nodes that the user's function itself computes. With `reuse`, large values are computed in the
+    nodes that the user's function itself computes; `access` is how inputs are reached that are
+    no parameters themselves: params["W"]; `layout` is the tree to return. With `reuse`, large values are computed in the
     buffers of those that are not needed any more.
     """
-    return _Scheduler(graph, arrays, primal, reuse).run()
+    program = _Scheduler(graph, arrays, primal, reuse).run(access or {})
+    return replace(program, layout=layout) if layout is not None and layout.plain else program
 
 
 @dataclass(slots=True)
@@ -76,20 +81,29 @@ class _Scheduler:
 
     # ------------------------------------------------------------------ driving
 
-    def run(self) -> Program:
-        parameters = tuple(self._name_input(each) for each in self.graph.inputs)
+    def run(self, access: Mapping[Input, str]) -> Program:
+        parameters = self._name_inputs(access)
         order = self._count_reads()
         self.buffers = Buffers(self.reads, self.uses)
         for each in self._emission_order(order):
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
         statements = _quiet(_frees(self.statements, returns), self.primal)
-        types = tuple(each.type for each in self.graph.inputs)
-        return Program(self.graph.name, parameters, statements, returns, self.constants, types)
+        types = {self.named[each]: each.type for each in self.graph.inputs}
+        return Program(
+            self.graph.name, parameters, statements, returns, None, self.constants, types
+        )
 
-    def _name_input(self, each: Input) -> str:
-        self.named[each] = self.names.fresh(each.name)
-        return self.named[each]
+    def _name_inputs(self, access: Mapping[Input, str]) -> tuple[str, ...]:
+        """Name the inputs, by how they are reached, and return the parameters."""
+        parameters: dict[str, str] = {}
+        for each in self.graph.inputs:
+            path = access.get(each, each.name)
+            root = re.match(r"\w*", path)[0]  # type: ignore[index]
+            if root not in parameters:
+                parameters[root] = self.names.fresh(root)
+            self.named[each] = parameters[root] + path[len(root) :]
+        return tuple(parameters.values())
 
     def _count_reads(self) -> list[Node]:
         """What each emitted node reads, found from the outputs: implicit steps drop out."""
@@ -167,8 +181,10 @@ class _Scheduler:
         while True:
             op = operation(each)
             # a literal has no shape or dtype of its own: it takes those of an array beside it
-            bare = not op.elementwise or all(isinstance(arg, Const) for arg in reads)
-            parts = [self._operand(arg, filled=bare) for arg in reads]
+            chosen = reads[1:] if op is e.where else reads
+            bare = not op.elementwise or all(isinstance(arg, Const) for arg in chosen)
+            shaped = bare and op is not e.where  # its mask has the shape
+            parts = [self._operand(arg, typed=bare, shaped=shaped) for arg in reads]
             source = render(
                 op,
                 each.params if op is each.op else (),
@@ -189,14 +205,16 @@ class _Scheduler:
         expression = Expression(each, source, tuple(part.expression for part in parts))
         return _Value(expression, depth)
 
-    def _operand(self, arg: Node, filled: bool = False) -> _Value:
-        """What stands for an operand. `filled`: a constant at its shape and dtype, not a literal."""
+    def _operand(self, arg: Node, typed: bool = False, shaped: bool = False) -> _Value:
+        """What stands for an operand: for a constant a literal, or one of its dtype, or shape."""
         if arg in self.pending:
             return self.pending[arg]
         if isinstance(arg, Const):
             source = self._constant(arg)
-            if filled and arg.uniform:
-                source = Source((_full if arg.type.shape else _typed)(arg, source))
+            if typed and arg.uniform:
+                if arg.type.dtype == np.float64 and not shaped:
+                    return _Value(Expression(arg, literal(arg.value, exact=True), known=True))
+                source = Source((_full if shaped and arg.type.shape else _typed)(arg, source))
         else:
             source = Source(self.named[arg])
         return _Value(Expression(arg, source, known=True))
@@ -277,7 +295,7 @@ class _Scheduler:
         """index_add: in place where the base is this function's own and nobody reads it again."""
         base, value, *indices = self.reads[each]
         part = self._take(value)
-        places = [self._take(index, filled=True) for index in indices]
+        places = [self._take(index, shaped=True) for index in indices]
         self.buffers.release(base)
         if self.buffers.free(base):
             self.named[each] = self.named[base]
@@ -293,9 +311,9 @@ class _Scheduler:
         name = self.named[each]
         self.statements.append(Update(name, index, operator, part.expression, self._comment(each)))
 
-    def _take(self, arg: Node, filled: bool = False) -> _Value:
+    def _take(self, arg: Node, shaped: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
-        value = self._operand(arg, filled)
+        value = self._operand(arg, shaped, shaped)
         self.pending.pop(arg, None)
         return value
 
@@ -389,13 +407,15 @@ def _typed(each: Const, source: Source) -> str:
 
 
 def _full(each: Const, source: Source) -> str:
-    shape, dtype = each.type.shape, dtype_source(each.type.dtype)
-    size = shape[0] if len(shape) == 1 else shape
     if not each.uniform:
         return f"{source.text}.copy()"
-    if each.value == 0:
-        return f"np.zeros({size}, dtype={dtype})"
-    return f"np.full({size}, {source.text}, dtype={dtype})"
+    shape = each.type.shape
+    size = shape[0] if len(shape) == 1 else shape
+    dtype = f", dtype={dtype_source(each.type.dtype)}"
+    if each.value in (0, 1) and not np.signbit(np.real(each.value)):
+        name = "ones" if each.value else "zeros"
+        return f"np.{name}({size}{'' if each.type.dtype == np.float64 else dtype})"
+    return f"np.full({size}, {source.text}{dtype})"
 
 
 def _is_ufunc(each: Node) -> bool:
