@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite
-from symdiff.ops.reductions import normalize_axes
+from symdiff.ops.reductions import merged, normalize_axes, reduced_shape
 
 # ---------------------------------------------------------------------------- statistics
 
@@ -100,15 +100,13 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
 @composite(np.median)
 def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The middle of the sorted elements, the mean of two of them for an even number."""
-    axes = normalize_axes(axis, np.ndim(a))
-    kept = tuple(i for i in range(np.ndim(a)) if i not in axes)
-    rows = np.transpose(a, (*kept, *axes))
-    rows = np.sort(np.reshape(rows, (*(np.shape(a)[i] for i in kept), _count(a, axis))), -1)
-    count = np.shape(rows)[-1]
-    middle = np.mean(rows[..., (count - 1) // 2 : count // 2 + 1], -1)
-    middle = np.where(np.isnan(rows[..., -1]), np.nan, middle)  # sorted to the end
-    shape = tuple(1 if i in axes else extent for i, extent in enumerate(np.shape(a)))
-    return np.reshape(middle, shape) if keepdims else middle
+    axes, count = normalize_axes(axis, np.ndim(a)), _count(a, axis)
+    rows, place = merged(a, axes)
+    rows = np.sort(rows, place)
+    before: tuple[Any, ...] = (slice(None),) * place
+    middle = np.mean(rows[(*before, slice((count - 1) // 2, count // 2 + 1))], place)
+    middle = np.where(np.isnan(rows[(*before, -1)]), np.nan, middle)  # sorted to the end
+    return np.reshape(middle, reduced_shape(np.shape(a), axes, True)) if keepdims else middle
 
 
 # ---------------------------------------------------------------------------- without NaN

@@ -18,11 +18,6 @@ def one_axis(axis: int, ndim: int) -> int:
     return normalize_axes(axis, ndim)[0]
 
 
-def _along(axis: int, *bounds: Any) -> tuple[slice, ...]:
-    """The index that slices one axis."""
-    return (*(slice(None),) * axis, slice(*bounds))
-
-
 # ---------------------------------------------------------------------------- axes
 
 
@@ -202,7 +197,9 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         each, longer = divmod(extent, int(indices_or_sections))
         bounds = [i * each + min(i, longer) for i in range(int(indices_or_sections) + 1)]
-    return [ary[_along(axis, start, stop)] for start, stop in pairwise(bounds)]
+    before = (slice(None),) * axis
+    spans = [shaping.span(start, stop, extent) for start, stop in pairwise(bounds)]
+    return [ary[(*before, each)] for each in spans]
 
 
 @composite(np.split)

@@ -182,26 +182,30 @@ cumprod = primitive(
 )
 
 
-def _flattened(x: Any, axis: Axes) -> Any:
-    """x with the axes that are reduced as one, the last."""
-    if axis == (np.ndim(x) - 1,):
-        return x
+def merged(x: Any, axis: Axes) -> tuple[Any, int]:
+    """x with the axes that are reduced as one, and that axis."""
+    if len(axis) == 1:
+        return x, axis[0]
     shape = np.shape(x)
     kept = tuple(i for i in range(len(shape)) if i not in axis)
-    merged = math.prod(shape[i] for i in axis)
-    return np.reshape(np.transpose(x, (*kept, *axis)), (*(shape[i] for i in kept), merged))
+    extent = math.prod(shape[i] for i in axis)
+    if (*kept, *axis) != tuple(range(len(shape))):
+        x = np.transpose(x, (*kept, *axis))
+    return np.reshape(x, (*(shape[i] for i in kept), extent)), len(kept)
 
 
-def _product_before(x: Any) -> Any:
-    """The product of all elements before each one, along the last axis."""
-    return np.cumprod(np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], -1), -1)
+def _product_before(x: Any, axis: int) -> Any:
+    """The product of all elements before each one."""
+    first, others = x[_along(axis, 1)], x[_along(axis, -1)]
+    return np.cumprod(np.concatenate([np.ones_like(first), others], axis), axis)
 
 
 def _prod_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
     """Each tangent times the product of the other elements. Without division: x may be 0."""
-    rows, rows_dot = _flattened(x, axis), _flattened(x_dot, axis)
-    others = _product_before(rows) * np.flip(_product_before(np.flip(rows, -1)), -1)
-    return np.reshape(np.sum(rows_dot * others, -1), np.shape(y))
+    (rows, place), (rows_dot, _) = merged(x, axis), merged(x_dot, axis)
+    after = np.flip(_product_before(np.flip(rows, place), place), place)
+    total = np.sum(rows_dot * (_product_before(rows, place) * after), place)
+    return np.reshape(total, np.shape(y)) if keepdims else total
 
 
 def _prod_call(
@@ -265,7 +269,7 @@ min_ = primitive(
 
 def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     _extreme_call(a, axis)
-    axis = None if axis is None else normalize_axes(axis, np.ndim(a))[0]
+    axis = None if axis is None or np.ndim(a) == 1 else normalize_axes(axis, np.ndim(a))[0]
     return (a,), {"axis": axis, "keepdims": bool(keepdims)}
 
 
@@ -337,10 +341,16 @@ def _argsort_call(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = Non
     return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0], "kind": kind}
 
 
+def _argsort_source(x: str, axis: int, kind: str | None, types: tuple[ArrayType, ...]) -> str:
+    options = "" if axis == types[0].ndim - 1 else f", axis={axis}"
+    return f"np.argsort({x}{options}{f', kind={kind!r}' if kind else ''})"
+
+
 argsort = primitive(
     np.argsort,
     result=lambda x, axis, kind: x.with_dtype(np.dtype(np.intp)),
     call=_argsort_call,
     batch=lambda x, axis, kind: np.argsort(x, axis=axis + 1, kind=kind),
+    numpy=_argsort_source,
     samples=Samples(cases=(case("f[3,4]", axis=0, kind=None), case("f[4]", axis=0, kind="stable"))),
 )

@@ -403,11 +403,16 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
     return types[0].with_shape((*first[:axis], extent, *first[axis + 1 :]))
 
 
+def span(start: int, stop: int, extent: int) -> slice:
+    """The slice of an axis of this extent, its ends left out where they are the axis' own."""
+    return slice(start or None, stop if stop < extent else None)
+
+
 def _part(y_bar: Any, *arrays: Any, axis: int, position: int) -> Any:
     """The part of the cotangent that belongs to the array at `position`."""
     start = sum(_shape(each)[axis] for each in arrays[:position])
     stop = start + _shape(arrays[position])[axis]
-    return y_bar[(*(slice(None),) * axis, slice(start, stop))]
+    return y_bar[(*(slice(None),) * axis, span(start, stop, _shape(y_bar)[axis]))]
 
 
 def _axis_source(axis: int) -> str:
@@ -507,10 +512,7 @@ pad: Primitive = linear(
     result=_pad_type,
     transpose={
         "x": lambda y_bar, x, widths: y_bar[
-            tuple(
-                slice(before, before + extent)
-                for extent, (before, _) in zip(_shape(x), widths, strict=True)
-            )
+            tuple(slice(before or None, -after or None) for before, after in widths)
         ]
     },
     batch=lambda x, widths: pad(x, widths=((0, 0), *widths)),

@@ -30,6 +30,9 @@ ARRAYS = {
     "small": _RNG.integers(-3, 4, 5).astype(np.int8),
     "m": _RNG.random((3, 4)) < 0.5,
     "gaps": np.array([[1.0, np.nan, -2.0], [np.inf, 0.5, np.nan]]),
+    "a": _RNG.uniform(-1, 1, (3, 3)) + 3 * np.eye(3),
+    "b": _RNG.uniform(-2, 2, 3),
+    "stack": _RNG.uniform(-1, 1, (2, 3, 3)) + 3 * np.eye(3),
 }
 
 

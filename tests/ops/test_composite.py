@@ -146,6 +146,11 @@ ELEMENTWISE = """
     np.remainder(x, y)
     np.floor_divide(x, y)
     np.logaddexp2(x, y)
+    np.where(m, 1.0, 0.0)
+    np.where(m, np.float32(1), np.float32(2))
+    np.where(m, 1, 0)
+    np.where(m, x, 0)
+    np.maximum(single, 0)
 """
 DIFFERENCES = """
     np.diff(x)

@@ -162,10 +162,14 @@ def test_power_in_both_arguments(x, y, expected):
     np.testing.assert_allclose([in_x, in_y], expected[:2], rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "function",
-    ["sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "square", "reciprocal", "log2", "log10", "exp2"],
+HOLOMORPHIC = (
+    *("sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "arcsin", "arccos", "arctan"),
+    *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "square", "reciprocal"),
+    *("log2", "log10", "exp2"),
 )
+
+
+@pytest.mark.parametrize("function", HOLOMORPHIC)
 def test_complex_step_agrees_with_the_rule(function):
     x = np.array([1.3, 1.7]) if function == "arccosh" else np.array([0.3, 0.8])
     node = input_node("x", parse_type("f64[2]"))
