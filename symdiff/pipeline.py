@@ -25,6 +25,7 @@ from symdiff.schedule.expand import expand
 from symdiff.schedule.program import Program
 from symdiff.schedule.schedule import schedule
 
+_ROOT = re.compile(r"^\w+")
 JIT, JVP, VJP = "jit", "jvp", "vjp"
 
 
@@ -154,7 +155,7 @@ def _access(work: Work) -> dict[Input, str]:
     names = dict(zip(traced.inputs, traced.leaf_names, strict=True))
     if work.linear is not None:
         dots = zip(work.linear.wrt, work.linear.tangents, strict=True)
-        names |= {dot: re.sub(r"^\w+", r"\g<0>_dot", names[each]) for each, dot in dots}
+        names |= {dot: _ROOT.sub(r"\g<0>_dot", names[each]) for each, dot in dots}
     return {each: name for each, name in names.items() if each is not None}
 
 

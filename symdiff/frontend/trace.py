@@ -22,6 +22,10 @@ from symdiff.ir.node import Const, Input, Node, input_node
 from symdiff.ir.types import ArrayType
 
 
+_PATH = re.compile(r"(\w*)(.*)", re.DOTALL)
+_WORD = re.compile(r"\w+")
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One leaf of the arguments: of a traced type, or static (type None)."""
@@ -123,8 +127,8 @@ def leaf_names(parameters: Parameters, spec: Spec) -> tuple[str, ...]:
 
 def identifier(name: str) -> str:
     """An identifier for a leaf: weights[0] becomes weights_0, params["W"] becomes W."""
-    root, keys = re.match(r"(\w*)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    kept = "_".join(re.findall(r"\w+", keys))
+    root, keys = _PATH.match(name).groups()  # type: ignore[union-attr]
+    kept = "_".join(_WORD.findall(keys))
     return kept if kept[:1].isalpha() else "_".join(filter(None, (root, kept)))
 
 

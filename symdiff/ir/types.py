@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -116,6 +117,12 @@ def array_type(dtype: Any, shape: tuple[int, ...] = (), weak: bool = False) -> A
 def is_supported(dtype: np.dtype[Any]) -> bool:
     """Whether arrays of this dtype can be traced: booleans and native numbers."""
     return dtype in _CODE_OF
+
+
+def is_masked(value: Any) -> bool:
+    """Whether this is a masked array. (Naming the class would import numpy.ma, 20 ms.)"""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray)
 
 
 def type_of(value: Any) -> ArrayType:

@@ -174,12 +174,10 @@ class Primitive:
 
 def asks_for(rule: Any, parameter: str) -> bool:
     """Whether a rule has this parameter, and so wants to be told what stands for it."""
-    return parameter in _parameters(rule)
-
-
-@lru_cache(maxsize=4096)
-def _parameters(rule: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(rule).parameters)
+    code = getattr(rule, "__code__", None)  # rules are Python functions: inspect is far slower
+    if code is None:
+        return parameter in inspect.signature(rule).parameters
+    return parameter in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 @lru_cache(maxsize=16384)

@@ -19,6 +19,8 @@ import numpy as np
 from symdiff.errors import CompileError
 
 KEPT_FILES = 2000
+_MATH = re.compile(r"\bmath\.")
+_SCIPY = re.compile(r"\b(scipy\.\w+)\.")
 
 
 def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., Any]:
@@ -44,9 +46,9 @@ def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., 
 
 def imports_of(body: str) -> str:
     """The import statements that a function body needs."""
-    lines = ["import math"] if re.search(r"\bmath\.", body) else []
+    lines = ["import math"] if _MATH.search(body) else []
     lines.append("import numpy as np")
-    modules = sorted(set(re.findall(r"\b(scipy\.\w+)\.", body)))
+    modules = sorted(set(_SCIPY.findall(body)))
     for module in modules:
         importlib.import_module(module)
     return "\n".join(lines + [f"import {module}" for module in modules])
@@ -104,7 +106,10 @@ def _folder() -> Path | None:
 def _prune(folder: Path) -> None:
     """Remove the oldest files beyond the number that is kept."""
     try:
-        files = sorted(folder.glob("*.py"), key=lambda path: path.stat().st_mtime)
+        names = os.listdir(folder)
+        if len(names) <= KEPT_FILES:
+            return
+        files = sorted((folder / name for name in names), key=lambda path: path.stat().st_mtime)
         for path in files[:-KEPT_FILES]:
             path.unlink()
     except OSError:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from symdiff.ir.graph import Note
 from symdiff.ir.node import Node
 
+_NOT_A_WORD = re.compile(r"\W")
 _RESERVED = {"np", "scipy", "operator", "math"} | set(dir(builtins)) | set(keyword.kwlist)
 
 
@@ -35,7 +36,7 @@ class Names:
 
     def fresh(self, stem: str) -> str:
         """`stem`, or the first of stem_1, stem_2, … that is free."""
-        stem = re.sub(r"\W", "_", stem)
+        stem = _NOT_A_WORD.sub("_", stem)
         if not stem or stem[0].isdigit():
             stem = f"v_{stem}"
         if stem in _RESERVED:

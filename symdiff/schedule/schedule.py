@@ -27,6 +27,8 @@ INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth freeing early, or computing in place
 REUSED = 1 << 10  # the same, where the code is not meant to be read
 APART = 1 << 14  # bytes from which a value is then not inlined
+_ROOT = re.compile(r"\w*")
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
 
@@ -78,6 +80,7 @@ class _Scheduler:
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.outputs = set(graph.outputs)
+        self.lent: set[Node] = set()  # arrays of which a result is a view
 
     # ------------------------------------------------------------------ driving
 
@@ -99,7 +102,7 @@ class _Scheduler:
         parameters: dict[str, str] = {}
         for each in self.graph.inputs:
             path = access.get(each, each.name)
-            root = re.match(r"\w*", path)[0]  # type: ignore[index]
+            root = _ROOT.match(path)[0]  # type: ignore[index]
             if root not in parameters:
                 parameters[root] = self.names.fresh(root)
             self.named[each] = parameters[root] + path[len(root) :]
@@ -357,12 +360,19 @@ class _Scheduler:
         return f"{source.within(ATOM)}[()]" if _gives_array(each) else source.text
 
     def _may_alias(self, each: Node) -> bool:
-        """Whether NumPy's result may share memory with an argument or with another result."""
-        while is_view(each):
-            each = self.reads[each][0]
-            if each in self.outputs:
+        """Whether NumPy's result may share memory with an argument, another result or itself."""
+        root = each
+        while is_view(root):
+            if root.op is shaping.broadcast_to:  # read-only, many elements in one place
                 return True
-        return isinstance(each, (Input, Const))
+            root = self.reads[root][0]
+            if root in self.outputs:
+                return True
+        if isinstance(root, (Input, Const)) or root in self.lent:
+            return True
+        if root is not each:
+            self.lent.add(root)
+        return False
 
 
 def literal(value: object, exact: bool = False) -> Source:
@@ -443,7 +453,7 @@ def _distinct(indices: Sequence[Node]) -> bool:
         isinstance(each, Const)
         and not each.uniform
         and each.value.ndim == 1
-        and len(np.unique(each.value)) == len(each.value)
+        and len(set(each.value.tolist())) == len(each.value)
         and all(other.type.shape == each.type.shape for other in indices)
         for each in indices
     )
@@ -488,7 +498,7 @@ def _mentioned(statement: Assign | Update) -> Iterator[str]:
 
 
 def _identifiers(text: str) -> list[str]:
-    return re.findall(r"[^\W\d]\w*", text)
+    return _IDENTIFIER.findall(text)
 
 
 def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:
