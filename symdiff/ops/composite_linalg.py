@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops import linalg
-from symdiff.ops.linalg import inexact, split_subscripts, square
+from symdiff.ops.linalg import conjugate, inexact, split_subscripts, square
 from symdiff.ops.primitive import composite
 from symdiff.ops.reductions import Axes, normalize_axes
 
@@ -47,17 +47,15 @@ def inner(a: Any, b: Any) -> Any:
 @composite(np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """The product over all elements, a conjugated."""
-    return np.matmul(_conjugate(np.ravel(a)), np.ravel(b))
+    return np.matmul(conjugate(np.ravel(a)), np.ravel(b))
 
 
 @composite(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     """The products over one axis, x1 conjugated."""
-    return np.sum(_conjugate(x1) * x2, axis=axis)
-
-
-def _conjugate(x: Any) -> Any:
-    return np.conj(x) if np.iscomplexobj(x) else x
+    a, b = _last(x1, axis), _last(x2, axis)
+    shape = np.broadcast_shapes(np.shape(a), np.shape(b))
+    return linalg.vecdot(_broadcast(a, shape), _broadcast(b, shape))
 
 
 @composite(np.linalg.outer)
@@ -389,4 +387,4 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     a = square(a)
     if not upper:
         return linalg.cholesky(a)
-    return _conjugate(np.swapaxes(linalg.cholesky(_conjugate(np.swapaxes(a, -1, -2))), -1, -2))
+    return conjugate(np.swapaxes(linalg.cholesky(conjugate(np.swapaxes(a, -1, -2))), -1, -2))

@@ -31,9 +31,14 @@ def _swap(x: Any) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
+def conjugate(x: Any) -> Any:
+    """The complex conjugate; x itself where it is real."""
+    return np.conj(x) if np.iscomplexobj(x) else x
+
+
 def _adjoint(x: Any) -> Any:
     """The conjugate transpose."""
-    return np.conj(_swap(x)) if np.iscomplexobj(x) else _swap(x)
+    return conjugate(_swap(x))
 
 
 def inexact(*arrays: Any) -> tuple[Any, ...]:
@@ -96,6 +101,21 @@ matmul = linear(
             case("f[2,0]", "f[0,2]"),
             case("c[2,3]", "c[3,2]"),
         )
+    ),
+)
+
+
+# The products of two vectors, the first conjugated; all else is batch.
+vecdot = linear(
+    np.vecdot,
+    result=lambda x1, x2: x1.with_shape(x1.shape[:-1]),
+    transpose={
+        "x1": lambda y_bar, x1, x2: conjugate(np.expand_dims(y_bar, -1) * x2),
+        "x2": lambda y_bar, x1, x2: np.expand_dims(y_bar, -1) * conjugate(x1),
+    },
+    batch=np.vecdot,
+    samples=Samples(
+        cases=(case("f[3]", "f[3]"), case("f[2,3]", "f[2,3]"), case("c[2,3]", "c[2,3]"))
     ),
 )
 
@@ -542,8 +562,9 @@ def _solve_batch(a: Any, b: Any, batched: tuple[bool, bool]) -> Any:
         sides = np.reshape(np.swapaxes(b, 0, 1), (n, count * columns))
         return np.swapaxes(np.reshape(np.linalg.solve(a, sides), (n, count, columns)), 0, 1)
     sides = np.expand_dims(b, -1) if vector else b
+    count = np.shape(a if batched[0] else b)[0]
     a, sides = (
-        x if own else np.broadcast_to(x, (max(np.shape(a)[0], np.shape(b)[0]), *np.shape(x)))
+        x if own else np.broadcast_to(x, (count, *np.shape(x)))
         for x, own in zip((a, sides), batched, strict=True)
     )
     x = solve(a, sides)
