@@ -29,7 +29,7 @@ from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
-from symdiff.ir.types import array_type, is_supported, type_of
+from symdiff.ir.types import array_type, is_masked, is_supported, type_of
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.dispatch import (
     MISS,
@@ -425,7 +425,7 @@ def leaf_of(value: Any) -> Leaf:
 
 def _usable(value: Any, name: str) -> Any:
     """The value as a plain array where it is array-like. Raises TraceError for masked arrays."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TraceError(
             word(
                 f"argument `{name}` is a masked array",

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.errors import TraceError
 from symdiff.frontend.captured import Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
@@ -99,6 +100,10 @@ class Interposer:
                 except StaticArgument as decided:
                     if not self._decide(decided.inputs):
                         raise
+                except (TypeError, ValueError) as error:
+                    if isinstance(error.__cause__, TraceError):  # NumPy's, of ours
+                        raise error.__cause__ from None
+                    raise
         finally:
             _running.reset(token)
 

@@ -6,12 +6,13 @@ an input for an array. Storing into one leaves the object as it was.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import sys
 from abc import ABCMeta
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import FrameType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -19,8 +20,8 @@ import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend.captured import Attribute, Path
-from symdiff.frontend.origin import is_user_class
-from symdiff.frontend.replacements import instead_of
+from symdiff.frontend.origin import is_user_class, is_user_code
+from symdiff.frontend.replacements import instead_of, reads_attribute
 from symdiff.frontend.tracer import Tracer, depends_on, where
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # The language reads these from the type: a proxy's own, or handled by the class of all proxies.
 _OWN = {
-    "__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__",
+    "__abstractmethods__", "__annotations__", "__weakref__", "__slots__", "__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__",
     "__dict__", "__dir__", "__doc__", "__getattr__", "__getattribute__", "__getnewargs__",
     "__getstate__", "__init__", "__init_subclass__", "__new__", "__reduce__", "__reduce_ex__",
     "__set_name__", "__setattr__", "__setstate__", "__sizeof__", "__subclasshook__",
@@ -151,8 +152,12 @@ class ObjectProxy:
     __slots__ = ("__weakref__", "_shadow")
 
     def __getattribute__(self, name: str) -> Any:
+        if name in ("__copy__", "__deepcopy__", "_symdiff_type"):
+            return object.__getattribute__(self, name)
         shadow = shadow_of(self)
-        return type(shadow.object) if name == "__class__" else shadow.load(self, name)
+        if name == "__class__":  # isinstance() asks for it too, and needs the class itself
+            return self._symdiff_type() if _written(sys._getframe(1)) else type(shadow.object)
+        return shadow.load(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         shadow_of(self).store(self, name, value)
@@ -168,6 +173,7 @@ class ObjectProxy:
             raise TraceError(word(what, where=where()))
 
     def _symdiff_type(self) -> Any:
+        """What type(self) is in interposed code."""
         shadow = shadow_of(self)
         return shadow.interposer.wrap(type(shadow.object), None)
 
@@ -180,6 +186,12 @@ class ObjectProxy:
 
     def __deepcopy__(self, memo: Any) -> Any:
         return ObjectProxy.__copy__(self)
+
+
+def _written(frame: FrameType) -> bool:
+    """Whether the user's code reads an attribute here: `self.__class__(…)`."""
+    written = is_user_code(frame.f_code) and frame.f_code.co_filename != "<string>"
+    return written and reads_attribute(frame)
 
 
 def shadow_of(proxy: ObjectProxy) -> Shadow:
@@ -211,9 +223,8 @@ def _make_proxy_class(cls: type) -> type[ObjectProxy]:
     special: dict[str, Any] = {"__slots__": ()}
     for each in cls.__mro__[:-1]:
         for name, value in vars(each).items():
-            is_special = name.startswith("__") and name.endswith("__") and name not in _OWN
-            if is_special and (value is None or callable(value)):
-                special.setdefault(name, value if value is None else _forward(name))
+            if name.startswith("__") and name.endswith("__") and name not in _OWN:
+                special.setdefault(name, _forward(name) if callable(value) else value)
     return type(cls.__name__, (ObjectProxy,), special)
 
 
@@ -287,13 +298,13 @@ def real(proxy: ObjectProxy | ClassProxy, bare: Callable[[Any], Any]) -> Any:
 class SuperProxy:
     """super(cls, self) where `self` is a proxy."""
 
-    def __init__(self, cls: type, proxy: ObjectProxy) -> None:
-        self._symdiff_class = cls
-        self._symdiff_proxy = proxy
+    __slots__ = ("_found",)
 
-    def __getattr__(self, name: str) -> Any:
-        proxy = self._symdiff_proxy
-        return shadow_of(proxy).load(proxy, name, self._symdiff_class)
+    def __init__(self, cls: type, proxy: ObjectProxy) -> None:
+        self._found = functools.partial(shadow_of(proxy).load, proxy, after=cls)
+
+    def __getattribute__(self, name: str) -> Any:
+        return object.__getattribute__(self, "_found")(name)
 
 
 @instead_of(super)
@@ -307,6 +318,16 @@ def super_(*args: Any) -> Any:
     if issubclass(type(instance), ObjectProxy):
         return SuperProxy(cls, instance)
     return super(cls, getattr(instance, "_symdiff_class", instance))
+
+
+@instead_of(dataclasses.replace)
+def replace(instance: Any, /, **changes: Any) -> Any:
+    """dataclasses.replace: a proxy's copy is one too."""
+    if not issubclass(type(instance), ObjectProxy):
+        return dataclasses.replace(instance, **changes)
+    fields = [each.name for each in dataclasses.fields(instance) if each.init]
+    kept = {name: getattr(instance, name) for name in fields if name not in changes}
+    return instance._symdiff_type()(**kept, **changes)
 
 
 @instead_of(vars)

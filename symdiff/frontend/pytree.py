@@ -35,11 +35,13 @@ def tuple_spec(children: Iterable[Spec]) -> Spec:
     return optree.treespec_tuple(children, none_is_leaf=True, namespace=_NAMESPACE)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Static:
-    """A leaf of a result that is not computed."""
+    """A leaf of a result that is not computed. No dataclass: those are trees."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import operator
 import random
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
+from functools import lru_cache
+from types import CodeType, FrameType, ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -269,7 +270,7 @@ def type_of_tracer(value: Tracer) -> type:
 
 @when_traced(isinstance)
 def _isinstance(value: Any, classes: Any) -> bool:
-    if type(value) in (list, tuple):  # it only holds traced values
+    if not isinstance(value, Tracer):  # it only holds traced values
         return isinstance(value, classes)
     return issubclass(type_of_tracer(value), classes)
 
@@ -292,9 +293,10 @@ def _complex(real: Any, imag: Any = 0) -> Any:
 
 def _as_number(value: Any, python: type) -> Tracer:
     """A traced value of size 1 as a Python number."""
-    if not isinstance(value, Tracer) or value.size != 1:
-        raise TypeError("only length-1 arrays can be converted to Python scalars")
-    one = value if not value.shape else value.reshape(())
+    one = value
+    if not isinstance(value, Tracer) or value.shape:
+        python(np.zeros(np.shape(as_array(value))))  # NumPy's own error, if it is one
+        one = np.reshape(as_array(value), ())
     if one.dtype.kind == "c" and python is not complex:
         raise TypeError("a complex number cannot become a float: take np.real or np.abs of it")
     made: Tracer = call(e.convert, one, dtype=np.dtype(python), weak=True)
@@ -453,7 +455,7 @@ class LibraryModule(ModuleType):
 def is_library(value: Any) -> bool:
     """Whether a module has functions that interposed code must not get as they are."""
     return isinstance(value, ModuleType) and value.__name__.partition(".")[0] in (
-        "numpy", "scipy", "math", "builtins", "random",
+        "numpy", "scipy", "math", "builtins", "random", "dataclasses",
     )
 
 
@@ -475,13 +477,38 @@ def _draws(value: Any) -> bool:
 
 # ---------------------------------------------------------------------------- call or value
 
-_ATTRIBUTE_CALLS = "LOAD_METHOD" in dis.opmap  # else the lowest bit of LOAD_ATTR says it
+
+def reads_attribute(frame: FrameType) -> bool:
+    """Whether the frame is at an attribute it reads, and not in a call."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("LOAD_ATTR", "LOAD_METHOD")
 
 
 def called(frame: FrameType) -> bool:
     """Whether the name that the frame is looking up is called at once: `float(x)`."""
-    code = frame.f_code.co_code
-    name, argument = dis.opname[code[frame.f_lasti]], code[frame.f_lasti + 1]
-    if name == "LOAD_GLOBAL" or (name == "LOAD_ATTR" and not _ATTRIBUTE_CALLS):
-        return bool(argument & 1)
-    return name == "LOAD_METHOD"
+    return frame.f_lasti in _calls(frame.f_code)
+
+
+@lru_cache(maxsize=1024)
+def _calls(code: CodeType) -> frozenset[int]:
+    """The offsets of the instructions that look up what is called next."""
+    found = list(dis.get_instructions(code))
+    return frozenset(each.offset for i, each in enumerate(found) if _is_call(found, i))
+
+
+def _is_call(instructions: Sequence[dis.Instruction], i: int) -> bool:
+    """Whether `a` or `.c` of `a.b.c` is what a call calls: room for one is made at either end."""
+    opname = instructions[i].opname
+    if opname not in ("LOAD_GLOBAL", "LOAD_ATTR"):
+        return opname == "LOAD_METHOD"
+    following = instructions[i + 1].opname
+    if following == "LOAD_ATTR":
+        return False
+    first = i
+    while instructions[first].opname == "LOAD_ATTR":
+        first -= 1
+    # the lowest bit: with room for the call (of an attribute from Python 3.12 on)
+    marked = {"LOAD_GLOBAL"} if "LOAD_METHOD" in dis.opmap else {"LOAD_GLOBAL", "LOAD_ATTR"}
+    ends = instructions[first], instructions[i]
+    return "PUSH_NULL" in (instructions[first - 1].opname, following) or any(
+        each.opname in marked and (each.arg or 0) & 1 for each in ends
+    )

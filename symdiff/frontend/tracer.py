@@ -20,7 +20,7 @@ from symdiff.errors import (
 from symdiff.frontend import context
 from symdiff.frontend.advice import advice_for, function_name
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
-from symdiff.ir.types import ArrayType, array_type, is_supported, type_of
+from symdiff.ir.types import ArrayType, array_type, is_masked, is_supported, type_of
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
 from symdiff.ops.primitive import CONSTANT, Primitive, find, resolve
@@ -136,8 +136,8 @@ class Tracer:
     def __float__(self) -> float:
         decide(self.node)
         self._refuse(
-            "a traced value cannot become a Python float",
-            "Use the value itself, or np.float64(x); math.* functions have np.* namesakes.",
+            "a traced value cannot become a plain Python float",
+            "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
     def __int__(self) -> int:
@@ -352,7 +352,7 @@ def lift(value: Any) -> Node:
         return constant(value, type_of(value))
     if isinstance(value, (list, tuple)):
         return lift(as_array(value))
-    if isinstance(value, np.ma.MaskedArray) or hasattr(value, "__dataframe__"):
+    if is_masked(value) or hasattr(value, "__dataframe__"):
         _refuse_value(value)
     array = np.asarray(value)
     if not is_supported(array.dtype):

@@ -1,0 +1,1 @@
+"""What people look at: stages as text, explanations, tables."""

@@ -40,6 +40,10 @@ def _variable(found: Match) -> bool:
     return not isinstance(found["x"], Const)
 
 
+def _negative(found: Match) -> bool:
+    return bool(found["c"].value < 0)
+
+
 def _is_array(found: Match) -> bool:
     return bool(found["x"].type.shape)
 
@@ -62,6 +66,8 @@ ARITHMETIC = (
     rule("zero-sub", 0 - x, -x, ROUNDING, dtypes="fc"),
     rule("mul-minus-one", x * -1, -x, EXACT, primal=False),
     rule("constant-first", x * c, c * x, EXACT, dtypes="fc", primal=False, when=_variable),
+    rule("add-negative", x + c * y, x - (-c) * y, EXACT, primal=False, when=_negative),
+    rule("sub-negative", x - c * y, x + (-c) * y, EXACT, primal=False, when=_negative),
     rule("neg-scale", -(c * x), (-c) * x, EXACT, primal=False),
     rule("neg-scaled-factor", -(x * (c * y)), x * ((-c) * y), EXACT, primal=False),
     rule("scale-neg", c * (-x), (-c) * x, EXACT, primal=False, shared=True),

@@ -293,7 +293,7 @@ def instantiate(replacement: Any, found: Match) -> Node | None:
     if callable(replacement):
         made: Node | None = replacement(found)
         return made
-    return constant(_typed(replacement, found.root.type), found.root.type)
+    return _number(replacement, found.root.type)
 
 
 def _build(term: Any, found: Match) -> Node | None:
@@ -307,20 +307,22 @@ def _build(term: Any, found: Match) -> Node | None:
     types = [arg.type for arg in values if arg is not None] or [found.root.type]
     if term.op.elementwise and types.count(types[0]) != len(types):
         return None
-    filled = tuple(
-        [
-            constant(_typed(term.args[i], types[0]), types[0]) if arg is None else arg
-            for i, arg in enumerate(args)
-        ]
-    )
+    for i, arg in enumerate(args):
+        if arg is None:
+            args[i] = _number(term.args[i], types[0])
+    filled = tuple([arg for arg in args if arg is not None])
+    if len(filled) < len(args):
+        return None
     params: Params = tuple(
         [(key, found[each.name] if isinstance(each, Wild) else each) for key, each in term.params]
     )
     return node(term.op, filled, params)
 
 
-def _typed(number: Any, type: ArrayType) -> Any:
-    return type.python(number) if type.weak else type.dtype.type(number)
+def _number(number: Any, type: ArrayType) -> Node | None:
+    """The number as a constant; None where the type does not have it, as bool has no 2."""
+    value = type.python(number) if type.weak else type.dtype.type(number)
+    return constant(value, type) if type.inexact or value == number else None
 
 
 class Traced:

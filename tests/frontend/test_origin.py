@@ -1,0 +1,42 @@
+"""Whose code, classes and modules are the user's."""
+
+import argparse
+import contextlib
+import dataclasses
+import math
+import types
+
+import numpy as np
+import optree
+import scipy.special
+
+from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
+from symdiff.frontend.tracer import lift
+
+
+def test_code():
+    assert is_user_code(test_code.__code__)
+    assert is_user_code(compile("1", "<stdin>", "exec"))
+    for library in (contextlib.contextmanager, scipy.special.logsumexp, np.tile, lift):
+        code = getattr(library, "__wrapped__", library).__code__
+        assert not is_user_code(code)
+    assert not is_user_code(optree.tree_map.__code__)
+
+
+def test_classes():
+    @dataclasses.dataclass
+    class Record:
+        x: int
+
+    assert is_user_class(Record)
+    assert is_user_class(types.SimpleNamespace)
+    assert is_user_class(argparse.Namespace)
+    assert not is_user_class(argparse.ArgumentParser)
+    assert not is_user_class(np.ndarray)
+    assert not is_user_class(dict)
+
+
+def test_modules():
+    assert is_user_module(types.ModuleType("helpers"))
+    assert not is_user_module(math)
+    assert not is_user_module(scipy.special)
