@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -154,8 +154,9 @@ def _access(work: Work) -> dict[Input, str]:
     traced = _traced(work)
     names = dict(zip(traced.inputs, traced.leaf_names, strict=True))
     if work.linear is not None:
-        dots = zip(work.linear.wrt, work.linear.tangents, strict=True)
-        names |= {dot: _ROOT.sub(r"\g<0>_dot", names[each]) for each, dot in dots}
+        taken = {_ROOT.match(name)[0] for name in names.values()}  # type: ignore[index]
+        for each, dot in zip(work.linear.wrt, work.linear.tangents, strict=True):
+            names[dot] = _dotted(names[each], taken)
     return {each: name for each, name in names.items() if each is not None}
 
 
@@ -163,6 +164,15 @@ def _print(work: Work) -> Work:
     assert work.program is not None
     text = docstring(work.program, _summary(work), _conventions(work))
     return replace(work, source=function_source(work.program, text))
+
+
+def _dotted(name: str, taken: Collection[str]) -> str:
+    """The tangent of `params["W"]` is `params_dot["W"]`, that of a tangent has one more."""
+    root = _ROOT.match(name)[0]  # type: ignore[index]
+    dotted = f"{root}_dot"
+    while dotted in taken:
+        dotted += "_dot"
+    return dotted + name[len(root) :]
 
 
 @dataclass(frozen=True, slots=True)

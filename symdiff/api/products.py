@@ -76,7 +76,14 @@ def arguments_of(fun: Callable[..., Any], count: int) -> list[inspect.Parameter]
 
 def with_dots(parameters: Sequence[inspect.Parameter]) -> Parameters:
     """Parameters followed by their tangents."""
-    dots = [each.replace(name=f"{each.name}_dot") for each in parameters]
+    taken = {each.name for each in parameters}
+    dots = []
+    for each in parameters:
+        name = f"{each.name}_dot"
+        while name in taken:  # the tangent of a tangent
+            name += "_dot"
+        taken.add(name)
+        dots.append(each.replace(name=name))
     return Parameters(inspect.Signature([*parameters, *dots]))
 
 

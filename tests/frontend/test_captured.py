@@ -63,7 +63,6 @@ ARRAY = np.array([1.0, 2.0])
         (ARRAY, ARRAY.copy()), (slice(1, 2), slice(1, 2)),
         ([ARRAY], Keys.of([1])), ({"a": ARRAY}, Keys.of({"a": 1})),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_same(old, new):
     assert same(old, new)
@@ -79,7 +78,6 @@ def test_same(old, new):
         ([ARRAY], Keys.of([1, 2])), ({"a": ARRAY}, Keys.of({"b": 1})),
         (OrderedDict(a=1), Keys.of({"a": 1})),
     ],
-    ids=repr,
 )  # fmt: skip
 def test_not_same(old, new):
     assert not same(old, new)
