@@ -1,5 +1,7 @@
 """symdiff differentiates plain NumPy functions and writes the derivative out as source code."""
 
+from typing import TYPE_CHECKING, Any
+
 from symdiff.api import (
     Transformed,
     clear_caches,
@@ -28,6 +30,9 @@ from symdiff.errors import (
     UnsupportedFunctionError,
 )
 
+if TYPE_CHECKING:
+    from symdiff.testing import check_grads
+
 __all__ = [
     "CompileError",
     "NotDifferentiableError",
@@ -37,6 +42,7 @@ __all__ = [
     "TraceError",
     "Transformed",
     "UnsupportedFunctionError",
+    "check_grads",
     "clear_caches",
     "function",
     "grad",
@@ -53,3 +59,12 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What only some programs need is imported when it is first asked for."""
+    if name != "check_grads":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from symdiff.testing import check_grads
+
+    return check_grads

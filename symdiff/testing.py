@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.api.halves import Halves
-from symdiff.api.products import arguments_of
+from symdiff.api.products import arguments_of, beside
 from symdiff.api.transformed import Transformed
 from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
@@ -238,8 +238,8 @@ class _Point:
         rng = np.random.default_rng(len(args))
         self.dots = [_random_like(args[i], rng) for i in wrt]
         self.y_bar = _random_like(function(*args), rng)
-        self.dotted = [*parameters, *(_beside(parameters[i], "dot") for i in wrt)]
-        self.barred = [*parameters, _beside(parameters[0], "y_bar")]
+        self.dotted = [*parameters, *beside(parameters, [parameters[i] for i in wrt], "dot")]
+        self.barred = [*parameters, *beside(parameters, parameters[:1], "y_bar")]
         self._forward = Transformed(
             function, mode=JVP, argnums=wrt, tangents=len(wrt), parameters=_signature(self.dotted)
         )
@@ -292,10 +292,6 @@ class _Point:
                 ok = bool(np.all(error <= atol + rtol * scale))
                 largest = float(np.max(error / (1 + scale), initial=0))
                 yield Comparison(name, type, f"{check}{self.of}", largest, ok)
-
-
-def _beside(parameter: inspect.Parameter, suffix: str) -> inspect.Parameter:
-    return parameter.replace(name=f"{parameter.name}_{suffix}")
 
 
 def _signature(parameters: list[inspect.Parameter]) -> Parameters:

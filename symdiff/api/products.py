@@ -62,29 +62,37 @@ def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
 
 def arguments_of(fun: Callable[..., Any], count: int) -> list[inspect.Parameter]:
     """The parameters that `count` positional arguments fill."""
-    names = []
+    names: list[str] = []
     for each in parameters_of(fun).signature.parameters.values():
         if each.kind is each.VAR_POSITIONAL:
             names += [f"{each.name}_{i}" for i in range(count - len(names))]
         elif each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
             names.append(each.name)
     if len(names) < count:
-        raise TypeError(f"{function_name(fun)} takes {len(names)} positional arguments: {count} given")
+        raise TypeError(f"{function_name(fun)} takes {len(names)} arguments, not {count}")
     kind = inspect.Parameter.POSITIONAL_ONLY
     return [inspect.Parameter(name, kind) for name in names[:count]]
 
 
 def with_dots(parameters: Sequence[inspect.Parameter]) -> Parameters:
     """Parameters followed by their tangents."""
-    taken = {each.name for each in parameters}
-    dots = []
-    for each in parameters:
-        name = f"{each.name}_dot"
-        while name in taken:  # the tangent of a tangent
-            name += "_dot"
-        taken.add(name)
-        dots.append(each.replace(name=name))
+    dots = beside(parameters, parameters, "dot")
     return Parameters(inspect.Signature([*parameters, *dots]))
+
+
+def beside(
+    parameters: Sequence[inspect.Parameter], which: Sequence[inspect.Parameter], suffix: str
+) -> list[inspect.Parameter]:
+    """`x_dot` for each `x` of some parameters, by names that none of the parameters has."""
+    taken = {each.name for each in parameters}
+    made = []
+    for each in which:
+        name = f"{each.name}_{suffix}"
+        while name in taken:  # the tangent of a tangent
+            name += f"_{suffix}"
+        taken.add(name)
+        made.append(each.replace(name=name))
+    return made
 
 
 @lru_cache(maxsize=256)

@@ -9,8 +9,7 @@ from symdiff.ir.node import Const, Input, Node, input_node
 
 
 def split(graph: Graph, late: Sequence[Input], early: int) -> tuple[Graph, Graph]:
-    """The first `early` outputs as a graph that does not take `late`, and the others as one that
-    takes residuals instead of the rest.
+    """The first `early` outputs as one graph, without the inputs `late`, and the others as another.
 
     The first graph returns its outputs and then the residuals; the second takes the residuals
     and then `late`.
@@ -34,15 +33,20 @@ def _after(
 ) -> Graph:
     inputs: dict[Node, Node] = {}
     notes: dict[Node, Note] = {each: Note(each.name) for each in late}
+    taken = {each.name for each in late}  # inputs of one name and type would be one node
     for i, each in enumerate(residuals):
         note = graph.notes.get(each) or Note()
         stem = "_".join(filter(None, (note.name, note.suffix)))
-        made = input_node(stem or f"residual_{i}", each.type)
+        name = stem if stem and stem not in taken else f"{stem or 'residual'}_{i}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        made = input_node(name, each.type)
         inputs[each] = made
         notes[made] = Note(made.name)
     new = substitute(outputs, inputs)
     for each, becomes in new.items():
         if each in graph.notes:
             notes.setdefault(becomes, graph.notes[each])
-    taken = tuple(each for each in inputs.values() if isinstance(each, Input))
-    return Graph(graph.name, (*taken, *late), tuple(new[each] for each in outputs), (), notes)
+    known = tuple(each for each in inputs.values() if isinstance(each, Input))
+    return Graph(graph.name, (*known, *late), tuple(new[each] for each in outputs), (), notes)

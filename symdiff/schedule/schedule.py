@@ -45,8 +45,8 @@ def schedule(
 
     `arrays` tells of each 0-d output whether it is an array and not a scalar; `primal` are the
     nodes that the user's function itself computes; `access` is how inputs are reached that are
-    no parameters themselves: params["W"]; `layout` is the tree to return. With `reuse`, large values are computed in the
-    buffers of those that are not needed any more.
+    no parameters themselves: params["W"]; `layout` is the tree to return. With `reuse`, values are
+    computed in the arrays of those that are not needed any more.
     """
     program = _Scheduler(graph, arrays, primal, reuse).run(access or {})
     return replace(program, layout=layout) if layout is not None and layout.plain else program
@@ -153,7 +153,8 @@ class _Scheduler:
         rank = {each: i for i, each in reversed(list(enumerate(self.graph.outputs)))}
         out: list[Node] = []
         for is_result, run in groupby(anchors, key=lambda each: each in rank):
-            out += sorted(run, key=rank.__getitem__) if is_result else run
+            each_run = list(run)
+            out += sorted(each_run, key=rank.__getitem__) if is_result else each_run
         return out
 
     # ------------------------------------------------------------------ one value
@@ -226,10 +227,15 @@ class _Scheduler:
         self.buffers.consume(expression.operands)
         if self._assign_in_place(each, expression):
             return
-        name = self.names.give(each, "value" if each in self.outputs else "")
+        name = self.names.give(each, self._role(each) if each in self.outputs else "")
         self.named[each] = name
         self.buffers.made(each)
         self.statements.append(Assign(name, expression, self._comment(each), each))
+
+    def _role(self, each: Node) -> str:
+        """What an output without a name is: the value, or its tangent."""
+        note = self.graph.notes.get(each)
+        return f"value_{note.suffix}" if note and note.suffix else "value"
 
     def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)
@@ -240,10 +246,8 @@ class _Scheduler:
     def _constant(self, each: Const) -> Source:
         if each.uniform:
             return literal(each.value, self.reuse)
-        counted = _counted(each.value)
-        if counted:
-            return Source(counted)
-        if (counted := _counting_source(each.value)) is not None:
+        counted = _counting_source(each.value)
+        if counted is not None:
             return Source(counted)
         if each.value.size <= SMALL:
             text = f"np.array({_list_source(each.value)}, dtype={dtype_source(each.type.dtype)})"
@@ -396,9 +400,10 @@ def literal(value: object, exact: bool = False) -> Source:
 
 
 def _counting_source(value: np.ndarray) -> str | None:
-    """np.arange(n) or np.eye(n), if that is what the array is."""
-    if value.ndim == 1 and value.dtype == np.intp and np.array_equal(value, np.arange(value.size)):
-        return f"np.arange({value.size})"
+    """np.arange or np.eye, if that is what the array is."""
+    if value.ndim == 1 and value.dtype == np.intp and value.size and (np.diff(value) == 1).all():
+        start, stop = int(value[0]), int(value[-1]) + 1
+        return f"np.arange({stop})" if start == 0 else f"np.arange({start}, {stop})"
     if value.ndim == 2 and value.dtype.kind == "f" and np.array_equal(value, np.eye(len(value))):
         dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
         return f"np.eye({len(value)}{dtype})"
@@ -438,17 +443,8 @@ def _bytes(each: Node) -> int:
     return each.type.size * each.type.dtype.itemsize
 
 
-def _counted(value: np.ndarray) -> str:
-    """The np.arange that makes an array of indices, if it counts up by one."""
-    indices = value.dtype == np.intp and value.ndim == 1 and value.size
-    if not indices or not (np.diff(value) == 1).all():
-        return ""
-    start, stop = int(value[0]), int(value[-1]) + 1
-    return f"np.arange({stop})" if start == 0 else f"np.arange({start}, {stop})"
-
-
 def _distinct(indices: Sequence[Node]) -> bool:
-    """Whether index arrays certainly name each place once: one of them counts 0, 1, 2, …"""
+    """Whether index arrays certainly name each place once: one of them counts 0, 1, 2."""
     return any(
         isinstance(each, Const)
         and not each.uniform
@@ -474,10 +470,10 @@ def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[S
         assert isinstance(statement, (Assign, Update))
         for name in _mentioned(statement):
             last[name] = i
-        if isinstance(statement, Assign) and statement.node is not None:
-            if _bytes(statement.node) >= LARGE:
-                size[statement.name] = _bytes(statement.node)
-                allocating = i
+        made = statement.node if isinstance(statement, Assign) else None
+        if made is not None and allocates(made) and _bytes(made) >= LARGE:
+            size[statement.name] = _bytes(made)
+            allocating = i
         last[statement.name] = i
     for each in returns:
         for name in _identifiers(each.source.text):
