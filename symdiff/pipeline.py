@@ -13,6 +13,7 @@ from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
 from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
+from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf, Traced, trace
@@ -239,7 +240,7 @@ def _verify(stage: Stage, work: Work) -> None:
     elif stage.name == "print":
         compile(work.source, "<emitted>", "exec")
     elif stage.name != "schedule" and work.graph is not None:
-        verify(work.graph)
+        verify(work.graph, closed=context.current() is None)
 
 
 # ---------------------------------------------------------------------------- parts of stages
@@ -289,7 +290,7 @@ def one(output: Node) -> Node:
 
 
 def cotangent_input(graph: Graph, index: int, count: int) -> Input:
-    """An argument for the cotangent of an output: y_bar, or y_0_bar, y_1_bar, …"""
+    """An argument for the cotangent of an output: y_bar, or y_0_bar, y_1_bar and so on."""
     output = graph.outputs[index]
     note = graph.notes.get(output)
     name = note.name if note and note.name and not note.derived else "y"

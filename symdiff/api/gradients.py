@@ -94,11 +94,8 @@ def jit(
 class function:  # noqa: N801  a decorator, named as it is used
     """Decorator: keeps the function as it is, and adds .grad, .value_and_grad, .jvp and .show.
 
-        @symdiff.function
-        def loss(W, x): ...
-
-        loss(W, x)          # the function itself
-        loss.grad(W, x)     # its gradient with respect to the first argument
+    Of a decorated `loss`, `loss(W, x)` is the function itself and `loss.grad(W, x)` its gradient
+    with respect to the first argument (or those that `argnums` or `argnames` choose).
     """
 
     def __init__(

@@ -128,7 +128,10 @@ class Halves(Transformed):
                 for part, indices in self._groups(spec)
             )
         places = dict(zip(self._results(traced), leaves, strict=True))
-        return unflatten(traced.out_spec, [places.get(each.output, 0.0) for each in traced.results])
+        outputs = [each.output for each in traced.results]
+        return unflatten(
+            traced.out_spec, [0.0 if i is None else places.get(i, 0.0) for i in outputs]
+        )
 
     def _inline(self, values: tuple[Any, ...]) -> Any:
         given, spec = flatten(values)

@@ -133,7 +133,9 @@ class Transformed:
 
     def _bind(self, instance: Any) -> Transformed:
         method = self.function.__get__(instance)
-        return type(self).__mro__[1](method, **self._options())  # type: ignore[call-arg]
+        made = type(self).__mro__[1](method, **self._options())
+        assert isinstance(made, Transformed)
+        return made
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -169,7 +171,7 @@ class Transformed:
 
     def show(self) -> None:
         """Print the source of the compiled signature used last."""
-        print(self.source, end="")
+        print(self.source, end="")  # noqa: T201  what it is for
 
     def cache_info(self) -> CacheInfo:
         """Compilations so far, the bound, and how many signatures are kept."""
@@ -219,7 +221,8 @@ class Transformed:
         names = leaf_names(self.parameters, spec)
         own = self._own(spec)
         wrt = self._wrt(own)
-        used, leaves = [], []
+        used: list[Any] = []
+        leaves: list[Leaf] = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
             value = _usable(value, name)
             if i >= own.num_leaves:
@@ -499,7 +502,8 @@ def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
     if part.is_leaf() and leaves[0].output is None:
         what = f"{leaves[0].static.__class__.__name__}"
     else:
-        what = str(type) if part.is_leaf() else f"a {part.type.__name__} of {part.num_leaves} values"
+        tree = part.type.__name__ if part.type else ""
+        what = str(type) if part.is_leaf() else f"a {tree} of {part.num_leaves} values"
     way_out = "Reduce it to one number (np.sum, np.mean), or use symdiff.jacobian or symdiff.vjp."
     if type is not None and not type.shape and type.dtype.kind == "c":
         way_out = "Take np.real or np.abs of it."
@@ -584,7 +588,7 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
             each.VAR_POSITIONAL,
         ):
             header.append("*")
-        star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        star = "*" * (each.kind is each.VAR_POSITIONAL) + "**" * (each.kind is each.VAR_KEYWORD)
         default = ""
         if each.default is not each.empty:
             defaults[f"_default_{i}"] = each.default

@@ -40,12 +40,11 @@ class Linearized:
 def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
     """The tangents of the graph's outputs for tangents of the inputs `wrt`."""
     notes = graph.notes
-    dots: dict[Node, Node] = {}
-    for each in wrt:
-        dots[each] = input_node(f"{each.name}_dot", each.type)
-        notes[dots[each]] = Note(each.name, "dot", of=each)
-    tangents = tuple(dots[each] for each in wrt)
-    origins: dict[Node, Node] = {dots[each]: each for each in wrt}
+    tangents = tuple(input_node(f"{each.name}_dot", each.type) for each in wrt)
+    dots: dict[Node, Node] = dict(zip(wrt, tangents, strict=True))
+    origins: dict[Node, Node] = dict(zip(tangents, wrt, strict=True))
+    for source in wrt:
+        notes[dots[source]] = Note(source.name, "dot", of=source)
     for each in toposort(graph.outputs):
         if each in dots or isinstance(each, (Input, Const)):
             continue
@@ -59,7 +58,7 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
         note = notes.get(each) or Note()
         notes.setdefault(dot, Note(note.name, "dot", note.position, each, note.derived))
     outputs = tuple(dots.get(each) for each in graph.outputs)
-    return Linearized(graph, tuple(wrt), tangents, outputs, origins)  # type: ignore[arg-type]
+    return Linearized(graph, tuple(wrt), tangents, outputs, origins)
 
 
 def _tangent(each: Node, dots: dict[Node, Node]) -> Node | None:

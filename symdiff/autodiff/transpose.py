@@ -55,7 +55,7 @@ def transpose(
     for output, cotangent in zip(outputs, cotangents, strict=True):
         gathered.add(output, cotangent, None)
     linear = depends_on(outputs, tangents)
-    for each in reversed([node for node in toposort(outputs) if node in linear]):
+    for each in reversed([found for found in toposort(outputs) if found in linear]):
         if isinstance(each, Input):
             continue
         y_bar = gathered.take(each)

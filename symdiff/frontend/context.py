@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,9 @@ def is_internal(code: CodeType) -> bool:
 
 def user_place() -> Place | None:
     """Where the user's code stands: the innermost frame that is neither ours nor NumPy's."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None and is_internal(frame.f_code):
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return (frame.f_code, frame.f_lasti, frame.f_lineno) if frame is not None else None
 
 

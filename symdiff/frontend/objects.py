@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 # The language reads these from the type: a proxy's own, or handled by the class of all proxies.
 _OWN = {
-    "__abstractmethods__", "__annotations__", "__weakref__", "__slots__", "__class__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__delattr__",
-    "__dict__", "__dir__", "__doc__", "__getattr__", "__getattribute__", "__getnewargs__",
-    "__getstate__", "__init__", "__init_subclass__", "__new__", "__reduce__", "__reduce_ex__",
-    "__set_name__", "__setattr__", "__setstate__", "__sizeof__", "__subclasshook__",
+    "__abstractmethods__", "__annotations__", "__class__", "__class_getitem__", "__copy__",
+    "__deepcopy__", "__del__", "__delattr__", "__dict__", "__dir__", "__doc__", "__getattr__",
+    "__getattribute__", "__getnewargs__", "__getstate__", "__init__", "__init_subclass__",
+    "__new__", "__reduce__", "__reduce_ex__", "__set_name__", "__setattr__", "__setstate__",
+    "__sizeof__", "__slots__", "__subclasshook__", "__weakref__",
 }
 _ABSENT: Any = object()
 

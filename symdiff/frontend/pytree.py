@@ -129,11 +129,15 @@ def _register(cls: type) -> None:
         return tuple(getattr(value, name) for name in names), None, names
 
     def build(_: None, children: Iterable[Any]) -> Any:
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(made, name, child)
         return made
 
     optree.register_pytree_node(
-        cls, take, build, path_entry_type=optree.GetAttrEntry, namespace=_NAMESPACE
+        cls,
+        take,
+        build,  # type: ignore[arg-type]
+        path_entry_type=optree.GetAttrEntry,
+        namespace=_NAMESPACE,
     )

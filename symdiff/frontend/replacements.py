@@ -87,6 +87,9 @@ def instead_of(function: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
 def replaced(value: Any) -> Any:
     """What interposed code gets for a function of Python or a library; others stay as they are."""
+    random = sys.modules.get("numpy.random")  # which NumPy loads when it is first used
+    if random is not None:
+        REPLACEMENTS.setdefault(random.default_rng, _default_rng)
     try:
         found = REPLACEMENTS.get(value)
     except TypeError:  # unhashable: not in the table
@@ -240,7 +243,6 @@ def _refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
     )
 
 
-@instead_of(np.random.default_rng)
 def _default_rng(seed: Any = None) -> Any:
     """A seeded generator draws the same numbers at each call, an unseeded one does not."""
     if seed is None:

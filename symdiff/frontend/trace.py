@@ -21,7 +21,6 @@ from symdiff.ir.graph import Graph, Note, users
 from symdiff.ir.node import Const, Input, Node, input_node
 from symdiff.ir.types import ArrayType
 
-
 _PATH = re.compile(r"(\w*)(.*)", re.DOTALL)
 _WORD = re.compile(r"\w+")
 

@@ -74,19 +74,19 @@ class Tracer:
         return self.dtype.itemsize
 
     @property
-    def T(self) -> Tracer:
+    def T(self) -> Any:  # noqa: N802  NumPy's name
         return call(np.transpose, self)
 
     @property
-    def mT(self) -> Tracer:
+    def mT(self) -> Any:  # noqa: N802
         return call(np.swapaxes, self, -1, -2)
 
     @property
-    def real(self) -> Tracer:
+    def real(self) -> Any:
         return call(np.real, self)
 
     @property
-    def imag(self) -> Tracer:
+    def imag(self) -> Any:
         return call(np.imag, self)
 
     @property
@@ -126,7 +126,7 @@ class Tracer:
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         decide(self.node)
         self._refuse(
             "the truth value of a traced value is not known while tracing",
@@ -153,12 +153,12 @@ class Tracer:
 
     def __index__(self) -> int:
         decided = decide_index(self)
-        if decided is not None:
-            return decided
-        self._refuse(
-            "an index or a size depends on a traced value",
-            "Pass it as a Python int argument of its own.",
-        )
+        if decided is None:
+            self._refuse(
+                "an index or a size depends on a traced value",
+                "Pass it as a Python int argument of its own.",
+            )
+        return decided
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._refuse(
@@ -167,18 +167,19 @@ class Tracer:
         )
 
     def _refuse(self, what: str, way_out: str) -> NoReturn:
-        raise TraceError(word(what, where=where(), depends_on=depends_on(self.node), way_out=way_out))
+        root = depends_on(self.node)
+        raise TraceError(word(what, where=where(), depends_on=root, way_out=way_out))
 
-    def __getitem__(self, index: Any) -> Tracer:
+    def __getitem__(self, index: Any) -> Any:
         return context.at_user_place(_user_call, _getitem, (self, index), {})
 
     # ------------------------------------------------------------------ methods
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe",
-               subok: bool = True, copy: bool = True) -> Tracer:
+               subok: bool = True, copy: bool = True) -> Any:
         return call(astype, self, dtype)
 
-    def copy(self, order: str = "C") -> Tracer:
+    def copy(self, order: str = "C") -> Any:
         return Tracer(self.node, True)
 
     def __copy__(self) -> Tracer:
@@ -187,36 +188,36 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Tracer:
         return self
 
-    def reshape(self, *shape: Any, order: str = "C") -> Tracer:
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
         return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
 
-    def transpose(self, *axes: Any) -> Tracer:
+    def transpose(self, *axes: Any) -> Any:
         if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])):
             axes = axes[0]
         return call(np.transpose, self, axes or None)
 
-    def flatten(self, order: str = "C") -> Tracer:
+    def flatten(self, order: str = "C") -> Any:
         return call(np.ravel, self, order=order)
 
-    def item(self, *index: int) -> Tracer:
+    def item(self, *index: int) -> Any:
         one = self[index if len(index) > 1 else index[0]] if index else self.reshape(())
         return call(e.convert, one, dtype=self.dtype, weak=True)
 
-    def __round__(self, digits: int | None = None) -> Tracer:
+    def __round__(self, digits: int | None = None) -> Any:
         if digits is None:
             return self._to_int(e.rint)
         return call(np.round, self, digits)
 
-    def __floor__(self) -> Tracer:
+    def __floor__(self) -> Any:
         return self._to_int(e.floor)
 
-    def __ceil__(self) -> Tracer:
+    def __ceil__(self) -> Any:
         return self._to_int(e.ceil)
 
-    def __trunc__(self) -> Tracer:
+    def __trunc__(self) -> Any:
         return self._to_int(e.trunc)
 
-    def _to_int(self, rounding: Primitive) -> Tracer:
+    def _to_int(self, rounding: Primitive) -> Any:
         """A rounded number as the Python int that round(), math.floor() and the like give."""
         rounded = call_python(rounding, self.item())
         return call(e.convert, rounded, dtype=np.dtype(int), weak=True)
@@ -236,14 +237,16 @@ def _method(function: Callable[..., Any]) -> Any:
         return call(function, self, *args, **kwargs)
 
     method.__name__ = function.__name__
-    method.__doc__ = function.__doc__
+    method.__doc__ = f"As np.{function.__name__}."
     return method
 
 
 for _name in (
-    "sum mean std var prod max min argmax argmin cumsum cumprod ravel squeeze swapaxes dot clip "
-    "trace diagonal repeat take round conj all any ptp nonzero argsort sort searchsorted"
-).split():
+    "sum", "mean", "std", "var", "prod", "max", "min", "argmax", "argmin", "cumsum",
+    "cumprod", "ravel", "squeeze", "swapaxes", "dot", "clip", "trace", "diagonal", "repeat",
+    "take", "round", "conj", "all", "any", "ptp", "nonzero", "argsort", "sort",
+    "searchsorted",
+):  # fmt: skip
     setattr(Tracer, _name, _method(getattr(np, _name)))
 Tracer.conjugate = Tracer.conj  # type: ignore[attr-defined]
 
@@ -311,22 +314,17 @@ for _name, _ufunc in {
 }.items():
     setattr(Tracer, f"__{_name}__", _operator(_ufunc))
 Tracer.__hash__ = object.__hash__  # type: ignore[method-assign]
-for _name, _ufunc in {
-    "neg": np.negative,
-    "pos": np.positive,
-    "abs": np.absolute,
-    "invert": np.invert,
-}.items():
 
-    def _unary(ufunc: Any) -> Any:
-        op = find(ufunc)
 
-        def method(self: Tracer) -> Any:
-            return context.at_user_place(_user_call, _python, (op, self), {})
+def _unary(ufunc: Any) -> Any:
+    op = find(ufunc)
 
-        return method
+    def method(self: Tracer) -> Any:
+        return context.at_user_place(_user_call, _python, (op, self), {})
 
-    setattr(Tracer, f"__{_name}__", _unary(_ufunc))
+    return method
+
+
 
 
 def _matmul(self: Tracer, other: Any) -> Any:
@@ -337,8 +335,15 @@ def _rmatmul(self: Tracer, other: Any) -> Any:
     return call(np.matmul, other, self)
 
 
-Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
-Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
+for _name, _function in {
+    "neg": _unary(np.negative),
+    "pos": _unary(np.positive),
+    "abs": _unary(np.absolute),
+    "invert": _unary(np.invert),
+    "matmul": _matmul,
+    "rmatmul": _rmatmul,
+}.items():
+    setattr(Tracer, f"__{_name}__", _function)
 
 
 # ---------------------------------------------------------------------------- lifting
@@ -417,7 +422,7 @@ def coerce(operand: Node, target: ArrayType) -> Node:
     if isinstance(operand, Const) and operand.uniform:
         return constant(_cast(operand.value, target), target)
     source = operand.type
-    if source.dtype != target.dtype or (source.weak and not source.shape == target.shape) or (
+    if source.dtype != target.dtype or (source.weak and source.shape != target.shape) or (
         source.weak != target.weak
     ):
         params = (("dtype", target.dtype), ("weak", target.weak))

@@ -38,7 +38,8 @@ def _names(graph: Graph, nodes: list[Node]) -> dict[Node, str]:
         if each in names:
             continue
         note = graph.notes.get(each, Note())
-        stem = each.name if isinstance(each, Input) else "_".join(filter(None, (note.name, note.suffix)))
+        stem = "_".join(filter(None, (note.name, note.suffix)))
+        stem = each.name if isinstance(each, Input) else stem
         stem = re.sub(r"\W", "_", stem)
         name = stem or f"v{len(names) - len(graph.inputs)}"
         count = 1

@@ -7,14 +7,17 @@ from symdiff.ir.graph import Graph
 from symdiff.ir.node import Const, Input
 
 
-def verify(graph: Graph) -> None:
-    """Raises RuleError unless types recompute, inputs are declared and operands come first."""
+def verify(graph: Graph, closed: bool = True) -> None:
+    """Raises RuleError unless types recompute, inputs are declared and operands come first.
+
+    A graph that is not `closed` may read inputs of the trace that it is a part of.
+    """
     declared = set(graph.inputs)
     if len(declared) != len(graph.inputs):
         raise RuleError(f"{graph.name}: an input is declared twice")
     seen = set()
     for each in graph.nodes():
-        if isinstance(each, Input) and each not in declared:
+        if closed and isinstance(each, Input) and each not in declared:
             raise RuleError(f"{graph.name}: dangling input {each.name}")
         for arg in each.args:
             if arg not in seen:

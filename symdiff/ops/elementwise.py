@@ -602,7 +602,7 @@ real = elementwise(
     _real,
     name="real",
     result=_part_type,
-    partials={"x": Transpose(lambda y_bar, x: convert(y_bar, dtype=x.dtype))},
+    partials={"x": Transpose(lambda y_bar, x: _convert_to(y_bar, x)  # noqa: PLW0108  defined below)},
     numpy="{x}.real",
     view=True,
     samples=COMPLEX,
@@ -611,7 +611,7 @@ imag = elementwise(
     _imag,
     name="imag",
     result=_part_type,
-    partials={"x": Transpose(lambda y_bar, x: convert(-1j * y_bar, dtype=x.dtype))},
+    partials={"x": Transpose(lambda y_bar, x: _convert_to(-1j * y_bar, x))},
     numpy="{x}.imag",
     view=True,
     samples=COMPLEX,
@@ -637,6 +637,11 @@ def _convert_back(y_bar: Any, x: Any, *, dtype: np.dtype[Any], weak: bool = Fals
     """The cotangent in the dtype of x: its real part where x is real."""
     if np.iscomplexobj(y_bar) and not np.iscomplexobj(x):
         y_bar = np.real(y_bar)
+    return _convert_to(y_bar, x)
+
+
+def _convert_to(y_bar: Any, x: Any) -> Any:
+    """A cotangent in the dtype of x, a Python number where x is one."""
     return convert(y_bar, dtype=x.dtype, weak=getattr(x, "weak", False))
 
 

@@ -84,7 +84,7 @@ def _parts(
     """
     template = _template(op, params, types, weak, lean)
     parts = list(string.Formatter().parse(template))
-    following = [text for text, *_ in [*parts[1:], ("",)]] if parts else []
+    following = [*[text for text, _, _, _ in parts[1:]], ""] if parts else []
     return tuple(
         (text, int(name) if name is not None else None, _binding(text, after))
         for (text, name, _, _), after in zip(parts, following, strict=True)
@@ -125,7 +125,8 @@ def _filled(
 def _is_method(op: Primitive) -> bool:
     """Whether the function is also a method of arrays: np.sum(x) is x.sum()."""
     name = getattr(op.function, "__name__", "")
-    return not op.elementwise and getattr(np, name, None) is op.function and hasattr(np.ndarray, name)
+    is_function = getattr(np, name, None) is op.function
+    return is_function and not op.elementwise and hasattr(np.ndarray, name)
 
 
 def _binding(before: str, after: str) -> int:
@@ -169,6 +170,5 @@ def _keywords(params: Params, types: Sequence[ArrayType]) -> list[str]:
 
 def dtype_source(dtype: np.dtype[Any]) -> str:
     """A dtype as emitted source names it: np.float32."""
-    return "np.bool_" if dtype == bool else f"np.{dtype.name}" if dtype.char not in "gG" else (
-        "np.longdouble" if dtype.char == "g" else "np.clongdouble"
-    )
+    special = {"?": "np.bool_", "g": "np.longdouble", "G": "np.clongdouble"}
+    return special.get(dtype.char) or f"np.{dtype.name}"

@@ -1,0 +1,1 @@
+"""What runs emitted source: loading, dispatch, and the meaning of the IR."""

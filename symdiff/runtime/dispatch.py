@@ -22,7 +22,7 @@ MISS: Any = object()  # what a wrapper returns when the call is not one of its s
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
 
 
-class Redescribe(Exception):
+class Redescribe(Exception):  # noqa: N818  a signal, not an error
     """Raised while compiling: what is static has changed, so describe the call again."""
 
 
@@ -184,9 +184,10 @@ class _Wrapper:
             return []
         out = [f"type({text}) is {self.bind(spec.type)}"]
         children, entries = spec.children(), spec.entries()
-        if issubclass(spec.type, (list, tuple, dict)):
+        kind = spec.type or tuple
+        if issubclass(kind, (list, tuple, dict)):
             out.append(f"len({text}) == {len(children)}")
-        if issubclass(spec.type, dict):
+        if issubclass(kind, dict):
             out += [f"{self.key(entry)} in {text}" for entry in entries]
         for accessor, child in zip(_first_accessors(spec), children, strict=True):
             out += self.containers(accessor.codify(text), child)
@@ -274,7 +275,7 @@ def _own_conditions(
 
 
 def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str]:
-    """That what the function reaches by itself is as it was; hidden arrays are read into h0, …"""
+    """That what the function reaches by itself is as it was; hidden arrays are read into h0, h1."""
     conditions = []
     hidden = 0
     for each in captured:
@@ -298,7 +299,7 @@ def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> lis
     return [
         name
         for name, count in zip(parameters, counts, strict=True)
-        if any([next(found).type is not None for _ in range(count)])
+        if any([next(found).type is not None for _ in range(count)])  # noqa: C419  all are taken
     ]
 
 

@@ -84,7 +84,7 @@ def _file_for(source: str, name: str) -> str:
             handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(source)
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
     except OSError:
         return f"<symdiff {name} {digest}>"
     return str(path)
@@ -106,10 +106,10 @@ def _folder() -> Path | None:
 def _prune(folder: Path) -> None:
     """Remove the oldest files beyond the number that is kept."""
     try:
-        names = os.listdir(folder)
-        if len(names) <= KEPT_FILES:
+        files = list(folder.iterdir())
+        if len(files) <= KEPT_FILES:
             return
-        files = sorted((folder / name for name in names), key=lambda path: path.stat().st_mtime)
+        files.sort(key=lambda path: path.stat().st_mtime)
         for path in files[:-KEPT_FILES]:
             path.unlink()
     except OSError:

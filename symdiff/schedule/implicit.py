@@ -101,7 +101,8 @@ def _product_operands(each: Node) -> tuple[Node, ...]:
     lead = product.type.shape[:-2]
     if lead or (row is None and column is None):
         return each.args
-    shape = (*(() if row else product.type.shape[-2:-1]), *(() if column else product.type.shape[-1:]))
+    rows, columns = product.type.shape[-2:]
+    shape = (*(() if row else (rows,)), *(() if column else (columns,)))
     return (row or a, column or b) if shape == each.type.shape else each.args
 
 

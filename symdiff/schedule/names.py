@@ -30,7 +30,7 @@ class Names:
         return f"{note.name}_{note.suffix}" if note.suffix else note.name
 
     def give(self, each: Node, fallback: str = "") -> str:
-        """A fresh identifier for a value: its own name, else `fallback`, else its op's, numbered."""
+        """A fresh identifier for a value: its name, else `fallback`, else its op's, numbered."""
         stem = self.stem(each) or fallback
         return self.fresh(stem) if stem else self._numbered(each.op.name)
 

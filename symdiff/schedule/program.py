@@ -42,8 +42,10 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The buffer `name` is updated: `name[index] += expression`, or `=`, or by np.add.at; without
-    an index `name *= expression`, or (operator "out") a call that writes into it.
+    """The array `name` is updated in place.
+
+    With an index by `name[index] += expression`, or `=`, or np.add.at; without one by
+    `name *= expression`, or (operator "out") by a call that writes into it.
     """
 
     name: str
@@ -60,7 +62,8 @@ class Update:
         if self.operator == "out":
             return text
         target = f"{self.name}[{self.index}]" if self.index else self.name
-        if self.operator == "+=" and text.startswith("-") and self.expression.source.binding == UNARY:
+        negative = text.startswith("-") and self.expression.source.binding == UNARY
+        if self.operator == "+=" and negative:
             return f"{target} -= {text[1:]}"
         return f"{target} {self.operator} {text}"
 

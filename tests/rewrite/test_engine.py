@@ -61,7 +61,7 @@ def test_rules_that_undo_each_other_are_named():
 
 def test_a_rule_that_grows_without_end_exceeds_the_budget():
     table = rules(rule("grow", np.sin(x), np.sin(np.cos(x)), EXACT))
-    with pytest.raises(RuleError, match="no end.*grow"):
+    with pytest.raises(RuleError, match=r"no end.*grow"):
         rewrite(graph_of(node(e.sin, (argument(),))), (table,))
 
 

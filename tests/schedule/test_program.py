@@ -42,7 +42,7 @@ def test_every_kind_of_statement_has_a_text():
             Quiet((Assign("b", value), Delete(("a", "b")))),
         )
         program = Program(
-            "f", ("x",), statements, (value,), {"CONSTANT": np.zeros(70)}, (x.type,)
+            "f", ("x",), statements, (value,), None, {"CONSTANT": np.zeros(70)}, {"x": x.type}
         )
     assert [line.split("  :")[0].strip() for line in str(program).splitlines()] == [
         "program f(x: f64[3])",
