@@ -577,6 +577,11 @@ lcm = constant(np.lcm, samples=INTEGERS)
 # Linear over the reals. Transposes keep Re(sum(y_bar * y)), a pairing without conjugation.
 
 
+def _convert_to(y_bar: Any, x: Any) -> Any:
+    """A cotangent in the dtype of x, a Python number where x is one."""
+    return convert(y_bar, dtype=x.dtype, weak=getattr(x, "weak", False))
+
+
 def _real(x: Any) -> Any:
     """The real part."""
     return np.real(x)
@@ -602,7 +607,7 @@ real = elementwise(
     _real,
     name="real",
     result=_part_type,
-    partials={"x": Transpose(lambda y_bar, x: _convert_to(y_bar, x)  # noqa: PLW0108  defined below)},
+    partials={"x": Transpose(_convert_to)},
     numpy="{x}.real",
     view=True,
     samples=COMPLEX,
@@ -638,11 +643,6 @@ def _convert_back(y_bar: Any, x: Any, *, dtype: np.dtype[Any], weak: bool = Fals
     if np.iscomplexobj(y_bar) and not np.iscomplexobj(x):
         y_bar = np.real(y_bar)
     return _convert_to(y_bar, x)
-
-
-def _convert_to(y_bar: Any, x: Any) -> Any:
-    """A cotangent in the dtype of x, a Python number where x is one."""
-    return convert(y_bar, dtype=x.dtype, weak=getattr(x, "weak", False))
 
 
 def _convert_source(
