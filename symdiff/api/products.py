@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from symdiff.api.gradients import checked_callable, grad
 from symdiff.api.halves import Halves
-from symdiff.api.transformed import Transformed
+from symdiff.api.transformed import Transformed, cached
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.pipeline import JVP, VJP
 
@@ -95,7 +94,7 @@ def beside(
     return made
 
 
-@lru_cache(maxsize=256)
+@cached
 def _forward(fun: Callable[..., Any], count: int, keep_value: bool) -> Transformed:
     return Transformed(
         fun,
@@ -108,7 +107,7 @@ def _forward(fun: Callable[..., Any], count: int, keep_value: bool) -> Transform
     )
 
 
-@lru_cache(maxsize=256)
+@cached
 def _hessian_product(fun: Callable[..., Any], count: int) -> Transformed:
     gradient = grad(fun, argnums=0 if count == 1 else tuple(range(count)))
 
@@ -119,7 +118,7 @@ def _hessian_product(fun: Callable[..., Any], count: int) -> Transformed:
     return Transformed(product, suffix="hvp", parameters=parameters, name=function_name(fun))
 
 
-@lru_cache(maxsize=256)
+@cached
 def _halves(fun: Callable[..., Any], count: int, mode: str, has_aux: bool) -> Transformed:
     return Halves(
         fun,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
+import os
+import pickle
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,9 +44,10 @@ from symdiff.runtime.dispatch import (
     Redescribe,
     make_entry,
 )
-from symdiff.runtime.python_module import imports_of, load
+from symdiff.runtime.python_module import imports_of, load, save
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
+_forgets: list[Callable[[], None]] = []  # what else clear_caches has to empty
 
 # What docstrings say of transformations that are functions of traced values themselves.
 _SUMMARIES = {
@@ -57,15 +63,39 @@ class Compiled:
     """One compiled signature: its source, the function, and how it came about."""
 
     source: str
+    name: str
+    parameters: tuple[str, ...]
+    constants: dict[str, Any]
     function: Callable[..., Any]
-    work: Work
+    made_by: Work | None  # None: it was unpickled
+
+    @property
+    def work(self) -> Work:
+        """How it came about. Raises TraceError if that was in another process."""
+        if self.made_by is None:
+            raise TraceError(f"{self.name} was compiled in another process: call it again here")
+        return self.made_by
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load, (self.source, self.name, self.parameters, self.constants)
 
 
 def loaded(work: Work) -> Compiled:
     """The emitted source of finished work, loaded."""
-    assert work.program is not None
+    program = work.program
+    assert program is not None
     source = f"{imports_of(work.source)}\n\n\n{work.source}"
-    return Compiled(source, load(source, work.program.name, work.program.constants), work)
+    return _load(source, program.name, program.parameters, program.constants, work)
+
+
+def _load(
+    source: str,
+    name: str,
+    parameters: tuple[str, ...],
+    constants: dict[str, Any],
+    work: Work | None = None,
+) -> Compiled:
+    return Compiled(source, name, parameters, constants, load(source, name, constants), work)
 
 
 class Transformed:
@@ -137,6 +167,30 @@ class Transformed:
         assert isinstance(made, Transformed)
         return made
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """A decorated function of a module is found there; others take what was compiled along.
+
+        Where the function itself cannot be pickled, the copy knows the compiled signatures only.
+        """
+        if _found_by_name(self):
+            return str(self.__dict__["__qualname__"])
+        whole = _travels(self.function)
+        function = self.function if whole else _Gone(self.name)
+        entries = [
+            each
+            for each in self._dispatcher.entries()
+            if each.holds() and not (whole and each.captured) and not each.layout.finish
+            and _is_picklable(each)
+        ]
+        signature = self.parameters.signature
+        bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        options = {
+            **self._options(),
+            "parameters": Parameters(inspect.Signature(bare)),
+            "name": self.name,
+        }
+        return _restored, (type(self).__mro__[1], function, options, self._static, entries)
+
     def _options(self) -> dict[str, Any]:
         return {
             "mode": self.mode,
@@ -160,9 +214,12 @@ class Transformed:
     @property
     def compiled(self) -> Compiled:
         """The compiled signature used last. Raises TraceError if there is none yet."""
+        return self._last().compiled  # type: ignore[no-any-return]
+
+    def _last(self) -> Entry:
         if self._dispatcher.last is None:
             raise TraceError(f"{self.name} was not called yet: there is no source to show")
-        return self._dispatcher.last  # type: ignore[no-any-return]
+        return self._dispatcher.last
 
     @property
     def source(self) -> str:
@@ -172,6 +229,20 @@ class Transformed:
     def show(self) -> None:
         """Print the source of the compiled signature used last."""
         print(self.source, end="")  # noqa: T201  what it is for
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the compiled signature used last as a module that needs NumPy, and not symdiff.
+
+        Arrays that the function reached by itself become keyword arguments; their values of now
+        are written into an .npz file beside the module.
+
+        Raises TraceError if nothing was compiled yet, or what the function reached has changed.
+        """
+        entry = self._last()
+        if not entry.holds():
+            raise TraceError(f"what {self.name} uses has changed: call it again before saving")
+        made = entry.compiled
+        save(Path(path), made.source, made.parameters, made.constants, entry.hidden)
 
     def cache_info(self) -> CacheInfo:
         """Compilations so far, the bound, and how many signatures are kept."""
@@ -309,6 +380,13 @@ class Transformed:
     # ------------------------------------------------------------------ compiling
 
     def _request(self, leaves: Sequence[Leaf], spec: Spec) -> Request:
+        if isinstance(self.function, _Gone):
+            raise TraceError(
+                word(
+                    f"{self.name} was unpickled without its function, and these arguments are new",
+                    way_out="Define the function in a module, where it can be imported from.",
+                )
+            )
         own = self._own(spec)
         return Request(
             function=self.function,
@@ -410,6 +488,56 @@ class Transformed:
             if leaf.type is not None
         ]
         return place(work.graph, work.arrays, traced, self._layout(work.traced, spec))
+
+
+# ---------------------------------------------------------------------------- pickling
+
+
+class _Gone:
+    """In the place of a function that could not be pickled."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+
+def _restored(
+    cls: type[Transformed],
+    function: Callable[..., Any],
+    options: dict[str, Any],
+    static: set[str],
+    entries: Sequence[Entry],
+) -> Transformed:
+    """A transformed function that was pickled."""
+    made = cls(function, **options)
+    made._static |= static
+    for each in entries:
+        made._dispatcher.keep(each)
+    return made
+
+
+def _found_by_name(value: Transformed) -> bool:
+    """Whether importing its module gives this very object."""
+    found: Any = sys.modules.get(getattr(value, "__module__", ""))
+    for name in getattr(value, "__qualname__", "").split("."):
+        found = getattr(found, name, None)
+    return found is value
+
+
+def _travels(function: Any) -> bool:
+    """Whether the function can be pickled, and everything it is made of."""
+    if isinstance(function, Transformed):
+        return _found_by_name(function) or _travels(function.function)
+    if isinstance(function, partial):
+        return all(map(_travels, (function.func, *function.args)))
+    return _is_picklable(function)
+
+
+def _is_picklable(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 # ---------------------------------------------------------------------------- leaves
@@ -616,5 +744,23 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
 
 def clear_caches() -> None:
     """Forget every compiled signature of every function."""
+    for forget in _forgets:
+        forget()
     for each in list(_all):
         each.clear_cache()
+
+
+def cached(make: Callable[..., Transformed]) -> Callable[..., Transformed]:
+    """Decorator: `make(function, *options)` once for the same arguments, where they hash."""
+    kept = functools.lru_cache(maxsize=256)(make)
+    _forgets.append(kept.cache_clear)
+
+    @functools.wraps(make)
+    def found(function: Callable[..., Any], *options: Any) -> Transformed:
+        try:
+            hash(function)
+        except TypeError:
+            return make(function, *options)
+        return kept(function, *options)
+
+    return found

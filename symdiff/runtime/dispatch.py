@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from symdiff.frontend.captured import Captured
-from symdiff.frontend.pytree import Layout, Spec, tree_source, unflatten
+from symdiff.frontend.captured import Captured, Path
+from symdiff.frontend.pytree import (
+    Layout,
+    Spec,
+    Static,
+    flatten,
+    layout_of,
+    tree_source,
+    unflatten,
+)
 from symdiff.frontend.trace import Leaf
+from symdiff.ir.node import compilation, input_node
+from symdiff.ir.types import ArrayType, type_of
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
+_VARIANTS = 16  # kept for one signature, of functions whose captured values change
+_BY_VALUE = (str, bytes, int, range, slice)  # static arguments that are compared, not identified
 
 
 class Redescribe(Exception):  # noqa: N818  a signal, not an error
@@ -27,29 +39,73 @@ class Redescribe(Exception):  # noqa: N818  a signal, not an error
 
 
 class CacheInfo(NamedTuple):
-    """As functools.lru_cache reports it; a hit is a call that needed no compilation."""
+    """As functools.lru_cache reports it; a miss is a compilation. Hits are not counted."""
 
     misses: int
     maxsize: int
     currsize: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """One compiled signature."""
 
     call: Callable[..., Any]  # checks everything, MISS where something differs
     run: Callable[..., Any]  # calls without looking at the arguments' types
-    captured: tuple[Captured, ...]
     compiled: Any  # what the caller keeps of it
+    leaves: tuple[Leaf, ...]
+    spec: Spec
+    captured: tuple[Captured, ...]
+    layout: Layout
+    outputs: int
+
+    @property
+    def key(self) -> Hashable:
+        """What the signature is found by."""
+        return _key(self.leaves, self.spec)
+
+    @property
+    def hidden(self) -> list[Any]:
+        """The arrays that the function reached by itself, as they are now."""
+        return [each.read() for each in self.captured if each.input is not None]
 
     def holds(self) -> bool:
         """Whether all that the function reached by itself is as it was when traced."""
         return all(each.holds() for each in self.captured)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy elsewhere cannot reach what this one captured: it keeps the arrays of now."""
+        arguments = unflatten(self.spec, map(Static, self.leaves))
+        result = unflatten(self.layout.spec, map(Static, self.layout.leaves))
+        return _restored, (self.compiled, arguments, self.hidden, result, self.outputs)
+
+
+def _restored(
+    compiled: Loaded,
+    arguments: Any,
+    hidden: Sequence[Any],
+    result: Any,
+    outputs: int,
+) -> Entry:
+    """An entry that was pickled."""
+    spec, leaves = _opened(arguments)
+    layout = layout_of(unflatten(*_opened(result)))
+    with compilation(fresh=True):
+        inputs = [input_node(f"hidden_{i}", type_of(value)) for i, value in enumerate(hidden)]
+    captured = tuple(
+        Captured(Path(value, (), each.name), each)
+        for each, value in zip(inputs, hidden, strict=True)
+    )
+    return make_entry(compiled, leaves, spec, captured, layout, outputs)
+
+
+def _opened(tree: Any) -> tuple[Spec, list[Any]]:
+    leaves, spec = flatten(tree)
+    return spec, [leaf.value for leaf in leaves]
+
 
 class Dispatcher:
-    """The compiled signatures of one function, most recently used first, bounded in number."""
+    """The compiled signatures of one function, bounded in number."""
 
     def __init__(
         self,
@@ -59,13 +115,13 @@ class Dispatcher:
     ) -> None:
         self._describe = describe
         self._compile = compile
-        self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, list[Entry]] = OrderedDict()
         self._recent: tuple[Entry, ...] = ()
         self._lock = threading.RLock()
         self._misses = 0
         self._maxsize = maxsize
         self.fast: Callable[..., Any] = _always_miss
-        self.last: Any = None
+        self.last: Entry | None = None
 
     def slow(self, values: tuple[Any, ...]) -> Any:
         """A call that the last wrapper refused: another signature, or a new one."""
@@ -83,29 +139,35 @@ class Dispatcher:
 
     def entry(self, leaves: list[Leaf], spec: Spec) -> Entry:
         """The compiled signature, compiled now if it is new or what it captured changed."""
-        key = (spec, tuple([_leaf_key(leaf) for leaf in leaves]))
+        key = _key(leaves, spec)
         with self._lock:
             for entry in self._entries.get(key, ()):
                 if entry.holds():
+                    self._entries.move_to_end(key)
                     self._use(entry)
                     return entry
             entry = self._compile(leaves, spec)
             self._misses += 1
-            entries = self._entries.setdefault(key, [])
+            self.keep(entry)
+            self._use(entry)
+            return entry
+
+    def keep(self, entry: Entry) -> None:
+        """Take a compiled signature in, and let go of those looked up longest ago."""
+        with self._lock:
+            entries = self._entries.setdefault(entry.key, [])
             entries.insert(0, entry)
-            del entries[16:]
-            self._entries.move_to_end(key)
+            del entries[_VARIANTS:]
+            self._entries.move_to_end(entry.key)
             while len(self._entries) > self._maxsize:
                 _, dropped = self._entries.popitem(last=False)
                 self._recent = tuple(each for each in self._recent if each not in dropped)
-            self._use(entry)
-            return entry
 
     def _use(self, entry: Entry) -> None:
         recent = [each for each in self._recent if each is not entry]
         self._recent = (entry, *recent[: _TRIED - 1])
         self.fast = entry.call
-        self.last = entry.compiled
+        self.last = entry
 
     def entries(self) -> list[Entry]:
         """Every compiled signature, the most recent key last."""
@@ -128,14 +190,20 @@ def _always_miss(*values: Any) -> Any:
     return MISS
 
 
-def _leaf_key(leaf: Leaf) -> Any:
+def _key(leaves: Sequence[Leaf], spec: Spec) -> Hashable:
+    return spec, tuple([_leaf_key(leaf) for leaf in leaves])
+
+
+def _leaf_key(leaf: Leaf) -> Hashable:
     if leaf.type is not None:
         return leaf.type, leaf.is_array
     static = leaf.static
+    if isinstance(static, slice):  # not hashable in all versions
+        return slice, static.start, static.stop, static.step
     try:
         hash(static)
     except TypeError:
-        return "object", id(static)
+        return "object", id(static)  # the leaf keeps it alive
     return type(static), static
 
 
@@ -160,23 +228,29 @@ class _Wrapper:
     def leaf(self, text: str, leaf: Leaf) -> list[str]:
         """Conditions under which the value `text` is the leaf that was compiled for."""
         if leaf.type is None:
-            return [f"{text} is {self.bind(leaf.static)}"] if leaf.static is None or isinstance(
-                leaf.static, bool
-            ) else [f"({text} is {self.bind(leaf.static)} or {self._equal(text, leaf.static)})"]
+            return [self._static(text, leaf.static)]
         if leaf.type.weak:
             return [f"type({text}) is {leaf.type.python.__name__}"]
         if leaf.type.shape or leaf.is_array:
-            return [
-                f"type({text}) is ndarray",
-                f"{text}.dtype is {self.bind(leaf.type.dtype)}",
-                f"{text}.shape == {leaf.type.shape}",
-            ]
+            return self.array(text, text, leaf.type)
         return [f"type({text}) is {self.bind(leaf.type.dtype.type)}"]
 
-    def _equal(self, text: str, static: Any) -> str:
-        if isinstance(static, (str, int)):
-            return f"(type({text}) is {self.bind(type(static))} and {text} == {self.bind(static)})"
-        return "False"
+    def array(self, text: str, name: str, type: ArrayType) -> list[str]:
+        """Conditions under which `text`, later read as `name`, is an array of this type."""
+        dtype = self.bind(type.dtype)
+        return [
+            f"type({text}) is ndarray",
+            # an array that was unpickled has a dtype object of its own
+            f"({name}.dtype is {dtype} or {name}.dtype == {dtype})",
+            f"{name}.shape == {type.shape}",
+        ]
+
+    def _static(self, text: str, static: Any) -> str:
+        bound = self.bind(static)
+        if type(static) not in _BY_VALUE:
+            return f"{text} is {bound}"
+        kind = self.bind(type(static))
+        return f"({text} is {bound} or type({text}) is {kind} and {text} == {bound})"
 
     def containers(self, text: str, spec: Spec) -> list[str]:
         """Conditions under which the value `text` has this structure."""
@@ -259,7 +333,16 @@ def make_entry(
     )
     namespace = dict(wrapper.bound)
     exec(compile(source, "<symdiff wrapper>", "exec"), namespace)
-    return Entry(namespace["call"], namespace["run"], captured, compiled)
+    return Entry(
+        namespace["call"],
+        namespace["run"],
+        compiled,
+        tuple(leaves),
+        spec,
+        captured,
+        layout,
+        outputs,
+    )
 
 
 def _own_conditions(
@@ -286,9 +369,7 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
             continue
         name = f"h{hidden}"
         hidden += 1
-        conditions.append(f"type({name} := {value}) is ndarray")
-        conditions.append(f"{name}.dtype is {wrapper.bind(each.input.type.dtype)}")
-        conditions.append(f"{name}.shape == {each.input.type.shape}")
+        conditions += wrapper.array(f"{name} := {value}", name, each.input.type)
     return conditions
 
 

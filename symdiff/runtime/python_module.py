@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import linecache
 import os
 import re
 import stat
 import tempfile
+import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,58 @@ def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., 
     weakref.finalize(function, linecache.cache.pop, filename, None)
     assert callable(function)
     return function  # type: ignore[no-any-return]
+
+
+def save(
+    path: Path,
+    source: str,
+    parameters: Sequence[str],
+    constants: Mapping[str, Any],
+    hidden: Sequence[Any],
+) -> None:
+    """Write the source as a module of its own, and the arrays it needs into an .npz beside it.
+
+    The last `parameters` are for the `hidden` arrays: keyword arguments that have them as defaults.
+
+    Raises ValueError if the path is not that of a Python file.
+    """
+    if path.suffix != ".py":
+        raise ValueError(f"{path} should end in .py: what is saved is a Python module")
+    count = len(parameters) - len(hidden)
+    defaults = [f"{name}={name}" for name in parameters[count:]]
+    arrays = {**constants, **dict(zip(parameters[count:], hidden, strict=True))}
+    if defaults:
+        header = ", ".join([*parameters[:count], "*", *defaults])
+        source = source.replace(f"({', '.join(parameters)}):", f"({header}):", 1)
+    if arrays:
+        imports, functions = source.split("\n\n\n", 1)
+        lines = [f"    {name} = _arrays[{name!r}]" for name in arrays]
+        loading = 'with np.load(pathlib.Path(__file__).with_suffix(".npz")) as _arrays:'
+        source = "\n".join(["import pathlib", "", imports, "", loading, *lines, "", "", functions])
+        _replace(path.with_suffix(".npz"), _archive(arrays))
+    _replace(path, source.encode())
+
+
+def _archive(arrays: Mapping[str, Any]) -> bytes:
+    """As np.savez writes it, but for arrays of any name, and the same bytes each time."""
+    import zipfile
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, value in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(value), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that others see the old content or the new one, and nothing between."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}_{threading.get_ident()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def imports_of(body: str) -> str:
@@ -116,4 +170,4 @@ def _prune(folder: Path) -> None:
         pass  # another process is at it: the next one tries again
 
 
-__all__ = ["cache_folder", "imports_of", "load", "np"]
+__all__ = ["cache_folder", "imports_of", "load", "np", "save"]
