@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType
+from symdiff.ops import shaping
 from symdiff.ops.primitive import Primitive
 from symdiff.schedule.implicit import operation
 from symdiff.schedule.program import Expression
@@ -70,6 +71,8 @@ class Buffers:
 
 def is_view(each: Node) -> bool:
     """Whether NumPy's result may share memory with the first operand."""
+    if each.op is shaping.getitem and len(each.args) > 1:
+        return False  # indexing by arrays copies
     return isinstance(each.op, Primitive) and operation(each).view
 
 

@@ -80,7 +80,7 @@ class _Scheduler:
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.outputs = set(graph.outputs)
-        self.lent: set[Node] = set()  # arrays of which a result is a view
+        self.lent: dict[Node, list[Node]] = {}  # arrays, and the results that are views of them
 
     # ------------------------------------------------------------------ driving
 
@@ -372,11 +372,20 @@ class _Scheduler:
             root = self.reads[root][0]
             if root in self.outputs:
                 return True
-        if isinstance(root, (Input, Const)) or root in self.lent:
+        views = self.lent.setdefault(root, [])
+        if isinstance(root, (Input, Const)) or not all(_apart(each, other) for other in views):
             return True
-        if root is not each:
-            self.lent.add(root)
+        views.append(each)
         return False
+
+
+def _apart(one: Node, other: Node) -> bool:
+    """Whether two parts of the same array certainly have no element in common."""
+    if not (one.op is other.op is shaping.getitem and one.args == other.args):
+        return False
+    whole = np.empty(one.args[0].type.shape, bool)
+    parts = [whole[shaping.decode_index(each.param("index"), ())] for each in (one, other)]
+    return not np.shares_memory(*parts)
 
 
 def literal(value: object, exact: bool = False) -> Source:

@@ -1,0 +1,63 @@
+"""Updates in place: never of what is read later, of an argument, or of a result."""
+
+import numpy as np
+import pytest
+
+from symdiff import value_and_grad
+
+N = 1 << 16  # half a megabyte of floats: large enough to be computed in place
+
+
+def chain(x, y):
+    h = np.tanh(x * y)
+    g = h * x + h
+    return np.sum(g * h) + np.mean(np.maximum(g, 0))
+
+
+def views(x, y):
+    h = x * y
+    top, rest = h[: N // 2], h[N // 2 :]
+    return np.sum(top * rest[::-1]) + np.sum(h * h)
+
+
+def scatter(x, y):
+    return np.sum(x[1:] * y[:-1] - x[:-1] ** 2) + np.sum(x[::-1] * y)
+
+
+def shared(x, y):
+    a = x + y
+    b = a * a
+    c = a - b
+    return np.sum(b / (1 + c * c)) + np.sum(a)
+
+
+@pytest.mark.parametrize("function", [chain, views, scatter, shared])
+@pytest.mark.parametrize("reuse", [False, True])
+def test_the_numbers_are_those_of_small_arrays_code(function, reuse):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, N))
+    kept = x.copy(), y.copy()
+    value, (x_bar, y_bar) = value_and_grad(function, (0, 1), reuse=reuse)(x, y)
+    np.testing.assert_array_equal((x, y), kept)
+    assert value == function(x, y)
+    x_dot, y_dot = rng.normal(size=(2, N))
+    step = 1e-6
+    ahead = function(x + step * x_dot, y + step * y_dot)
+    behind = function(x - step * x_dot, y - step * y_dot)
+    slope = np.sum(x_bar * x_dot) + np.sum(y_bar * y_dot)
+    np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-5)
+    again = value_and_grad(function, (0, 1), reuse=not reuse)(x, y)[1]
+    np.testing.assert_allclose((x_bar, y_bar), again, rtol=1e-12, atol=1e-12)
+    assert not np.shares_memory(x_bar, y_bar)
+
+
+def test_reuse_allocates_less_and_frees():
+    x, y = np.ones((2, N))
+    lean = value_and_grad(chain, (0, 1), reuse=True)
+    lean(x, y)
+    assert "out=" in lean.source
+    assert "*=" in lean.source
+    plain = value_and_grad(chain, (0, 1))
+    plain(np.ones(3), np.ones(3))
+    assert "out=" not in plain.source
+    assert "*=" not in plain.source
