@@ -1,0 +1,100 @@
+"""python_module: emitted source loaded, and saved as a module of its own."""
+
+import inspect
+import linecache
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import symdiff
+from symdiff.errors import CompileError, TraceError
+from symdiff.runtime.python_module import imports_of, load
+
+RUN = """
+import sys
+sys.modules["symdiff"] = None
+import numpy as np, saved
+np.save("result.npy", saved.loss_grad(np.load("x.npy")))
+"""
+
+
+def run_saved(folder, x):
+    np.save(folder / "x.npy", x)
+    subprocess.run([sys.executable, "-c", RUN], cwd=folder, check=True)
+    return np.load(folder / "result.npy")
+
+
+def test_saved_module_needs_no_symdiff(tmp_path):
+    rng = np.random.default_rng(0)
+    W, table = rng.normal(size=(4, 3)), rng.normal(size=(50, 3))
+
+    def loss(x):
+        return np.sum(np.tanh(x @ W) @ np.array(table.tolist()).T)
+
+    x = rng.normal(size=(2, 4))
+    gradient = symdiff.grad(loss)
+    expected = gradient(x)
+    gradient.save(tmp_path / "saved.py")
+    np.testing.assert_array_equal(run_saved(tmp_path, x), expected, strict=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "result.npy", "saved.npz", "saved.py", "x.npy"
+    ]
+
+
+def test_hidden_arrays_are_keyword_arguments_of_now(tmp_path):
+    W = np.ones(3)
+
+    def loss(x):
+        return np.sum(x * W)
+
+    gradient = symdiff.grad(loss)
+    gradient(np.zeros(3))
+    W *= 2
+    gradient.save(tmp_path / "saved.py")
+    assert "def loss_grad(x, *, W=W):" in (tmp_path / "saved.py").read_text()
+    np.testing.assert_array_equal(run_saved(tmp_path, np.zeros(3)), [2.0, 2.0, 2.0])
+
+
+def test_without_arrays_there_is_one_file(tmp_path):
+    def loss(x):
+        return np.sum(x * x)
+
+    gradient = symdiff.grad(loss)
+    gradient(np.ones(2))
+    gradient.save(str(tmp_path / "saved.py"))
+    assert [path.name for path in tmp_path.iterdir()] == ["saved.py"]
+    assert (tmp_path / "saved.py").read_text() == gradient.source
+
+
+def test_what_cannot_be_saved(tmp_path):
+    gradient = symdiff.grad(lambda x: np.sum(x))
+    with pytest.raises(TraceError, match="not called yet"):
+        gradient.save(tmp_path / "saved.py")
+    gradient(np.ones(2))
+    with pytest.raises(ValueError, match=r"should end in \.py"):
+        gradient.save(tmp_path / "saved")
+
+
+def test_tools_read_the_source():
+    gradient = symdiff.grad(lambda x: np.sum(x * x))
+    gradient(np.ones(2))
+    function = gradient.compiled.function
+    assert inspect.getsource(function) in gradient.source
+    filename = function.__code__.co_filename
+    assert "".join(linecache.getlines(filename)) == gradient.source
+
+
+def test_bad_source():
+    with pytest.raises(CompileError, match="emitted for f does not compile"):
+        load("def f(:", "f", {})
+
+
+def test_imports():
+    assert imports_of("math.exp(np.sum(x))") == "import math\nimport numpy as np"
+    assert imports_of("scipy.special.expit(x)") == "import numpy as np\nimport scipy.special"
+
+
+def test_constants_are_bound():
+    assert load("def f(x):\n    return x + c\n", "f", {"c": 2})(1) == 3
