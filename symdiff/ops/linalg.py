@@ -536,6 +536,7 @@ norm: Primitive = register(
         result=_norm_type,
         rules={"x": Jvp(_norm_tangent)},
         numpy=_norm_source,
+        convention="np.linalg.norm has derivative 0 at 0.",
         batch=_norm_batch,
         samples=Samples(
             cases=(
@@ -681,6 +682,7 @@ cholesky = primitive(
     np.linalg.cholesky,
     result=lambda a: a,
     jvp={"a": _cholesky_tangent},
+    convention="np.linalg.cholesky reads the lower triangle, the derivative is 0 in the upper.",
     batch=np.linalg.cholesky,
     samples=Samples(cases=(case("f[3,3]:spd"), case("f[2,2,2]:spd"), case("c[2,2]:spd"))),
 )

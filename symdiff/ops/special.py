@@ -124,6 +124,7 @@ xlogy = _ufunc(
         "x2": lambda y, x1, x2: x1 / _unless_both(x1, x2, root=0, otherwise=1),
     },
     c="{x1} == 0 ? 0 : {x1} * log({x2})",
+    convention="scipy.special.xlogy has derivative 0 at (0, 0).",
     samples=POSITIVE,
 )
 xlog1py = _ufunc(
@@ -133,6 +134,7 @@ xlog1py = _ufunc(
         "x2": lambda y, x1, x2: x1 / (1 + _unless_both(x1, x2, root=-1, otherwise=0)),
     },
     c="{x1} == 0 ? 0 : {x1} * log1p({x2})",
+    convention="scipy.special.xlog1py has derivative 0 at (0, -1).",
     samples=POSITIVE,
 )
 
