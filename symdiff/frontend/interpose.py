@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 import copy
 import functools
-import random
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from symdiff.frontend.replacements import (
     LibraryModule,
     NoDraws,
     called,
+    draws,
     is_library,
     library_module,
     replaced,
@@ -40,7 +40,6 @@ from symdiff.ir.node import Input, Node, input_node
 from symdiff.ir.types import is_supported, type_of
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
-_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
 
 _running: ContextVar[Interposer | None] = ContextVar("symdiff_interposer", default=None)
@@ -145,9 +144,9 @@ class Interposer:
         self._captured[hidden.path.key] = Captured(hidden.path, made)
         return made
 
-    def hides(self, inputs: list[Input]) -> bool:
-        """Whether these inputs are hidden arrays, all of them."""
-        return bool(inputs) and all(each in self._inputs for each in inputs)
+    def hides(self, each: Node) -> bool:
+        """Whether the node is the input of a hidden array."""
+        return each in self._inputs
 
     # ------------------------------------------------------------------ values
 
@@ -239,7 +238,7 @@ class Interposer:
             return self._partial(value, path)
         if kind is functools._lru_cache_wrapper:
             return self.wrap(value.__wrapped__, None)
-        if issubclass(kind, _GENERATORS):
+        if draws(value):
             return NoDraws(value)
         if is_user_class(kind) and has_proxy(kind):
             return proxy_of(value, path.named("") if path and len(path.steps) < 2 else path, self)

@@ -250,4 +250,6 @@ def matmul(x1: Any, x2: Any) -> Tracer:
     b = b if tuple(lead2) == lead else np.broadcast_to(b, (*lead, inner, columns))
     product = bind(linalg.matmul, (a, b), {})
     shape = (*lead, *((rows,) if np.ndim(x1) > 1 else ()), *((columns,) if np.ndim(x2) > 1 else ()))
-    return product if product.shape == shape else call(np.reshape, product, shape)
+    if product.shape == shape:
+        return product
+    return Tracer(call(np.reshape, product, shape).node, is_array=bool(shape))

@@ -448,7 +448,7 @@ class LibraryModule(ModuleType):
         if replaced_class(value):
             return replaced(value) if called(sys._getframe(1)) else value
         found = library_module(value) if is_library(value) else replaced(value)
-        if _draws(value):
+        if draws(getattr(value, "__self__", None)):  # the generator that all share
             found = functools.partial(_refuse_draw, f"{self.__name__}.{name}")
         self.__dict__[name] = found
         return found
@@ -471,10 +471,11 @@ def library_module(module: ModuleType) -> ModuleType:
     return _modules.setdefault(module, LibraryModule(module))
 
 
-def _draws(value: Any) -> bool:
-    """Whether a function of `random` or np.random draws from the generator that all share."""
-    owner = getattr(value, "__self__", None)
-    return isinstance(owner, (random.Random, np.random.RandomState))
+def draws(value: Any) -> bool:
+    """Whether the value is a random generator, asked without loading numpy.random."""
+    library = sys.modules.get("numpy.random")
+    own = (library.Generator, library.RandomState) if library is not None else ()
+    return isinstance(value, (*own, random.Random))
 
 
 # ---------------------------------------------------------------------------- call or value

@@ -199,8 +199,13 @@ class Tracer:
     def flatten(self, order: str = "C") -> Any:
         return call(np.ravel, self, order=order)
 
-    def item(self, *index: int) -> Any:
-        one = self[index if len(index) > 1 else index[0]] if index else self.reshape(())
+    def item(self, *index: Any) -> Any:
+        if not index:
+            one = self.reshape(())
+        elif len(index) == 1 and not isinstance(index[0], tuple):
+            one = self.ravel()[index[0]]  # a single number counts through the flattened array
+        else:
+            one = self[index[0] if len(index) == 1 else index]
         return call(e.convert, one, dtype=self.dtype, weak=True)
 
     def __round__(self, digits: int | None = None) -> Any:
@@ -567,10 +572,18 @@ def decide_index(tracer: Tracer) -> int | None:
 
 
 def decide(root: Node) -> None:
-    """Ask for a trace that knows a value on which its course depends, if no argument is in it."""
+    """Ask for a trace that knows a value on which its course depends, if it can be known.
+
+    That is, if it depends on nothing but Python ints and bools, and arrays from outside.
+    """
     running = context.current()
     inputs = inputs_of(root)
-    if running is not None and running.interposer is not None and running.interposer.hides(inputs):
+    interposer = running.interposer if running is not None else None
+    for each in inputs:
+        is_int = each.type.weak and each.type.dtype.kind in "iub"
+        if not is_int and (interposer is None or not interposer.hides(each)):
+            return
+    if inputs:
         raise StaticArgument(inputs)
 
 

@@ -466,8 +466,7 @@ def _distinct(indices: Sequence[Node]) -> bool:
 
 def _gives_array(each: Node) -> bool:
     """Whether NumPy's result for a 0-d node is an array: a ufunc's is a scalar, a view's is not."""
-    op = each.op
-    return isinstance(op, Primitive) and (op.view or op is e.where or op is shaping.index_add)
+    return is_view(each) or each.op is e.where or each.op is shaping.index_add
 
 
 def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[Statement]:

@@ -92,6 +92,17 @@ def test_lists_keep_numpys_dtypes():
     check(lambda t: np.array([t, 1]), np.float32(0.5))
 
 
+def test_a_python_int_that_decides_a_branch():
+    def loss(x, n=3, *, double=True):
+        while n > 0:
+            n, x = n - 1, np.sin(x)
+        return x * 2 if double else x
+
+    gradient = grad(loss)
+    assert gradient(0.5) == pytest.approx(2 * gradient(0.5, double=False))
+    assert gradient(0.5, 1) == 2 * math.cos(0.5)
+
+
 def test_lists_of_traced_arrays():
     check(lambda x: np.stack([x, x * 2]), X)
     check(lambda x: np.array([x, x * 2]), X)

@@ -1,0 +1,17 @@
+"""What is suggested for a function that is not known."""
+
+import numpy as np
+
+from symdiff.frontend.advice import advice_for, function_name
+
+
+def test_names_are_the_users():
+    assert function_name(np.linalg.matrix_rank) == "np.linalg.matrix_rank"
+    assert function_name(np.add.reduce) == "np.add.reduce"
+
+
+def test_near_names_and_the_way_out():
+    text = advice_for(np.nanmean)
+    assert "mean" in text
+    assert "stop_gradient" in text
+    assert "CONTRIBUTING" in text

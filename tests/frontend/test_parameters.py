@@ -1,0 +1,30 @@
+"""Calls as one value per parameter, and back."""
+
+import numpy as np
+import pytest
+
+from symdiff.frontend.parameters import function_name, parameters_of
+
+
+def f(a, b=2, *rest, c, d=4, **options):
+    return a, b, rest, c, d, options
+
+
+def test_bind_and_call():
+    parameters = parameters_of(f)
+    values = parameters.bind((1,), {"c": 3, "e": 5})
+    assert values == (1, 2, (), 3, 4, {"e": 5})
+    assert parameters.call(f, values) == f(1, c=3, e=5)
+    assert parameters.variadic == 2
+    with pytest.raises(TypeError, match="missing a required"):
+        parameters.bind((), {})
+
+
+def test_unknown_signatures_take_anything():
+    assert parameters_of(np.add).bind((1, 2), {"out": None})[0] in (1, (1, 2))
+    assert function_name(lambda x: x) == "function"
+    assert function_name(f) == "f"
+
+
+def test_without_last():
+    assert parameters_of(lambda x, y, z: 0).without_last(1).names == ("x", "y")

@@ -1,0 +1,36 @@
+"""Names and lines come from the user's own assignments."""
+
+import numpy as np
+
+from symdiff import value_and_grad
+
+
+def function(x, y):
+    a, b = np.sin(x), np.cos(y)
+    total = a * b
+    total += a
+    result: float = np.sum(
+        total
+        * total
+    )  # fmt: skip
+    return result
+
+
+def test_names_and_lines():
+    gradient = value_and_grad(function, (0, 1))
+    gradient(np.ones(3), np.ones(3))
+    source = gradient.source
+    for line in ("a = np.sin(x)", "b = np.cos(y)", "total = a * b", "total_1 = total + a"):
+        assert line in source
+    assert "result = np.sum(total_1 * total_1)" in source
+    assert "# from: total += a" in source
+    assert "# from: result: float = np.sum( total * total )" in source
+
+
+def test_a_function_without_source():
+    namespace = {"np": np}
+    exec("def f(x):\n    h = np.sin(x)\n    return np.sum(h * h)\n", namespace)
+    gradient = value_and_grad(namespace["f"])
+    value, bar = gradient(np.ones(2))
+    np.testing.assert_allclose(bar, np.sin(2.0))
+    assert value == 2 * np.sin(1.0) ** 2

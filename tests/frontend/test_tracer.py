@@ -1,0 +1,84 @@
+"""Tracers wear NumPy's attributes, methods, operators; what cannot work says where and why."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+
+from symdiff import TraceError, UnsupportedFunctionError, grad, jit
+from symdiff.errors import ShapeError
+
+X = np.linspace(0.3, 1.7, 6).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.T @ x,
+        lambda x: x.sum(axis=0) + x.mean() + x.std() + x.max(axis=1).sum(),
+        lambda x: x.reshape(3, 2).transpose().ravel().copy(),
+        lambda x: x.astype(np.float32) * 2,
+        lambda x: x.dot(x.T).trace() + x.clip(0.5, 1.0).prod(),
+        lambda x: np.stack([row * i for i, row in enumerate(x)]),
+        lambda x: x[0, ::-1] + x[1, [2, 0, 1]],
+        lambda x: x[:, np.array([True, False, True])],
+        lambda x: -x + +x - 2 * x / 3 ** x // 1 % 5,
+        lambda x: (x > 1) & ~(x < 0.5) | (x == 1),
+        lambda x: abs(x) ** 2 + x ** 0.5,
+        lambda x: len(x) * x.ndim * x.size + x.shape[1] + x.flatten(),
+        lambda x: np.ones_like(x) * x.real + x.conj(),
+        lambda x: x.item(0) + x.item(1, 2),
+    ],
+    ids=count(),
+)
+def test_as_numpy(function):
+    result, expected = jit(function)(X), function(X)
+    np.testing.assert_array_equal(result, expected)
+    assert np.asarray(result).dtype == np.asarray(expected).dtype
+    assert type(result) is type(expected)
+
+
+def refuse_truth(x):
+    return x if x.sum() > 0 else -x
+
+
+def refuse_store(x):
+    x[0] = 1.0
+    return np.sum(x)
+
+
+def refuse_array(x):
+    return np.linalg.matrix_rank(x)
+
+
+def refuse_shape(x):
+    return x @ x
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "line"),
+    [
+        (refuse_truth, TraceError, "x if x.sum() > 0 else -x"),
+        (refuse_store, TraceError, "x[0] = 1.0"),
+        (refuse_array, UnsupportedFunctionError, "np.linalg.matrix_rank(x)"),
+        (refuse_shape, ShapeError, "return x @ x"),
+    ],
+)
+def test_refusals_name_the_line(function, error, line):
+    with pytest.raises(error) as caught:
+        grad(function)(X)
+    text = str(caught.value)
+    assert "test_tracer.py:" in text
+    assert line in text
+
+
+def test_promotion_is_numpys():
+    f32 = np.ones(3, np.float32)
+    for function in (
+        lambda x: x * 2.0,
+        lambda x: x * np.float64(2),
+        lambda x: x + np.arange(3),
+        lambda x: np.sum(x > 0),
+        lambda x: x * True,
+    ):
+        assert np.result_type(jit(function)(f32)) == np.result_type(function(f32))

@@ -1,0 +1,34 @@
+"""What NumPy does by itself is left out of emitted code, and nothing else is."""
+
+import numpy as np
+import pytest
+
+from symdiff import jit
+
+X, V, F = np.ones((3, 4)), np.arange(4.0), np.ones((3, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "expected"),
+    [
+        (lambda x, v: x + v, (X, V), "return x + v"),
+        (lambda x, v: x * 2 + v[:, None].T, (X, V), "x * 2 + v[:, None].T"),
+        (lambda x, v: x @ v, (X, V), "return x @ v"),
+        (lambda v, w: v @ w, (V, V), "return v @ w"),
+        (lambda f, x: f + x, (F, X), "return f + x"),
+        (lambda f, t: f * t, (F, 2.0), "return f * t"),
+        (lambda f: f * 0.1, (F,), "return f * 0.1"),
+        (lambda t: np.exp(t), (2.0,), "return np.exp(t)"),
+        (lambda t: t * t + 1, (2.0,), "return t * t + 1"),
+        (lambda x, i: x / i, (X, np.arange(1, 5)), "return x / i"),
+        (lambda f: f.astype(float) + 1, (F,), "f.astype(np.float64) + 1"),
+        (lambda x: np.where(x > 0, x, 0), (X,), "return np.where(x > 0, x, 0)"),
+    ],
+)
+def test_printed(function, args, expected):
+    compiled = jit(function)
+    result, own = compiled(*args), function(*args)
+    np.testing.assert_array_equal(result, own)
+    assert type(result) is type(own)
+    assert np.result_type(result) == np.result_type(own)
+    assert expected in compiled.source
