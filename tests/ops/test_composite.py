@@ -163,6 +163,9 @@ DIFFERENCES = """
     np.trapezoid(x, dx=0.5, axis=0)
     np.trapezoid(v, np.cumsum(w))
     np.trapezoid(q, w, axis=2)
+    np.linspace(s, 3.0, 5)
+    np.linspace(y, x[0], 4, endpoint=False, axis=-1)
+    np.linspace(small, 2, 3)
     np.polyval([1.0, -2.0, 0.5], x)
     np.polyval(v, s)
 """
