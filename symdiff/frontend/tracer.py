@@ -203,7 +203,7 @@ class Tracer:
         if not index:
             one = self.reshape(())
         elif len(index) == 1 and not isinstance(index[0], tuple):
-            one = self.ravel()[index[0]]  # a single number counts through the flattened array
+            one = call(np.ravel, self)[index[0]]  # a single number counts through the flattened array
         else:
             one = self[index[0] if len(index) == 1 else index]
         return call(e.convert, one, dtype=self.dtype, weak=True)
