@@ -179,7 +179,9 @@ class Transformed:
         entries = [
             each
             for each in self._dispatcher.entries()
-            if each.holds() and not (whole and each.captured) and not each.layout.finish
+            if each.holds()
+            and not (whole and each.reaches_values)
+            and not each.layout.finish
             and _is_picklable(each)
         ]
         signature = self.parameters.signature

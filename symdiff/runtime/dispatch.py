@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -68,6 +69,11 @@ class Entry:
     def hidden(self) -> list[Any]:
         """The arrays that the function reached by itself, as they are now."""
         return [each.read() for each in self.captured if each.input is not None]
+
+    @property
+    def reaches_values(self) -> bool:
+        """Whether the function reached by itself what may differ elsewhere: more than modules."""
+        return any(not isinstance(each.expected, ModuleType) for each in self.captured)
 
     def holds(self) -> bool:
         """Whether all that the function reached by itself is as it was when traced."""
