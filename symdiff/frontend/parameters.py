@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 _ANY = inspect.Signature(
     [
         inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
@@ -62,6 +64,10 @@ class Parameters:
 
 def parameters_of(function: Callable[..., Any]) -> Parameters:
     """The parameters of a function; (*args, **kwargs) where Python does not know them."""
+    if isinstance(function, np.ufunc):  # by its operands: out=, where= and so on are not traced
+        names = ["x"] if function.nin == 1 else [f"x{i + 1}" for i in range(function.nin)]
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        return Parameters(inspect.Signature([inspect.Parameter(name, kind) for name in names]))
     try:
         return Parameters(inspect.signature(function))
     except (TypeError, ValueError):
