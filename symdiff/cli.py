@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stdout
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -227,8 +227,13 @@ def _painted(text: str) -> str:
 # ---------------------------------------------------------------------------- options
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"symdiff: {message}: see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "symdiff",
         description=DESCRIPTION,
         epilog=EXAMPLES,
@@ -301,7 +306,10 @@ def _add_check(commands: Any) -> None:
 
 
 def _interval(text: str) -> tuple[float, float]:
-    low, high = map(float, text.split(","))
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 0.1,1") from None
     return low, high
 
 

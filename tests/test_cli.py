@@ -1,0 +1,334 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symdiff.cli import main
+from symdiff.pipeline import STAGES
+
+ROOT = Path(__file__).parent.parent
+LOSS = [
+    "examples/regression.py:loss",
+    *("--wrt", "W,b", "--arg", "W: f64[5,7]", "--arg", "b: f64[7]"),
+    *("--arg", "x: f64[11,5]", "--arg", "y: f64[11,7]"),
+]
+BODY = """\
+def loss_grad(W, b, x, y):
+    h = np.tanh(x @ W + b)
+    err = h - y
+    err_bar = 2 * err                        # from: return np.sum(err * err)
+    h_in_bar = err_bar * (1 - h * h)         # from: h = np.tanh(x @ W + b)
+    W_bar = x.T @ h_in_bar
+    b_bar = np.sum(h_in_bar, axis=0)
+    return W_bar, b_bar
+"""
+SOURCE = """\
+import numpy as np
+import symdiff
+
+@symdiff.value_and_grad
+def called(w, x):
+    print("talk")
+    return np.sum(x @ w)
+
+@symdiff.grad
+def never_called(w):
+    return np.sum(w)
+
+@symdiff.function
+def both(w):
+    return np.sum(w * w)
+
+def annotated(x: "f64[3]", p: float = 2.0):
+    return np.sum(x * p)
+
+def wrong(x: "f64[2]"):
+    return np.sum(symdiff.stop_gradient(x) * x)
+
+def misfit(x: "f64[3]"):
+    return np.sum(x @ np.ones(4))
+
+def vector(x: "f64[3]"):
+    return np.sin(x)
+
+def raises(x: "f64[3]"):
+    raise RuntimeError("two\\nlines")
+
+class Model:
+    @staticmethod
+    def loss(x: "f64[3]"):
+        return np.sum(x)
+
+number = 3
+called(np.ones(2), np.ones((3, 2)))
+both.grad(np.ones(4))
+"""
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command: (exit status, stdout, stderr)."""
+
+    def command(*argv):
+        try:
+            status = main(argv)
+        except SystemExit as stopped:  # argparse
+            status = stopped.code
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return command
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(SOURCE)
+    return str(path)
+
+
+# ---------------------------------------------------------------------------- show
+
+
+def test_the_gradient_of_the_regression_reads_as_written_by_hand(run):
+    assert run("show", *LOSS, "--body") == (0, BODY, "")
+
+
+def test_without_body_it_is_a_module_that_runs(run):
+    status, out, _ = run("show", *LOSS)
+    assert status == 0
+    assert out.startswith('import numpy as np\n\n\ndef loss_grad(W, b, x, y):\n    """Gradient of')
+    module = {}
+    exec(out, module)
+    W_bar, b_bar = module["loss_grad"](
+        np.ones((5, 7)), np.ones(7), np.ones((11, 5)), np.ones((11, 7))
+    )
+    assert W_bar.shape == (5, 7)
+    assert b_bar.shape == (7,)
+
+
+@pytest.mark.parametrize(
+    ("mode", "first"),
+    [
+        ("grad", "def function_grad(x):"),
+        ("value_and_grad", "def function_value_and_grad(x):"),
+        ("jvp", "def function_jvp(x, x_dot):"),
+        ("hessian", "def function_hessian(x):"),
+        ("jit", "def function(x):"),
+    ],
+)
+def test_modes(run, mode, first):
+    argv = ("show", "lambda x: np.sum(np.sin(x))", "--arg", "x: f64[3]", "--mode", mode, "--body")
+    status, out, err = run(*argv)
+    assert (status, out.split("\n")[0], err) == (0, first, "")
+
+
+def test_the_tangent_of_a_value_without_a_name_is_value_dot(run):
+    _, out, _ = run("show", *LOSS, "--mode", "jvp", "--body")
+    assert out.endswith("    return value, value_dot\n")
+
+
+@pytest.mark.parametrize("stage", [stage.name for stage in STAGES])
+def test_each_stage_is_a_part_of_all(run, stage):
+    status, out, _ = run("show", *LOSS, "--stage", stage)
+    assert status == 0
+    assert out
+    _, everything, _ = run("show", *LOSS, "--all")
+    about = next(each.about for each in STAGES if each.name == stage)
+    assert f"== {stage}: {about}\n\n{out}" in everything
+
+
+def test_differences(run):
+    _, out, _ = run("show", *LOSS, "--stage", "simplify", "--diff")
+    assert out.startswith("--- transpose\n+++ simplify\n@@ ")
+    assert "\n-  bar_3 = add(bar_2, bar_2)" in out
+    _, everything, _ = run("show", *LOSS, "--diff")
+    assert out in everything
+    assert "== stabilize: same value, safer in floating point\n\nno change\n" in everything
+
+
+def test_explain_lists_rewrites_and_lines(run):
+    status, out, _ = run(
+        "show", "lambda x: np.log(1 + np.exp(x))", "--arg", "x: float", "--explain"
+    )
+    assert status == 0
+    assert "stabilize  softplus " in out
+    assert "log((1 + exp(x))) -> logaddexp(0, x)" in out
+    assert "    # <lambda>:1\n" in out
+
+
+def test_types_come_from_the_signature(run, file):
+    status, out, _ = run("show", f"{file}:annotated")
+    assert status == 0
+    assert "Takes x: f64[3], p: float." in out
+
+
+def test_a_decorated_function_is_shown_as_it_was_called_in_the_file(run, file):
+    status, out, err = run("show", f"{file}:called")
+    assert status == 0
+    assert "def called_value_and_grad(w, x):" in out
+    assert "Takes w: f64[2], x: f64[3,2]." in out
+    assert "talk" not in out
+    assert "talk" in err
+    assert "def both_grad(w):" in run("show", f"{file}:both")[1]
+
+
+def test_a_decorated_function_that_was_not_called_takes_types(run, file):
+    assert run("show", f"{file}:never_called")[0] == 2
+    status, out, _ = run("show", f"{file}:never_called", "--arg", "w: f64[2]")
+    assert status == 0
+    assert "def never_called_grad(w):" in out
+
+
+def test_other_targets(run, file):
+    assert "def loss_grad(x):" in run("show", f"{file}:Model.loss")[1]
+    argv = ("examples.rosenbrock:rosenbrock", "--arg", "x: f64[4]")
+    assert "def rosenbrock_grad(x):" in run("show", *argv)[1]
+
+
+def test_a_value_given_where_it_decides_a_shape(run):
+    target = "lambda x, n: np.sum(np.zeros(n) + x)"
+    assert run("show", target, "--arg", "x: float", "--arg", "n=3")[0] == 0
+    status, _, err = run("show", target, "--arg", "x: float", "--arg", "n: int")
+    assert (status, err) == (2, "symdiff: `n` decides a shape: give its value, --arg 'n=3'\n")
+
+
+# ---------------------------------------------------------------------------- check, ops, rules
+
+
+def test_check_agrees(run):
+    status, out, err = run("check", *LOSS)
+    assert (status, err) == (0, "18 comparisons agree\n")
+    assert [line.split()[0] for line in out.splitlines()] == ["argument", "W", "b"]
+    assert "!" not in out
+
+
+def test_check_finds_what_is_wrong(run, file):
+    status, out, err = run("check", f"{file}:wrong", "--order", "1")
+    assert status == 1
+    assert "!" in out
+    assert err.endswith("2 of 3 wrong\n")
+
+
+def test_check_takes_a_range_and_a_seed(run):
+    target = ("check", "lambda x: np.sum(np.log(x))", "--arg", "x: f64[4]", "--seed", "3")
+    assert run(*target, "--range", "1,2")[0] == 0
+    with pytest.warns(RuntimeWarning):
+        status, _, err = run(*target)
+    assert status == 2
+    assert "not finite" in err
+
+
+def test_ops_and_rules_are_listed_and_filtered(run):
+    _, out, _ = run("ops", "tanh")
+    assert [line.split()[0] for line in out.splitlines()] == ["arctanh", "tanh"]
+    assert "partial 1 - y * y" in out
+    assert len(run("ops")[1].splitlines()) > 100
+    _, out, _ = run("rules", "softplus")
+    assert "log((1 + exp(x))) -> logaddexp(0, x)" in out
+    assert run("rules")[1].count("== ") > 3
+
+
+# ---------------------------------------------------------------------------- bad input
+
+ONE = ("--arg", "x: f64[3]")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ((), "required: COMMAND"),
+        (("draw",), "invalid choice: 'draw'"),
+        (("show",), "required: TARGET"),
+        (("show", "nofile.py:f"), "no file nofile.py"),
+        (("show", "examples/regression.py"), "names no function"),
+        (("show", "examples/regression.py:los"), "did you mean loss?"),
+        (("show", "examples/regression.py:np"), "is a module, not a function"),
+        (("show", "examples/regression.py:loss"), "the type of `W` is not known"),
+        (("show", "nomodule:f"), "no module nomodule"),
+        (("show", "lambda x"), "is not a lambda"),
+        (("show", "lambda: 3"), "takes no arguments"),
+        (("show", "lambda x: x", "--arg", "x: q64[3]"), "'q64[3]' is not a type"),
+        (("show", "lambda x: x", "--arg", "x: f64[-3]"), "'f64[-3]' is not a type"),
+        (("show", "lambda x: x", "--arg", "x"), "write it like"),
+        (("show", "lambda x: x", "--arg", "y: f64"), "no argument 'y'"),
+        (("show", "lambda x: np.sum(x)", *ONE, "--wrt", "z"), "--wrt z: function takes x"),
+        (("show", "lambda x: np.sum(x)", *ONE, "--stage", "nope"), "invalid choice: 'nope'"),
+        (("show", "lambda x: np.sum(x)", *ONE, "--mode", "nope"), "invalid choice: 'nope'"),
+        (
+            ("show", "lambda x: np.sum(x)", *ONE, "--mode", "jit", "--stage", "transpose"),
+            "no stage transpose",
+        ),
+        (("check", "lambda x: np.sum(x)", *ONE, "--range", "a"), "'a' is not like 0.1,1"),
+        (("ops", "zzz"), "no name contains 'zzz'"),
+        (("rules", "zzz"), "no name contains 'zzz'"),
+    ],
+)
+def test_bad_usage_is_one_line_and_status_2(run, argv, words):
+    status, out, err = run(*argv)
+    assert (status, out) == (2, "")
+    assert words in err
+    assert err.startswith("symdiff: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("misfit", "ShapeError: matmul: the shapes (3,) and (4,) do not fit"),
+        ("vector", "NotDifferentiableError: the result of vector is f64[3]"),
+        ("raises", "symdiff: "),
+    ],
+)
+def test_a_function_without_a_derivative_is_status_1(run, file, name, first):
+    status, out, err = run("show", f"{file}:{name}")
+    assert (status, out) == (1, "")
+    assert f"\n{first}" in f"\n{err}"
+    assert "Traceback" not in err
+
+
+def test_an_error_of_the_user_names_the_line(run, file):
+    _, _, err = run("show", f"{file}:raises")
+    line = SOURCE.split("\n").index('    raise RuntimeError("two\\nlines")') + 1
+    assert err.endswith(f"{file}:{line}: RuntimeError: two lines\n")
+
+
+def test_a_file_that_cannot_be_imported(run, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("x = 1\nprint(y)\n")
+    status, _, err = run("show", f"{path}:f")
+    assert status == 2
+    assert (
+        err == f"symdiff: {path} cannot be imported: {path}:2: NameError: name 'y' is not defined\n"
+    )
+
+
+@pytest.mark.parametrize("argv", [[], ["show"], ["check"], ["ops"], ["rules"]])
+def test_help_teaches(run, argv):
+    status, out, _ = run(*argv, "--help")
+    assert status == 0
+    assert "symdiff" in out
+
+
+def test_colour_is_for_terminals(run, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "\033[1m== trace" in run("show", *LOSS, "--all")[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\033" not in run("show", *LOSS, "--all")[1]
+
+
+def test_the_module_runs_as_a_program():
+    command = [sys.executable, "-m", "symdiff", "show", *LOSS, "--body"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, BODY, "")
