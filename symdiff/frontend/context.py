@@ -24,7 +24,7 @@ _internal: dict[CodeType, bool] = {}
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
-    __slots__ = ("constants", "inherited", "interposer", "named", "place", "places")
+    __slots__ = ("constants", "inherited", "interposer", "named", "overwritten", "place", "places")
 
     def __init__(self, interposer: Any = None) -> None:
         self.interposer = interposer  # runs the functions that this trace calls
@@ -32,7 +32,14 @@ class Context:
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
+        self.overwritten: list[tuple[Any, Node]] = []  # tracers changed in place, as they were
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
+
+    def undo(self) -> None:
+        """Take back what was changed in place: the function runs again from the start."""
+        while self.overwritten:
+            tracer, node = self.overwritten.pop()
+            tracer.node = node
 
 
 _context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)

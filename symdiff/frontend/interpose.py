@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import TraceError
+from symdiff.frontend import context
 from symdiff.frontend.captured import Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
@@ -62,6 +63,9 @@ class Hidden(Tracer):
         if self._node is None:
             self._node = self.interposer.capture(self)
         return self._node
+
+    def overwrite(self, result: Tracer) -> None:
+        self.refuse_store(f"a store into `{self.path.name}`, which outlives the call")
 
 
 class Interposer:
@@ -128,6 +132,9 @@ class Interposer:
             self._known[id(each.array)] = each.array
         if found:
             self._forget()
+            running = context.current()
+            if running is not None:
+                running.undo()
         return bool(found)
 
     # ------------------------------------------------------------------ what is remembered

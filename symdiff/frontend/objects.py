@@ -68,6 +68,8 @@ class Shadow:
             return self.stored[name]
         cls = type(self.object)
         found = _in_classes(cls, name, after)
+        if isinstance(found, (FunctionType, property)):
+            self.interposer.guard(Path(cls, (Attribute(name),), name), found)
         if isinstance(found, property):
             return self.interposer.wrap(found.fget, None)(proxy)
         if after is None and name in getattr(self.object, "__dict__", ()):

@@ -161,10 +161,26 @@ class Tracer:
         return decided
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._refuse(
-            "a store into a traced array",
-            "Write np.where(mask, new, old), or np.concatenate of the parts.",
-        )
+        self.refuse_store("a store into a traced array")
+
+    def refuse_store(self, what: str) -> NoReturn:
+        """Raises TraceError: what is stored into is no value of this trace."""
+        self._refuse(what, "Write y = y + x, np.where(mask, new, old), np.concatenate of parts.")
+
+    def overwrite(self, result: Tracer) -> None:
+        """Become the result in place, so that other names of this array see it: `x += y`."""
+        if result.shape != self.shape:
+            what = f"an array of shape {self.shape} cannot take a result of shape {result.shape}"
+            raise ShapeError(word(what, where=where()))
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f"Cannot cast output from {result.dtype!r} to {self.dtype!r} with casting rule "
+                "'same_kind'"
+            )
+        running = context.current()
+        if running is not None:
+            running.overwritten.append((self, self.node))
+        self.node = coerce(result.node, self.node.type)
 
     def _refuse(self, what: str, way_out: str) -> NoReturn:
         root = depends_on(self.node)
@@ -203,7 +219,7 @@ class Tracer:
         if not index:
             one = self.reshape(())
         elif len(index) == 1 and not isinstance(index[0], tuple):
-            one = call(np.ravel, self)[index[0]]  # a single number counts through the flattened array
+            one = call(np.ravel, self)[index[0]]  # one number counts through the flattened array
         else:
             one = self[index[0] if len(index) == 1 else index]
         return call(e.convert, one, dtype=self.dtype, weak=True)
@@ -275,6 +291,19 @@ def _operator(ufunc: Any, reflected: bool = False) -> Any:
     return backward if reflected else forward
 
 
+def _in_place(operation: Callable[[Tracer, Any], Any]) -> Any:
+    """An augmented assignment: of an array in place, of a scalar to a new one."""
+
+    def method(self: Tracer, other: Any) -> Any:
+        result = operation(self, other)
+        if result is NotImplemented or not (self.is_array or self.shape):
+            return result
+        self.overwrite(result)
+        return self
+
+    return method
+
+
 _SCALARS = {bool, int, float, complex}
 
 
@@ -309,6 +338,7 @@ for _name, _ufunc in {
 }.items():
     setattr(Tracer, f"__{_name}__", _operator(_ufunc))
     setattr(Tracer, f"__r{_name}__", _operator(_ufunc, reflected=True))
+    setattr(Tracer, f"__i{_name}__", _in_place(_operator(_ufunc)))
 for _name, _ufunc in {
     "lt": np.less,
     "le": np.less_equal,
@@ -346,6 +376,7 @@ for _name, _function in {
     "abs": _unary(np.absolute),
     "invert": _unary(np.invert),
     "matmul": _matmul,
+    "imatmul": _in_place(_matmul),
     "rmatmul": _rmatmul,
 }.items():
     setattr(Tracer, f"__{_name}__", _function)
@@ -493,7 +524,16 @@ def _promotable(each: ArrayType) -> Any:
 
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a NumPy function, or one of our primitives, on arguments some of which are traced."""
-    return context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
+    out = kwargs.pop("out", None)
+    result = context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
+    if isinstance(out, tuple) and len(out) == 1:  # as ufuncs pass it
+        out = out[0]
+    if out is None:
+        return result
+    if not isinstance(out, Tracer):
+        result.refuse_store("a traced value is stored in a plain array")
+    out.overwrite(result)
+    return out
 
 
 def call_python(op: Primitive, *args: Any) -> Any:
@@ -536,7 +576,7 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     return bind(found, args, kwargs)
 
 
-_NEVER_TRACED = {"out": None, "where": True, "initial": np._NoValue}
+_NEVER_TRACED = {"where": True, "initial": np._NoValue}
 
 
 def _without_defaults(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -99,9 +99,12 @@ class _Scheduler:
 
     def _name_inputs(self, access: Mapping[Input, str]) -> tuple[str, ...]:
         """Name the inputs, by how they are reached, and return the parameters."""
-        parameters: dict[str, str] = {}
+        parameters: dict[object, str] = {}
         for each in self.graph.inputs:
-            path = access.get(each, each.name)
+            path = access.get(each)
+            if path is None:  # a parameter of its own, whatever it is called
+                parameters[each] = self.named[each] = self.names.fresh(each.name)
+                continue
             root = _ROOT.match(path)[0]  # type: ignore[index]
             if root not in parameters:
                 parameters[root] = self.names.fresh(root)

@@ -12,7 +12,7 @@ from collections import OrderedDict, namedtuple
 import numpy as np
 import pytest
 
-from symdiff import TraceError
+from symdiff import TraceError, grad
 from symdiff.frontend import Tracer
 from symdiff.frontend.context import Context, tracing
 from symdiff.frontend.interpose import Interposer
@@ -464,6 +464,11 @@ def test_rebound_helper(monkeypatch):
     retraces(lambda x: layer.activation(x), lambda: setattr(layer, "activation", np.sin))
 
 
+def test_replaced_method(monkeypatch):
+    layer = Layer(W.copy(), 3.0)
+    retraces(layer.forward, lambda: monkeypatch.setattr(Layer, "finish", lambda self, x: -x))
+
+
 def test_default_value():
     def loss(x, rate=2.0):
         return x * rate
@@ -745,3 +750,95 @@ def test_nothing_is_patched():
     check(lambda x: np.array([max(x[0], 0), math.sin(x[1])]) @ W)
     assert (np.array, np.exp, math.exp, max, math.sin) == before[:5]
     np.testing.assert_array_equal(W, before[5])
+
+
+# ---------------------------------------------------------------------------- in place
+
+
+def test_augmented_assignment_of_an_array_is_seen_under_its_other_names():
+    def double(a):
+        a *= 2
+
+    def loss(x):
+        y = x + 0.0
+        z = y
+        z += x
+        double(y)
+        np.multiply(y, z, out=z)
+        total = np.sum(z)
+        other = total
+        other += 1
+        y @= np.eye(2) * 3
+        return y * total + other
+
+    check(loss)
+
+
+def test_augmented_assignment_keeps_the_dtype_and_the_shape():
+    def loss(x, single):
+        single *= x
+        return single
+
+    assert trace(loss, X, X.astype(np.float32)).output.type.dtype == np.float32
+    with pytest.raises(TypeError, match="Cannot cast"):
+        Traced(lambda x: x.__iadd__(1j), X)
+    with pytest.raises(ValueError, match=r"shape \(2,\) cannot take a result of shape \(3, 2\)"):
+        Traced(lambda x: x.__iadd__(np.ones((3, 2))), X)
+
+
+def test_augmented_assignment_of_an_array_from_outside_is_refused():
+    layer = Layer(W.copy())
+
+    def loss(x):
+        layer.W += x
+        return x
+
+    with pytest.raises(TraceError, match="a store into `W`, which outlives the call"):
+        Traced(loss, X)
+
+
+def test_a_second_run_starts_from_the_arguments():
+    steps = np.array([2])
+
+    def loss(x):
+        x *= 2
+        for _ in range(steps[0]):
+            x += 1
+        return x
+
+    np.testing.assert_array_equal(Traced(loss, X)(X), X * 2 + 2)
+
+
+# ---------------------------------------------------------------------------- the derivative
+
+
+def test_the_derivative_follows_every_change():
+    layer, config = Layer(W.copy(), 0.5), {"power": 2}
+
+    def loss(x):
+        return np.sum(layer.forward(x) ** config["power"] * layer.scale)
+
+    gradient = grad(loss)
+    for change in (
+        lambda: None,
+        lambda: layer.W.__imul__(2),
+        lambda: setattr(layer, "W", np.eye(2)),
+        lambda: setattr(layer, "W", np.ones((2, 3))),
+        lambda: setattr(layer, "rate", 0.25),
+        lambda: config.update(power=3),
+        lambda: setattr(layer, "scale", np.array(3.0)),
+    ):
+        change()
+        found, expected = gradient(X), grad(lambda x: loss(x))(X)
+        np.testing.assert_array_equal(found, expected)
+        step = 1e-6 * np.eye(2)
+        slope = [(loss(X + each) - loss(X - each)) / 2e-6 for each in step]
+        np.testing.assert_allclose(found, slope, rtol=1e-6)
+
+
+def test_training_a_model_in_its_attributes_compiles_once():
+    layer = Layer(np.eye(2))
+    gradient = grad(lambda W, x: np.sum((x @ W + layer.W @ x) ** 2))
+    for _ in range(3):
+        layer.W = layer.W - 0.1 * gradient(layer.W, X)
+    assert gradient.cache_info().misses == 1
