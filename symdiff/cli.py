@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(f"symdiff: {error}", USAGE)
     except SymdiffError as error:
         return _failed(f"{type(error).__name__}: {error}", WRONG)
-    except Exception as error:  # from the user's function: its line, and no traceback
+    except (Exception, SystemExit) as error:  # from the user's function: its line, no traceback
         return _failed(f"symdiff: {one_line(error)}", WRONG)
     return int(status)
 
@@ -143,12 +143,25 @@ class _Question:
         if transformed is None:
             if not self.parameters.names:
                 raise UsageError(f"{self.name} takes no arguments")
-            transformed = MODES[mode or "grad"](self.function, self.wrt or self.parameters.names[0])
+            transformed = MODES[mode or "grad"](self.function, self.wrt or self._selected())
         try:
             steps: show.Steps = self.parameters.call(transformed.stages, stand_ins(self.trees))
             return steps
         finally:
             self._refuse_unknown(transformed.static_arguments)
+
+    def _selected(self) -> str | Sequence[str]:
+        """The arguments that the decorator selects, or the first one."""
+        names = self.parameters.names
+        if self.own is None:
+            return names[0]
+        if self.own.argnames is not None:
+            return self.own.argnames
+        numbers = self.own.argnums
+        last = len(names) - 1  # beyond it: *args, whichever of them it is
+        if isinstance(numbers, int):
+            return names[min(numbers, last)]
+        return tuple(dict.fromkeys(names[min(each, last)] for each in numbers)) or names[0]
 
     def _refuse_unknown(self, static: Collection[str]) -> None:
         """Raises UsageError for an argument that decides a shape when only its type is given."""
@@ -158,6 +171,8 @@ class _Question:
 
 
 def _show(options: argparse.Namespace) -> tuple[str, int]:
+    if options.diff and (options.body or options.explain):
+        raise UsageError("--diff goes with --stage NAME or --all")
     steps = _Question(options).steps(options.mode)
     if options.explain:
         return explain(steps), 0
@@ -180,7 +195,7 @@ def _check(options: argparse.Namespace) -> tuple[str, int]:
 
     try:
         rows = question.parameters.call(compare, values)
-    except ValueError as error:
+    except FloatingPointError as error:
         raise UsageError(f"{error}: try --range 0.1,1, or give values") from None
     wrong = [row for row in rows if not row.ok]
     talk = f"{len(wrong)} of {len(rows)} wrong" if wrong else f"{len(rows)} comparisons agree"

@@ -192,8 +192,8 @@ def compare_grads(
 ) -> list[Comparison]:
     """What `check_grads` compares: for each argument, or those of `argnames`, some rows.
 
-    Raises NotDifferentiableError if there is no such argument, and ValueError if the result is
-    not finite.
+    Raises NotDifferentiableError if there is no such argument, and FloatingPointError if the
+    result is not finite.
     """
     function = functools.partial(f, **kwargs) if kwargs else f
     parameters = arguments_of(function, len(args))
@@ -206,7 +206,7 @@ def compare_grads(
         raise NotDifferentiableError(f"{function_name(f)} has no argument of floats to check")
     results = flatten(function(*args))[0]
     if not all(np.all(np.isfinite(each)) for each in results if _is_inexact(each)):
-        raise ValueError(f"{function_name(f)} is not finite at this point")
+        raise FloatingPointError(f"{function_name(f)} is not finite at this point")
     floats = [leaf for i in wrt for leaf in flatten(args[i])[0]]
     precision = max(float(np.finfo(np.result_type(leaf)).eps) for leaf in floats)
     tolerance = precision**0.4

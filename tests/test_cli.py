@@ -58,6 +58,13 @@ def vector(x: "f64[3]"):
 def raises(x: "f64[3]"):
     raise RuntimeError("two\\nlines")
 
+def leaves(x: "f64[3]"):
+    raise SystemExit(3)
+
+@symdiff.grad(argnums=(0, 1))
+def pair(a: "f64[3]", b: float):
+    return np.sum(a * b)
+
 class Model:
     @staticmethod
     def loss(x: "f64[3]"):
@@ -190,6 +197,13 @@ def test_a_decorated_function_that_was_not_called_takes_types(run, file):
     assert "def never_called_grad(w):" in out
 
 
+def test_the_arguments_of_the_decorator_hold_in_other_modes(run, file):
+    _, out, _ = run("show", f"{file}:pair", "--mode", "jvp", "--body")
+    assert out.startswith("def pair_jvp(a, b, a_dot, b_dot):")
+    _, out, _ = run("show", f"{file}:pair", "--wrt", "b", "--body")
+    assert "return b_bar\n" in out
+
+
 def test_other_targets(run, file):
     assert "def loss_grad(x):" in run("show", f"{file}:Model.loss")[1]
     argv = ("examples.rosenbrock:rosenbrock", "--arg", "x: f64[4]")
@@ -269,6 +283,9 @@ ONE = ("--arg", "x: f64[3]")
             ("show", "lambda x: np.sum(x)", *ONE, "--mode", "jit", "--stage", "transpose"),
             "no stage transpose",
         ),
+        (("show", "lambda x: np.sum(x)", *ONE, "--diff", "--body"), "goes with --stage"),
+        (("show", "lambda x: x", "--arg", f"x: f64[{10**20}]"), "Maximum allowed dimension"),
+        (("show", "symdiff.errors:words"), "did you mean word?"),
         (("check", "lambda x: np.sum(x)", *ONE, "--range", "a"), "'a' is not like 0.1,1"),
         (("ops", "zzz"), "no name contains 'zzz'"),
         (("rules", "zzz"), "no name contains 'zzz'"),
@@ -288,6 +305,7 @@ def test_bad_usage_is_one_line_and_status_2(run, argv, words):
         ("misfit", "ShapeError: matmul: the shapes (3,) and (4,) do not fit"),
         ("vector", "NotDifferentiableError: the result of vector is f64[3]"),
         ("raises", "symdiff: "),
+        ("leaves", "symdiff: "),
     ],
 )
 def test_a_function_without_a_derivative_is_status_1(run, file, name, first):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from symdiff.ir.graph import Graph, toposort
@@ -11,7 +11,7 @@ from symdiff.ir.node import Input, Node
 from symdiff.ir.types import ArrayType
 from symdiff.ops import elementwise
 from symdiff.ops.primitive import Primitive
-from symdiff.schedule.program import Program
+from symdiff.schedule.program import Expression, Program
 
 WIDTH = 75  # columns, behind the indentation of a function's body
 
@@ -21,8 +21,8 @@ SELECTION = "np.where: the branch not chosen has derivative 0, even where its ow
 
 def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -> str:
     """The docstring, in its quotes and not indented."""
-    takes = _grouped(program.types)
-    returns = _grouped({each.source.text: each.node.type for each in program.returns})
+    takes = _grouped(program.types.items())
+    returns = _grouped((_name(each), each.node.type) for each in program.returns)
     lines = [*_wrapped(f'"""{summary}', indent=""), ""]
     lines += _wrapped(f"Takes {', '.join(takes)}.")
     lines += _wrapped(f"Returns {', '.join(returns)}.")
@@ -33,10 +33,19 @@ def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -
     return "\n".join([*lines, '"""'])
 
 
-def _grouped(types: Mapping[str, ArrayType]) -> Iterator[str]:
+def _name(each: Expression) -> str:
+    """The name of what is returned, or nothing where an expression is."""
+    name = each.source.text.removesuffix(".copy()")
+    return name if name.isidentifier() else ""
+
+
+def _grouped(types: Iterable[tuple[str, ArrayType]]) -> Iterator[str]:
     """`name: type`, neighbours of one type and parameter together: w[0], …, w[9]: f64[3]."""
-    for (_, type), run in groupby(types.items(), lambda item: (_root(item[0]), item[1])):
+    for (root, type), run in groupby(types, lambda item: (_root(item[0]), item[1])):
         names = [name for name, _ in run]
+        if not root:
+            yield from [str(type)] * len(names)
+            continue
         if len(names) > 3:
             names = [names[0], "…", names[-1]]
         yield f"{', '.join(names)}: {type}"

@@ -89,7 +89,9 @@ def _tree(node: ast.expr) -> Any:
         trees = map(_tree, node.elts)
         return list(trees) if isinstance(node, ast.List) else tuple(trees)
     if isinstance(node, ast.Subscript):
-        return Typed(parse_type(ast.unparse(node).replace("()", "")), True)
+        typed = Typed(parse_type(ast.unparse(node).replace("()", "")), True)
+        typed.stand_in()  # ValueError if NumPy has no arrays as large
+        return typed
     if isinstance(node, ast.Name):
         scalar = node.id in [python.__name__ for python in _PYTHON]
         return Typed(parse_type(node.id if scalar else f"{node.id}[]"), False)

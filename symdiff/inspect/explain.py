@@ -25,7 +25,7 @@ def explain(steps: Steps) -> str:
     rewrites = Rewrites(steps)
     lines = [f"def {program.name}({', '.join(program.parameters)}):"]
     lines += _statements(program.statements, "    ", work, rewrites)
-    lines.append(f"    return {', '.join(each.source.text for each in program.returns)}")
+    lines.append(f"    return {program.result}")
     return "\n".join([*lines, "", "", *rewrites.listed()]) + "\n"
 
 
@@ -76,17 +76,19 @@ class Rewrites:
         self.made: dict[Node, list[str]] = {}
         self._rows: list[tuple[str, Application, Position | None]] = []
         positions: dict[Node, Position] = {}
+        known: set[Node] = set()  # a rule that comes to a node from before did not make it
         for stage, work in steps:
             for each in work.log[len(self._rows) :]:
                 position = each.position or positions.get(each.root or each.before)
                 if position:
                     positions.setdefault(each.after, position)
                 self._rows.append((stage.name, each, position))
-                # what is rewritten again hands its rules on
-                names = [*self.made.get(each.before, ()), each.rule]
-                self.made.setdefault(each.after, []).extend(names)
+                if each.after not in known:  # what is rewritten again hands its rules on
+                    names = [*self.made.get(each.before, ()), each.rule]
+                    self.made.setdefault(each.after, []).extend(names)
             if work.graph is not None:
                 positions = _positions(work.graph) | positions
+                known.update(work.graph.nodes())
 
     def listed(self) -> Iterator[str]:
         """A line for each application: stage, rule, class, the user's line, what the rule says."""

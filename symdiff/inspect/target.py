@@ -118,7 +118,19 @@ def _attribute(owner: Any, name: str, place: str) -> Any:
     try:
         return getattr(owner, name)
     except AttributeError:
-        known = [each for each, value in vars(owner).items() if callable(value) and each[0] != "_"]
+        known = _functions(owner)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f": did you mean {near[0]}?" if near else f": it has {', '.join(known)}"
         raise UsageError(f"there is no {name} in {place}{hint if known else ''}") from None
+
+
+def _functions(owner: Any) -> list[str]:
+    """The public functions of a module, without those it imports, of a class or of an instance."""
+    is_module = isinstance(owner, ModuleType)
+    names = vars(owner if is_module or isinstance(owner, type) else type(owner))
+    return [
+        name
+        for name, value in names.items()
+        if callable(value) and not name.startswith("_")
+        if not is_module or getattr(value, "__module__", "") == owner.__name__
+    ]
