@@ -31,11 +31,18 @@ class Contestant:
         importlib.import_module(self.module)
 
 
-def with_symdiff(workload: Workload) -> Gradient:
+def with_symdiff(workload: Workload, reuse: bool = False) -> Gradient:
     """The function as it stands."""
     symdiff = importlib.import_module("symdiff")
-    gradient: Gradient = symdiff.value_and_grad(workload.function, argnums=workload.argnums)
+    gradient: Gradient = symdiff.value_and_grad(
+        workload.function, argnums=workload.argnums, reuse=reuse
+    )
     return gradient
+
+
+def with_reuse(workload: Workload) -> Gradient:
+    """The same, emitted for loops: in place, with methods, not meant to be read."""
+    return with_symdiff(workload, reuse=True)
 
 
 def with_autograd(workload: Workload) -> Gradient:
@@ -63,6 +70,7 @@ HAND = "hand"
 PRODUCTS = "products alone"
 PEERS = (
     Contestant("symdiff", "symdiff", with_symdiff),
+    Contestant("symdiff, reuse", "symdiff", with_reuse),
     Contestant("autograd", "autograd.numpy", with_autograd),
     Contestant("JAX", "jax.numpy", with_jax),
 )

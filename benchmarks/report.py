@@ -150,12 +150,13 @@ def peak_memory(results: Mapping[str, Result]) -> str:
     )
     rows = []
     for workload, result in results.items():
-        hand, ours = result.peaks[HAND], result.peaks.get("symdiff")
-        if ours is None:
-            rows.append([workload, f"{hand / 1e3:,.1f}", missing(result, "symdiff"), NONE])
-        else:
-            rows.append([workload, f"{hand / 1e3:,.1f}", f"{ours / 1e3:,.1f}", times(ours / hand)])
-    return f"{text}\n\n{table(['', 'by hand', 'symdiff', 'ratio'], rows)}"
+        hand = result.peaks[HAND]
+        row = [workload, f"{hand / 1e3:,.1f}"]
+        for name in ("symdiff", "symdiff, reuse"):
+            ours = result.peaks.get(name)
+            row += [missing(result, name)] if ours is None else [times(ours / hand)]
+        rows.append(row)
+    return f"{text}\n\n{table(['', 'by hand', 'symdiff', 'symdiff, reuse'], rows)}"
 
 
 def references(results: Mapping[str, Result]) -> str:

@@ -67,7 +67,7 @@ def measure(workload: str, rounds: int, processes: int) -> Result:
         if name in result.times:
             runs = [start("measure.py", "first", workload, name) for _ in range(processes)]
             result.first_calls[name] = [float(run) for run in runs]
-    for name in (HAND, "symdiff"):
+    for name in (HAND, "symdiff", "symdiff, reuse"):
         if name in result.times:
             result.peaks[name] = int(start("measure.py", "memory", workload, name))
     return result

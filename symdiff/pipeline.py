@@ -52,6 +52,7 @@ class Request:
     layout: Callable[[Traced], Layout] | None = None  # the tree of the result
     math: str = "default"
     reuse: bool = False
+    flat: bool = False  # the emitted function takes the inputs one by one, not in their trees
     summary: str = ""  # of what is computed, where the mode does not say it
 
 
@@ -153,6 +154,8 @@ def _schedule(work: Work) -> Work:
 def _access(work: Work) -> dict[Input, str]:
     """How the emitted function reaches each input: params["W"], and params_dot["W"]."""
     traced = _traced(work)
+    if work.request.flat:
+        return {}
     names = dict(zip(traced.inputs, traced.leaf_names, strict=True))
     if work.linear is not None:
         taken = {_ROOT.match(name)[0] for name in names.values()}  # type: ignore[index]

@@ -179,7 +179,7 @@ def test_importing_symdiff_loads_only_numpy_and_optree():
     script = (
         "import sys, numpy, optree; before = set(sys.modules); import symdiff\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
-        "new = {name for name in new if not name.startswith('_sysconfigdata')}  # the stdlib's own\n"
+        "new = {each for each in new if not each.startswith('_sysconfigdata')}\n"  # Python's own
         "print(*sorted(new - set(sys.stdlib_module_names) - {'symdiff'}))"
     )
     run = subprocess.run(

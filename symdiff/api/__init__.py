@@ -1,6 +1,6 @@
 """The public transformations."""
 
-from symdiff.api.gradients import function, grad, jit, stop_gradient, value_and_grad
+from symdiff.api.gradients import function, grad, jit, show, stop_gradient, value_and_grad
 from symdiff.api.maps import hessian, jacfwd, jacobian, jacrev, vmap
 from symdiff.api.products import hvp, jvp, linearize, vjp
 from symdiff.api.transformed import Transformed, clear_caches
@@ -18,6 +18,7 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "show",
     "stop_gradient",
     "value_and_grad",
     "vjp",

@@ -128,9 +128,16 @@ class function:  # noqa: N801  a decorator, named as it is used
 
     def show(self, *args: Any, **kwargs: Any) -> None:
         """Print the source of the gradient: for these arguments, or as it was last called."""
-        if args or kwargs:
-            self.grad.lower(*args, **kwargs)
-        self.grad.show()
+        self.grad.show(*args, **kwargs)
+
+
+def show(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Print the source of a transformed function, or of the gradient of a plain one.
+
+    It is compiled for these arguments; without any it is the one that was called last.
+    """
+    made = fun if isinstance(fun, (Transformed, function)) else grad(fun)
+    made.show(*args, **kwargs)
 
 
 def checked_callable(fun: Any) -> Callable[..., Any]:

@@ -60,8 +60,9 @@ class Halves(Transformed):
                 before,
                 (*work.arrays[:kept], *(False,) * residuals),
             )
+            late_request = replace(work.request, name=f"{work.request.name}_at", flat=True)
             second = finish(
-                replace(work, request=replace(work.request, name=f"{work.request.name}_at")),
+                replace(work, request=late_request),
                 after,
                 work.arrays[kept:],
             )

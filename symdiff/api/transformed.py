@@ -228,8 +228,10 @@ class Transformed:
         """The source of the compiled signature used last."""
         return self.compiled.source
 
-    def show(self) -> None:
-        """Print the source of the compiled signature used last."""
+    def show(self, *args: Any, **kwargs: Any) -> None:
+        """Print the source: compiled for these arguments, or the one used last."""
+        if args or kwargs:
+            self.lower(*args, **kwargs)
         print(self.source, end="")  # noqa: T201  what it is for
 
     def save(self, path: str | os.PathLike[str]) -> None:

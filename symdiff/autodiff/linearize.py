@@ -121,10 +121,10 @@ def scaled(dot: Node, factor: Any) -> Node | None:
         if factor == -1:
             return node(e.negative, (dot,))
         factor = constant(np.asarray(factor, dot.type.dtype)[()], dot.type)
-    return node(e.multiply, (dot, _as_type(factor, dot)))
+    return node(e.multiply, (dot, as_type(factor, dot)))
 
 
-def _as_type(factor: Node, like: Node) -> Node:
+def as_type(factor: Node, like: Node) -> Node:
     """A coefficient in the dtype of what it multiplies (a mask may be an integer)."""
     if factor.type == like.type:
         return factor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from symdiff.autodiff.linearize import coefficient, scaled, zeros
+from symdiff.autodiff.linearize import as_type, coefficient, scaled, zeros
 from symdiff.errors import RuleError
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import Note, Position, depends_on, toposort
@@ -23,6 +23,8 @@ class _Cotangents:
         self.origins = origins
 
     def add(self, arg: Node, bar: Node, cause: Position | None) -> None:
+        if bar.type != arg.type and bar.type.dtype == arg.type.dtype:
+            bar = as_type(bar, arg)  # the cotangent of a Python number is one
         have = self.bars.get(arg)
         self.set(arg, bar if have is None else node(e.add, (have, bar)), cause)
 

@@ -68,6 +68,9 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
         names = ["x"] if function.nin == 1 else [f"x{i + 1}" for i in range(function.nin)]
         kind = inspect.Parameter.POSITIONAL_ONLY
         return Parameters(inspect.Signature([inspect.Parameter(name, kind) for name in names]))
+    own = getattr(function, "parameters", None)  # of one of our transformations
+    if isinstance(own, Parameters):
+        return own
     try:
         return Parameters(inspect.signature(function))
     except (TypeError, ValueError):

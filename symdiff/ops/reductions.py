@@ -253,6 +253,7 @@ max_ = primitive(
     call=_extreme_call,
     batch=_shifted(np.max),
     numpy="np.max",
+    convention="np.max shares its derivative between elements that are equal.",
     samples=Samples(cases=DISTINCT_CASES),
 )
 min_ = primitive(
@@ -263,6 +264,7 @@ min_ = primitive(
     call=_extreme_call,
     batch=_shifted(np.min),
     numpy="np.min",
+    convention="np.min shares its derivative between elements that are equal.",
     samples=Samples(cases=DISTINCT_CASES),
 )
 

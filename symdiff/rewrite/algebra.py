@@ -22,7 +22,6 @@ from symdiff.rewrite.pattern import (
 x, y, t, a, b = wilds("x y t a b")
 mask, shape = wilds("mask shape")
 c, d = Wild("c", constant=True), Wild("d", constant=True)
-NUMBERS = "iufc"
 
 
 def _normal(function: Any) -> Any:
@@ -50,8 +49,11 @@ def _is_array(found: Match) -> bool:
 
 # Signs go outwards, constants to the left and into one.
 ARITHMETIC = (
-    rule("mul-one", x * 1, x, EXACT, dtypes=NUMBERS, shared=True),
-    rule("div-one", x / 1, x, EXACT, dtypes="fc"),
+    rule("mul-one", x * 1, x, EXACT, dtypes="iuf", shared=True),
+    rule("div-one", x / 1, x, EXACT),
+    # infinities and signs of zero of complex numbers do not survive a product
+    rule("mul-one-complex", x * 1, x, ROUNDING, dtypes="c", shared=True),
+    rule("div-one-complex", x / 1, x, ROUNDING, dtypes="c"),
     rule("sub-zero", x - 0.0, x, EXACT, dtypes="iuf"),
     rule("add-minus-zero", x + (-0.0), x, EXACT),
     rule("neg-neg", -(-x), x, EXACT, dtypes="ifc", shared=True),  # noqa: B002
@@ -65,7 +67,8 @@ ARITHMETIC = (
     rule("add-zero", x + 0, x, ROUNDING, dtypes="fc"),
     rule("zero-sub", 0 - x, -x, ROUNDING, dtypes="fc"),
     rule("mul-minus-one", x * -1, -x, EXACT, primal=False),
-    rule("constant-first", x * c, c * x, EXACT, dtypes="fc", primal=False, when=_variable),
+    rule("constant-first", x * c, c * x, EXACT, primal=False, when=_variable),
+    rule("constant-first-complex", x * c, c * x, ROUNDING, dtypes="c", when=_variable),
     rule("add-negative", x + c * y, x - (-c) * y, EXACT, primal=False, when=_negative),
     rule("sub-negative", x - c * y, x + (-c) * y, EXACT, primal=False, when=_negative),
     rule("neg-scale", -(c * x), (-c) * x, EXACT, primal=False),
@@ -79,7 +82,7 @@ ARITHMETIC = (
          example={"a": "f[3,1]", "shape": (3, 4)}),
     rule("add-broadcast-neg", x + broadcast_to(-a, shape=shape), x - broadcast_to(a, shape=shape),
          EXACT, primal=False, example={"a": "f[3,1]", "shape": (3, 4)}),
-    rule("neg-minus", (-x) - y, -(x + y), EXACT, primal=False),
+    rule("neg-minus", (-x) - y, -(x + y), ROUNDING),
     rule("neg-sub", -(x - y), y - x, ROUNDING),
     rule("neg-add", (-x) + y, y - x, EXACT, primal=False, shared=True),
     rule("fold-scale", c * (d * x), (c * d) * x, ROUNDING, when=_normal(np.multiply)),
@@ -90,7 +93,7 @@ ARITHMETIC = (
     rule("self-quotient", x / x, 1, ROUNDING),
     rule("reciprocal", x * (1 / y), x / y, ROUNDING, reach=0.5),
     rule("scale-constant-over", c * (d / x), (c * d) / x, ROUNDING, when=_normal(np.multiply)),
-    rule("constant-over", x * (c / y), c * (x / y), ROUNDING, reach=0.5),
+    rule("constant-over", x * (c / y), c * (x / y), ROUNDING, when=_variable, reach=0.5),
     rule("add-scaled", x + c * x, (1 + c) * x, ROUNDING, reach=0.5),
     rule("sub-scaled", x - c * x, (1 - c) * x, ROUNDING, reach=0.5),
     rule("factor", a * t + b * t, (a + b) * t, ROUNDING, reach=0.5),

@@ -28,6 +28,8 @@ x, y, a, b, mask = wilds("x y a b mask")
 axis, keepdims, shape, axes = wilds("axis keepdims shape axes")
 axis2, keepdims2, shape2, axes2 = wilds("axis2 keepdims2 shape2 axes2")
 c, d = Wild("c", constant=True), Wild("d", constant=True)
+dtype, weak, dtype2, weak2 = wilds("dtype weak dtype2 weak2")
+INT, FLOAT = np.dtype(np.int64), np.dtype(np.float64)
 ANY = "biufc"
 
 # ---------------------------------------------------------------------------- parts
@@ -123,11 +125,6 @@ def _drops_axes(found: Match) -> bool:
     return bool(found["keepdims"] and found["shape"] == reduced_shape(full, found["axis"], False))
 
 
-def widen_twice(found: Match) -> Node | None:
-    """one conversion."""
-    return node(e.convert, (found["x"],), found.root.params)
-
-
 def transpose_source(found: Match) -> Node | None:
     """the broadcast of a transposition, where only leading axes were added."""
     x, axes = found["x"], found["axes"]
@@ -141,17 +138,6 @@ def transpose_source(found: Match) -> Node | None:
 def _widens(found: Match) -> bool:
     first, middle = found["x"].type, found.root.args[0].type
     return np.can_cast(first.dtype, middle.dtype, "safe") and not middle.weak
-
-
-def convert_choices(found: Match) -> Node | None:
-    """where(mask, a, b) of converted numbers."""
-    choice = found.root.args[0]
-    converted = [node(e.convert, (arg,), found.root.params) for arg in choice.args[1:]]
-    return node(e.where, (choice.args[0], *converted)) if not found.root.type.weak else None
-
-
-def _of_numbers(found: Match) -> bool:
-    return all(arg.op is CONST for arg in found.root.args[0].args[1:])
 
 
 MOVES = (
@@ -177,7 +163,7 @@ MOVES = (
     rule("transpose-broadcast", transpose(broadcast_to(x, shape=shape), axes=axes),
          transpose_source, EXACT, dtypes=ANY, shared=True, primal=False,
          example={"x": "f[3,4]", "shape": (2, 3, 4), "axes": (0, 2, 1)}),
-    rule("sum-one", np.sum(x, axis=axis, keepdims=keepdims), drop_axes, EXACT, dtypes="iufc",
+    rule("sum-one", np.sum(x, axis=axis, keepdims=keepdims), drop_axes, ROUNDING, dtypes="fc",
          when=_sums_ones, example={"x": "f[3,1]", "axis": (1,), "keepdims": False}),
     rule("sum-keepdims", reshape(np.sum(x, axis=axis, keepdims=keepdims), shape=shape),
          np.sum(x, axis=axis, keepdims=True), EXACT, dtypes="iufc", when=_restores_axes,
@@ -185,12 +171,14 @@ MOVES = (
     rule("sum-dropdims", reshape(np.sum(x, axis=axis, keepdims=keepdims), shape=shape),
          np.sum(x, axis=axis, keepdims=False), EXACT, dtypes="iufc", when=_drops_axes,
          example={"x": "f[3,4]", "axis": (1,), "keepdims": True, "shape": (3,)}),
-    rule("convert-twice", Family("a conversion of a conversion",
-         lambda op, args: op is e.convert and args[0] is e.convert), widen_twice, EXACT,
-         dtypes=ANY, when=lambda found: False),
-    rule("convert-choices", Family("a conversion of a choice",
-         lambda op, args: op is e.convert and args[0] is e.where), convert_choices, EXACT,
-         dtypes=ANY, when=_of_numbers, primal=False),
+    rule("convert-twice",
+         e.convert(e.convert(x, dtype=dtype2, weak=weak2), dtype=dtype, weak=weak),
+         e.convert(x, dtype=dtype, weak=weak), EXACT, dtypes=ANY, shared=True, when=_widens,
+         example={"x": "i32[3]", "dtype2": INT, "dtype": FLOAT, "weak2": False, "weak": False}),
+    rule("convert-choices", e.convert(np.where(mask, c, d), dtype=dtype, weak=weak),  # type: ignore[call-overload]
+         np.where(mask, e.convert(c, dtype=dtype, weak=weak), e.convert(d, dtype=dtype, weak=weak)),
+         EXACT, dtypes=ANY, shared=True, primal=False,
+         example={"c": "i64[3,4]=1", "d": "i64[3,4]=0", "dtype": FLOAT, "weak": False}),
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------- sinking
@@ -252,7 +240,9 @@ SINKING = (
          (x - broadcast_to(b, shape=shape)) * broadcast_to(1 / a, shape=shape), ROUNDING,
          shared=True, reach=0.3, example={"a": "f[3,1]", "b": "f[3,1]", "shape": (3, 4)}),
     rule("sink-broadcast", Family("an elementwise operation on broadcasts", _all_broadcast), sink,
-         EXACT, dtypes=ANY, shared=True),
+         EXACT, dtypes=ANY, shared=True,
+         example={"of": broadcast_to(a, shape=shape) + broadcast_to(b, shape=shape),
+                  "a": "f[3,1]", "b": "f[]", "shape": (3, 4)}),
     rule("merge-factors", (x * broadcast_to(a, shape=shape)) * broadcast_to(b, shape=shape),
          merge_factors, ROUNDING, reach=0.3,
          example={"x": "f[3,4]", "a": "f[3,1]", "b": "f[]", "shape": (3, 4)}),
@@ -355,7 +345,7 @@ SUMS = (
          example={"a": "f[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": False}),
     rule("mask-sum", np.sum(np.where(broadcast_to(mask, shape=shape), a, 0), axis=axis,
          keepdims=keepdims), sum_masked, ROUNDING, dtypes="fc", shared=True,
-         example={"mask": "b[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": True}),
+         example={"mask": "bool[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": True}),
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------- stores
@@ -434,11 +424,16 @@ def sum_stores(found: Match) -> Node | None:
 
 STORES = (
     rule("add-into", Family("a sum with stores into zeros", _adds), add_into, ROUNDING,
-         dtypes="fc", shared=True),
+         dtypes="fc", shared=True,
+         example={"of": x + index_add(a, b, index=(1,)), "a": "f[3,4]=0", "b": "f[4]"}),
     rule("store-whole", Family("a store", _stores), store_whole, ROUNDING, dtypes="fc",
-         shared=True),
+         shared=True,
+         example={"of": index_add(x, a, y, index=(ARRAY,)), "a": "f[3,4]", "y": "i64[3]=range"}),
     rule("sum-stores", Family("the sum of stores into zeros", _sums_stores), sum_stores, ROUNDING,
-         dtypes="fc", shared=True),
+         dtypes="fc", shared=True,
+         example={"of": np.sum(index_add(a, b, x, y, index=(ARRAY, ARRAY)), axis=(1,),
+                               keepdims=False),
+                  "a": "f[3,4]=0", "b": "f[3]", "x": "n[3]", "y": "n[3]"}),
 )  # fmt: skip
 
 
@@ -449,7 +444,8 @@ def _unordered(found: Match) -> bool:
 
 # Ties are found once, whichever operand asks.
 ORDER = (
-    rule("order-equal", x == y, y == x, EXACT, dtypes="b", primal=False, when=_unordered),
+    rule("order-equal", x == y, y == x, EXACT, dtypes="b", primal=False, when=_unordered,
+         example={"of": y == x}),
 )  # fmt: skip
 
 BROADCAST = rules(*ORDER, *MOVES, *SINKING, *SUMS, *STORES)

@@ -10,7 +10,18 @@ from symdiff.ir.node import CONST, SMALL, Const, Node, constant
 from symdiff.ops import elementwise as e
 from symdiff.ops import reductions, shaping
 from symdiff.ops.primitive import Primitive
-from symdiff.rewrite.pattern import EXACT, ROUNDING, Family, Match, function_of, rule, rules
+from symdiff.rewrite.pattern import (
+    EXACT,
+    ROUNDING,
+    Family,
+    Match,
+    function_of,
+    rule,
+    rules,
+    wilds,
+)
+
+x, y = wilds("x y")
 
 _MOVES = (shaping.broadcast_to, shaping.reshape, shaping.transpose, shaping.getitem)
 
@@ -124,6 +135,7 @@ CONSTANTS = rules(
         fold_elementwise,
         EXACT,
         dtypes="biufc",
+        example={"of": x * y, "x": "f[3,4]=3", "y": "f[3,4]=5"},
     ),
     rule(
         "fold-move",
@@ -131,6 +143,7 @@ CONSTANTS = rules(
         fold_move,
         EXACT,
         dtypes="biufc",
+        example={"of": shaping.broadcast_to(x, shape=(3, 4)), "x": "f[4]=3"},
     ),
     rule(
         "fold-exact-sum",
@@ -138,6 +151,7 @@ CONSTANTS = rules(
         fold_exact_sum,
         EXACT,
         dtypes="f",
+        example={"of": np.sum(x, axis=(0,), keepdims=False), "x": "f[3,4]=0.75"},
     ),
     rule(
         "fold-sum",
@@ -145,6 +159,7 @@ CONSTANTS = rules(
         fold_sum,
         ROUNDING,
         dtypes="fc",
+        example={"of": np.sum(x, axis=(0,), keepdims=False), "x": "f[3,4]=0.1"},
     ),
     rule(
         "fold-small",
@@ -152,5 +167,6 @@ CONSTANTS = rules(
         fold_small,
         EXACT,
         dtypes="biufc",
+        example={"of": shaping.transpose(x, axes=(1, 0)), "x": "f[3,4]=range"},
     ),
 )

@@ -27,9 +27,11 @@ def swapped(x: Node) -> Node:
     return node(transpose, (x,), (("axes", order),))
 
 
-def _swaps_last(found: Match) -> bool:
+def _frees_transposes(found: Match) -> bool:
+    """Whether the last axes are exchanged, and of a factor at least for nothing."""
     order: tuple[int, ...] = found["axes"]
-    return order == (*range(len(order) - 2), len(order) - 1, len(order) - 2)
+    swaps = order == (*range(len(order) - 2), len(order) - 1, len(order) - 2)
+    return swaps and any(found[name].op in (transpose, reshape) for name in "xy")
 
 
 def product_of_transposes(found: Match) -> Node | None:
@@ -84,8 +86,8 @@ def product_over_batch(found: Match) -> Node | None:
 
 LINALG = rules(
     rule("transpose-product", transpose(matmul(x, y), axes=axes), product_of_transposes, ROUNDING,
-         dtypes="fc", when=_swaps_last,
-         example={"x": "f[3,4]", "y": "f[4,2]", "axes": (1, 0)}),
+         dtypes="fc", when=_frees_transposes,
+         example={"of": transpose(matmul(transpose(x, axes=axes), y), axes=axes), "axes": (1, 0)}),
     rule("outer-product", matmul(x, y), outer_product, ROUNDING, dtypes="fc",
          when=_inner_extent_one, example={"x": "f[3,1]", "y": "f[1,4]"}),
     rule("sum-products", np.sum(matmul(x, y), axis=axis, keepdims=keepdims), product_over_batch,

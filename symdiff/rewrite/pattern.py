@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from symdiff.errors import RuleError
-from symdiff.frontend.rules import template
 from symdiff.ir.node import Const, Node, Params, constant, node
 from symdiff.ir.types import ArrayType
 from symdiff.ops import elementwise as e
@@ -145,8 +144,9 @@ class Rule:
 
     Inner nodes of the pattern must have no other reader unless `shared`. A rule without `primal`
     leaves the user's own program as it is written, however exact it is. The claim holds for the
-    kinds of number in `dtypes`, for magnitudes within `reach` of the range of exponents, and where
-    `when` holds; `example` gives types and parameters at which the tests look at it.
+    kinds of number in `dtypes`, to `ulps` units in the last place, for magnitudes within `reach` of
+    the range of exponents, and where `when` holds. The tests look at it at the types, numbers and
+    parameters in `example`; the one called `of` is a term that the pattern fits.
     """
 
     name: str
@@ -158,6 +158,7 @@ class Rule:
     dtypes: str = "f"
     primal: bool = True
     reach: float = 1.0
+    ulps: float = 4.0
     example: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -166,8 +167,6 @@ class Rule:
 
 def side(replacement: Any) -> str:
     """A replacement as text: a function says in its docstring what it computes."""
-    if isinstance(replacement, Traced):
-        replacement = replacement.function
     if callable(replacement) and not isinstance(replacement, Term):
         said = str(replacement.__doc__ or replacement)
         return said.partition("\n")[0].rstrip(".")
@@ -323,25 +322,6 @@ def _number(number: Any, type: ArrayType) -> Node | None:
     """The number as a constant; None where the type does not have it, as bool has no 2."""
     value = type.python(number) if type.weak else type.dtype.type(number)
     return constant(value, type) if type.inexact or value == number else None
-
-
-class Traced:
-    """A replacement written as a NumPy function of the wild names: traced once per types."""
-
-    __slots__ = ("function", "names")
-
-    def __init__(self, function: Callable[..., Any], *names: str) -> None:
-        self.function = function
-        self.names = names
-
-    def __call__(self, found: Match) -> Node | None:
-        operands: list[Node] = [found[name] for name in self.names]
-        params: tuple[tuple[str, Hashable], ...] = tuple(
-            [(key, each) for key, each in found.values.items() if not isinstance(each, Node)]
-        )
-        types = tuple([each.type for each in operands])
-        made = template(self.function, types, params, self.function.__name__)
-        return made.replay(operands)
 
 
 # ---------------------------------------------------------------------------- evaluation

@@ -35,6 +35,10 @@ def _naive(found: Match) -> bool:
     return all(x.type.shape[each] for each in found["axis"]) and not _shifted(x)
 
 
+def _safe(found: Match) -> bool:
+    return _shifted(found["x"])
+
+
 def _shifted(x: Node) -> bool:
     """Whether x is z - max(z) for some z."""
     if x.op is not e.subtract:
@@ -58,6 +62,8 @@ def _log_of_selection(op: Any, args: tuple[Any, ...]) -> bool:
     return op is e.log and args[0] in (getitem, reshape, transpose)
 
 
+_safe_odds = np.exp(x - broadcast_to(np.max(x, axis=axis, keepdims=True), shape=shape))
+_shares = _safe_odds / broadcast_to(np.sum(_safe_odds, axis=axis, keepdims=keepdims), shape=shape)
 _softplus = np.logaddexp(0, x)
 _is_limit = x == _softplus
 
@@ -70,16 +76,17 @@ STABILITY = rules(
          sigmoid(e.convert(x, dtype=dtype, weak=weak)), ACCURATE, shared=True,
          example={"x": "float", "dtype": np.dtype(float), "weak": False}),
     rule("softmax", odds / broadcast_to(total, shape=shape), softmax(x, axis=axis, expanded=True),
-         ACCURATE, shared=True, when=_back_along,
+         ACCURATE, shared=True, when=_back_along, ulps=800,
          example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
     rule("log-first", Family("the logarithm of a selection", _log_of_selection), log_first,
-         ACCURATE, shared=True),
+         ACCURATE, shared=True,
+         example={"of": np.log(getitem(sigmoid(x), index=(1,)))}),
     rule("log-softmax", np.log(softmax(x, axis=axis, expanded=True)),
          log_softmax(x, axis=axis, expanded=True), ACCURATE, shared=True,
          example={"axis": (1,)}),
     rule("log-of-shares", np.log(odds / broadcast_to(total, shape=shape)),
-         x - broadcast_to(np.log(total), shape=shape), ACCURATE, shared=True,
-         example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
+         x - broadcast_to(np.log(total), shape=shape), ACCURATE, shared=True, when=_safe,
+         example={"of": np.log(_shares), "axis": (1,), "keepdims": True, "shape": (3, 4)}),
     rule("logsumexp", np.log(total), logsumexp(x, axis=axis, keepdims=keepdims, expanded=True),
          ACCURATE, shared=True, when=_naive, example={"axis": (1,), "keepdims": True}),
     rule("log-sigmoid", np.log(sigmoid(x)), -np.logaddexp(0, -x), ACCURATE, shared=True),

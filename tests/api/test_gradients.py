@@ -146,3 +146,17 @@ def test_ways_to_reuse():
 def test_not_callable():
     with pytest.raises(TypeError, match="a function is expected, not int"):
         symdiff.jit(1)
+
+
+def test_show_of_a_plain_and_of_a_transformed_function(capsys):
+    def loss(x):
+        return np.sum(x * x)
+
+    symdiff.show(loss, np.ones(3))
+    assert "def loss_grad(x):" in capsys.readouterr().out
+    compiled = symdiff.jit(loss)
+    symdiff.show(compiled, np.ones(3))
+    first = capsys.readouterr().out
+    assert "def loss(x):" in first
+    symdiff.show(compiled)
+    assert capsys.readouterr().out == first == compiled.source

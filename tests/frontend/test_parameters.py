@@ -20,8 +20,8 @@ def test_bind_and_call():
         parameters.bind((), {})
 
 
-def test_unknown_signatures_take_anything():
-    assert parameters_of(np.add).bind((1, 2), {"out": None})[0] in (1, (1, 2))
+def test_ufuncs_and_names():
+    assert parameters_of(np.add).bind((1, 2), {}) == (1, 2)
     assert function_name(lambda x: x) == "function"
     assert function_name(f) == "f"
 
