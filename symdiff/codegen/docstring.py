@@ -10,7 +10,7 @@ from symdiff.ir.graph import Graph, toposort
 from symdiff.ir.node import Input, Node
 from symdiff.ir.types import ArrayType
 from symdiff.ops import elementwise
-from symdiff.ops.primitive import Primitive
+from symdiff.ops.primitive import CONSTANT, Primitive
 from symdiff.schedule.program import Expression, Program
 
 WIDTH = 75  # columns, behind the indentation of a function's body
@@ -68,15 +68,29 @@ def gradient_conventions(primal: Graph, wrt: Sequence[Input], math: str) -> list
 
 
 def _conventions_of_ops(primal: Graph, wrt: Sequence[Input], math: str) -> Iterator[str]:
+    nodes = toposort(primal.outputs)
+    live = _live(nodes, primal.outputs)
     dependent: set[Node] = set(wrt)
-    for each in toposort(primal.outputs):
-        if any(arg in dependent for arg in each.args):
+    for each in nodes:
+        if each in live and any(arg in dependent for arg in each.args):
             dependent.add(each)
             assert isinstance(each.op, Primitive)
             if each.op.convention:
                 yield each.op.convention
             elif each.op is elementwise.where and math != "ieee":  # masks are strong zeros
                 yield SELECTION
+
+
+def _live(nodes: Sequence[Node], outputs: Sequence[Node]) -> set[Node]:
+    """The nodes through which a result has a derivative."""
+    live = set(outputs)
+    for each in reversed(nodes):
+        if each in live and isinstance(each.op, Primitive):
+            rules = map(each.op.rule, range(len(each.args)))
+            live.update(
+                arg for arg, rule in zip(each.args, rules, strict=True) if rule is not CONSTANT
+            )
+    return live
 
 
 def listed(names: Sequence[str]) -> str:
