@@ -54,6 +54,10 @@ def test_gradient_of_the_regression(shown, golden):
     golden("regression/gradient.py", shown(*REGRESSION))
 
 
+def test_explanation_of_the_regression(shown, golden):
+    golden("regression/explain.py", shown(*REGRESSION, "--explain"))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples(shown, golden, name):
     file, _, function = name.partition("/")
