@@ -329,7 +329,7 @@ SUMS = (
          multiple, ROUNDING, dtypes="fc", shared=True,
          example={"x": "f[3,1]", "shape": (3, 4), "axis": (0, 1), "keepdims": False}),
     rule("sum-twice", np.sum(np.sum(x, axis=axis, keepdims=keepdims), axis=axis2,
-         keepdims=keepdims2), sum_once, ROUNDING, dtypes="fc",
+         keepdims=keepdims2), sum_once, ROUNDING, dtypes="fc", reach=0.9,
          example={"x": "f[2,3,4]", "axis": (1,), "keepdims": False, "axis2": (0,),
                   "keepdims2": False}),
     rule("sum-neg", np.sum(-x, axis=axis, keepdims=keepdims),

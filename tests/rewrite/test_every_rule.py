@@ -160,6 +160,11 @@ def test_no_two_rules_have_one_name():
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def same_samples_in_any_order_of_tests() -> None:
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def special(dtype: np.dtype) -> np.ndarray:
     """Values at which identities fail that hold elsewhere."""
     if dtype.kind == "b":
@@ -201,8 +206,8 @@ def draw_range(reach: float) -> Callable[[Input], np.ndarray]:
         shape = each.type.shape
         if dtype.kind in "iu":
             return RNG.integers(1, 5, shape).astype(dtype)
-        top = float(np.finfo(dtype).maxexp - 1) * reach * 0.99
-        centre, width = RNG.uniform(-top, top), RNG.choice([1.0, top])
+        top = float(np.finfo(dtype).maxexp - 1) * reach
+        centre, width = RNG.choice([-top, RNG.uniform(-top, top), top]), RNG.choice([1.0, top])
         exponent = np.clip(RNG.uniform(centre - width, centre + width, shape), -top, top)
         part = np.exp2(exponent) * RNG.choice([-1.0, 1.0], shape)
         return part.astype(dtype)
@@ -261,33 +266,28 @@ REAL: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
     "convert": lambda x, **params: x,
 }
-SIZES = {
-    **REAL,
-    "subtract": np.add,
-    "negative": lambda x: x,
-    "exp": REAL["exp"],
-    "log": lambda x: 1 + abs(REAL["log"](x)),
-}
+SIZES = {**REAL, "subtract": np.add, "negative": lambda x: x}
 
 
 def exactly(
     root: Node, inputs: list[Input], values: list[Any], meaning: dict[str, Callable[..., Any]]
 ) -> np.ndarray:
-    """The node computed with many digits."""
+    """The node computed with many digits; its size if nothing cancelled, where SIZES is meant."""
+    sign = np.abs if meaning is SIZES else np.positive
     known: dict[Node, Any] = {}
     for each, value in zip(inputs, values):
-        known[each] = number_array(value) if each.type.inexact else np.asarray(value)
+        known[each] = sign(number_array(value)) if each.type.inexact else np.asarray(value)
     for each in toposort([root]):
         if each in known:
             continue
         if not each.args:
             full = np.broadcast_to(np.asarray(each.value), each.type.shape)
-            known[each] = number_array(full) if each.type.inexact else full
+            known[each] = sign(number_array(full)) if each.type.inexact else full
             continue
         params = dict(each.params) if not isinstance(each.op.function, np.ufunc) else {}
         function = meaning.get(each.op.name, each.op.function)
         known[each] = np.asarray(function(*[known[arg] for arg in each.args], **params))
-    return known[root]
+    return np.asarray(known[root])
 
 
 def number_array(value: Any) -> np.ndarray:
@@ -389,9 +389,8 @@ def check_errors(each: Application, values: list[Any], *, overflow_counts: bool)
     want = computed(each.before, each.inputs, values)
     assert (have.dtype, have.shape) == (want.dtype, want.shape)
     real = exactly(each.before, each.inputs, values, REAL)
-    sizes = exactly(each.before, each.inputs, [np.abs(v) if np.asarray(v).dtype.kind == "f" else v
-                                               for v in values], SIZES)
-    sizes = np.where(sizes > abs(real), sizes, abs(real))
+    sizes = abs(real) if overflow_counts else exactly(each.before, each.inputs, values, SIZES)
+    sizes = np.asarray(sizes)
     limit = np.minimum(errors(want, real, sizes), 1e300) + each.rule.ulps
     found = errors(have, real, sizes)
     largest = float(np.finfo(have.dtype).max)
@@ -416,7 +415,7 @@ CLOSER = test_accurate_rows_are_closer_to_the_truth
         (CLOSE, rule("wrong", x - y, x + y, ROUNDING)),
         (CLOSE, rule("overflows", x + y, (2 * x + 2 * y) / 2, ROUNDING)),
         (CLOSE, rule("underflows", (x * y) / y, (x / y) * y, ROUNDING)),
-        (CLOSE, rule("cancels", x, (x + 1) - 1, ROUNDING, example={"of": x * 1})),
+        (CLOSE, rule("cancels", x * 1, (x + 1) - 1, ROUNDING)),
         (CLOSER, rule("naive-expm1", np.expm1(x), np.exp(x) - 1, ACCURATE)),
         (CLOSER, rule("naive-softplus", np.logaddexp(0, x), np.log(1 + np.exp(x)), ACCURATE)),
     ],
@@ -617,17 +616,18 @@ def test_the_masks_of_a_relu_network_stand_alone(gradient):
 def test_a_naive_cross_entropy_ends_in_softmax_minus_one_hot(gradient):
     labels = np.array([0, 2, 1])
 
-    def loss(scores):
+    def loss(scores, labels):
         odds = np.exp(scores)
         shares = odds / np.sum(odds, axis=1, keepdims=True)
         return -np.mean(np.log(shares[np.arange(3), labels]))
 
     scores = 900 * array(3, 4)
-    value, slope = value_and_slopes(gradient, loss, scores)
+    found = gradient(loss, scores, labels)
+    value, slope = found.results()
     e = np.exp(scores - scores.max(axis=1, keepdims=True))
     p = e / e.sum(axis=1, keepdims=True)
     p[np.arange(3), labels] -= 1
     np.testing.assert_allclose(slope, p / 3, atol=1e-12)
     assert np.isfinite(value)
-    slopes = [op for op in gradient(loss, scores).ops if op not in ("getitem", "sum", "negative")]
-    assert slopes == ["log_softmax", "divide", "softmax", "multiply", "index_add"]
+    slopes = [op for op in found.ops if op not in ("getitem", "sum", "negative", "divide")]
+    assert sorted(slopes) == ["index_add", "log_softmax", "multiply", "softmax"]
