@@ -298,6 +298,11 @@ def _in_place(operation: Callable[[Tracer, Any], Any]) -> Any:
         result = operation(self, other)
         if result is NotImplemented or not (self.is_array or self.shape):
             return result
+        if self.node.op is shaping.getitem and len(self.node.args) == 1:
+            self._refuse(
+                "a store into a part of a traced array",
+                "Write `part = part + value`, and join parts with np.concatenate or np.where.",
+            )
         self.overwrite(result)
         return self
 
