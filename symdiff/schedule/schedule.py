@@ -253,8 +253,7 @@ class _Scheduler:
         if counted is not None:
             return Source(counted)
         if each.value.size <= SMALL:
-            text = f"np.array({_list_source(each.value)}, dtype={dtype_source(each.type.dtype)})"
-            return Source(text)
+            return Source(_array_source(each.value))
         if each not in self.named:
             self.named[each] = self.names.fresh("CONSTANT")
             self.constants[self.named[each]] = each.value
@@ -420,6 +419,13 @@ def _counting_source(value: np.ndarray) -> str | None:
         dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
         return f"np.eye({len(value)}{dtype})"
     return None
+
+
+def _array_source(value: np.ndarray) -> str:
+    dtype = dtype_source(value.dtype)
+    if not value.size and value.ndim > 1:  # a list cannot say (0, 3)
+        return f"np.zeros({value.shape}, dtype={dtype})"
+    return f"np.array({_list_source(value)}, dtype={dtype})"
 
 
 def _list_source(value: np.ndarray) -> str:

@@ -92,3 +92,14 @@ def test_a_derivative_that_could_warn_is_quiet():
     gradient = grad(lambda x: np.sum(x * x))
     gradient(np.zeros(2))
     assert "np.errstate" not in gradient.source
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (0, 2, 0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
+def test_empty_constants_keep_their_shape(shape, dtype):
+    def f(x):
+        return np.zeros(shape, dtype), np.ones(shape, dtype) * x, np.sum(np.zeros(shape) + x, 0)
+
+    for found, expected in zip(jit(f)(2.0), f(2.0), strict=True):
+        assert np.shape(found) == np.shape(expected)
+        assert np.result_type(found) == np.result_type(expected)
