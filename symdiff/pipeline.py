@@ -21,7 +21,8 @@ from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
-from symdiff.rewrite import Application, simplify, stabilize
+from symdiff.ops.primitive import Primitive
+from symdiff.rewrite import Application, simplify, stabilize, tidy
 from symdiff.schedule.expand import expand
 from symdiff.schedule.program import Program
 from symdiff.schedule.schedule import schedule
@@ -136,9 +137,17 @@ def _simplify(work: Work) -> Work:
 
 
 def _expand(work: Work) -> Work:
+    """A formula that warns of nothing keeps its bits, as the user's own program does."""
     assert work.graph is not None
-    primal = set(work.primal)
-    return replace(work, graph=expand(work.graph, primal), primal=frozenset(primal))
+    primal = {*work.primal, *filter(_warns_of_nothing, work.graph.nodes())}
+    graph, log = expand(work.graph, primal), list(work.log)
+    if graph is not work.graph:
+        graph = tidy(graph, primal=primal, math=work.request.math, log=log)
+    return replace(work, graph=graph, primal=frozenset(primal), log=tuple(log))
+
+
+def _warns_of_nothing(each: Node) -> bool:
+    return isinstance(each.op, Primitive) and bool(each.op.expansion) and not each.op.risky
 
 
 def _schedule(work: Work) -> Work:

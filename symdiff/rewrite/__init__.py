@@ -1,4 +1,4 @@
-"""Rewriting: tables of named rules, and the two stages that apply them.
+"""Rewriting: tables of named rules, and the stages that apply them.
 
 A rule is a row of data: a pattern and a replacement, both written in NumPy, and a class that says
 how exact it is (see `pattern.Exactness`).
@@ -28,6 +28,7 @@ __all__ = [
     "rules",
     "simplify",
     "stabilize",
+    "tidy",
 ]
 
 TABLES: dict[str, Table] = {
@@ -61,3 +62,15 @@ def simplify(
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
     """
     return rewrite(graph, tuple(TABLES.values()), math=math, primal=primal, log=log)
+
+
+def tidy(
+    graph: Graph,
+    *,
+    primal: Collection[Node] = (),
+    math: str = "default",
+    log: list[Application] | None = None,
+) -> Graph:
+    """As `simplify`, but the formulas of stable compositions stay written out."""
+    tables = tuple([table for table in TABLES.values() if table is not STABILITY])
+    return rewrite(graph, tables, math=math, primal=primal, log=log)

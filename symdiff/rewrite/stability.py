@@ -14,7 +14,7 @@ from symdiff.ir.node import Node, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.reductions import max_
 from symdiff.ops.shaping import broadcast_to, getitem, reshape, transpose
-from symdiff.ops.stable import log_softmax, logsumexp, sigmoid, softmax
+from symdiff.ops.stable import log_softmax, logistic, logsumexp, sigmoid, softmax, softplus
 from symdiff.rewrite.pattern import ACCURATE, Family, Match, rule, rules, wilds
 
 x, y = wilds("x y")
@@ -67,12 +67,12 @@ def _log_of_selection(op: Any, args: tuple[Any, ...]) -> bool:
 
 _safe_odds = np.exp(x - broadcast_to(np.max(x, axis=axis, keepdims=True), shape=shape))
 _shares = _safe_odds / broadcast_to(np.sum(_safe_odds, axis=axis, keepdims=keepdims), shape=shape)
-_softplus = np.logaddexp(0, x)
-_is_limit = x == _softplus
+_total = np.logaddexp(0, x)
+_is_limit = x == _total
 
 STABILITY = rules(
-    rule("softplus-derivative",
-         np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _softplus))), sigmoid(x),
+    rule("logaddexp-derivative",
+         np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _total))), logistic(x),
          ACCURATE, shared=True, primal=False),
     rule("sigmoid", 1 / (1 + np.exp(-x)), sigmoid(x), ACCURATE, shared=True),
     rule("sigmoid-of-number", 1 / (1 + np.exp(e.convert(-x, dtype=dtype, weak=weak))),
@@ -94,11 +94,11 @@ STABILITY = rules(
     rule("logsumexp", np.log(total), logsumexp(x, axis=axis, keepdims=keepdims, expanded=True),
          ACCURATE, shared=True, when=_naive, ulps=NEAR_ZERO,
          example={"axis": (1,), "keepdims": True}),
-    rule("log-sigmoid", np.log(sigmoid(x)), -np.logaddexp(0, -x), ACCURATE, shared=True),
-    rule("log-one-minus-sigmoid", np.log(1 - sigmoid(x)), -np.logaddexp(0, x), ACCURATE,
+    rule("log-sigmoid", np.log(sigmoid(x)), -softplus(-x), ACCURATE, shared=True),
+    rule("log-one-minus-sigmoid", np.log(1 - sigmoid(x)), -softplus(x), ACCURATE,
          shared=True),
-    rule("softplus", np.log(1 + np.exp(x)), np.logaddexp(0, x), ACCURATE, shared=True),
-    rule("softplus-log1p", np.log1p(np.exp(x)), np.logaddexp(0, x), ACCURATE, shared=True),
+    rule("softplus", np.log(1 + np.exp(x)), softplus(x), ACCURATE, shared=True),
+    rule("softplus-log1p", np.log1p(np.exp(x)), softplus(x), ACCURATE, shared=True),
     rule("log1p", np.log(1 + x), np.log1p(x), ACCURATE, shared=True),
     rule("expm1", np.exp(x) - 1, np.expm1(x), ACCURATE, shared=True),
     rule("one-minus-exp", 1 - np.exp(x), -np.expm1(x), ACCURATE, shared=True),

@@ -7,7 +7,10 @@ from scipy import special
 
 from symdiff import grad, hessian, jit
 
-mpmath.mp.dps = 60
+
+@pytest.fixture(autouse=True)
+def sixty_digits(monkeypatch):
+    monkeypatch.setattr(mpmath.mp, "dps", 60)
 
 
 def log_ndtr(x):

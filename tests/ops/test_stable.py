@@ -39,3 +39,18 @@ def test_the_hand_written_forms_bit_for_bit():
     logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     np.testing.assert_array_equal(stable.log_softmax(x, axis=(1,), expanded=True), logp)
     np.testing.assert_array_equal(stable.sigmoid(x), 1 / (1 + np.exp(-x)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_softplus_and_its_derivative_have_all_digits_and_no_overflow(dtype):
+    x = np.concatenate([np.linspace(-12, 100, 999), [-np.inf, np.inf, np.nan, 6e4, -6e4]])
+    x = x.astype(dtype)
+    wide = x.astype(np.float64)
+    with np.errstate(all="raise", under="ignore"):
+        value, slope = stable.softplus(x), stable.logistic(x)
+    assert value.dtype == slope.dtype == dtype
+    tolerance = 3 * np.finfo(dtype).eps
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(value, np.logaddexp(0, wide), rtol=tolerance)
+    np.testing.assert_allclose(slope, special.expit(wide), rtol=tolerance)
+    assert np.all(np.isfinite(value[:-5]))
