@@ -154,10 +154,35 @@ def _schedule(work: Work) -> Work:
     assert work.graph is not None
     request, traced = work.request, _traced(work)
     layout = request.layout(traced) if request.layout else None
+    roles = dict(zip(reversed(work.graph.outputs), reversed(_roles(work)), strict=True))
     program = schedule(
-        work.graph, work.arrays, work.primal, _access(work), layout, reuse=request.reuse
+        work.graph, work.arrays, work.primal, _access(work), layout, request.reuse, roles
     )
     return replace(work, program=program)
+
+
+def _roles(work: Work) -> tuple[str, ...]:
+    """What each result is: value, value_dot, x_bar; the user may have a name for the first two."""
+    assert work.graph is not None
+    request, linear = work.request, work.linear
+    outputs = len(work.graph.outputs)
+    if linear is None:
+        return ("value",) * outputs
+    if request.mode == JVP:
+        dots = len(request.results(_traced(work)))
+        return ("value",) * (outputs - dots) + ("value_dot",) * dots
+    bars = tuple([f"{each.name}_bar" for each in linear.wrt])
+    return ("value",) * (outputs - len(bars)) + bars
+
+
+def _result_names(work: Work) -> list[str]:
+    """What the docstring calls the results: as returned, but a cotangent by its own name."""
+    assert work.program is not None
+    names = [each.source.text.removesuffix(".copy()") for each in work.program.returns]
+    return [
+        name if name.isidentifier() and not role.endswith("_bar") else role
+        for name, role in zip(names, _roles(work), strict=True)
+    ]
 
 
 def _access(work: Work) -> dict[Input, str]:
@@ -175,7 +200,7 @@ def _access(work: Work) -> dict[Input, str]:
 
 def _print(work: Work) -> Work:
     assert work.program is not None
-    text = docstring(work.program, _summary(work), _conventions(work))
+    text = docstring(work.program, _summary(work), _conventions(work), _result_names(work))
     return replace(work, source=function_source(work.program, text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -15,14 +16,23 @@ from symdiff.schedule.program import Expression, Program
 
 WIDTH = 75  # columns, behind the indentation of a function's body
 
+_NUMBER = re.compile(r"_\d+(?=_|$)")
+
 COMPLEX = "For complex z = x + iy the gradient is df/dx - i df/dy."
 SELECTION = "np.where: the branch not chosen has derivative 0, even where its own is not finite."
 
 
-def docstring(program: Program, summary: str, conventions: Sequence[str] = ()) -> str:
-    """The docstring, in its quotes and not indented."""
+def docstring(
+    program: Program, summary: str, conventions: Sequence[str] = (), results: Sequence[str] = ()
+) -> str:
+    """The docstring, in its quotes and not indented.
+
+    `results` say what each result is; without them it is told from the names returned.
+    """
     takes = _grouped(program.types.items())
-    returns = _grouped((_name(each), each.node.type) for each in program.returns)
+    names = results or [_name(each) for each in program.returns]
+    types = [each.node.type for each in program.returns]
+    returns = _grouped(zip(names, types, strict=True))
     lines = [*_wrapped(f'"""{summary}', indent=""), ""]
     lines += _wrapped(f"Takes {', '.join(takes)}.")
     lines += _wrapped(f"Returns {', '.join(returns)}.")
@@ -52,7 +62,7 @@ def _grouped(types: Iterable[tuple[str, ArrayType]]) -> Iterator[str]:
 
 
 def _root(name: str) -> str:
-    return name.partition("[")[0].partition(".")[0]
+    return _NUMBER.sub("", name.partition("[")[0].partition(".")[0])
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:

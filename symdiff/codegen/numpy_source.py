@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator
 
 from symdiff.schedule.program import Assign, Delete, Program, Quiet, Statement, Update
 
+WIDTH = 99  # columns
 COMMENT_COLUMN = 45
-COMMENT_WIDTH = 72
+_STRING = re.compile(r"""'[^']*'|"[^"]*\"""")
+_SPACE = re.compile(r"\s")
 
 
 def function_source(program: Program, docstring: str = "") -> str:
@@ -17,7 +21,7 @@ def function_source(program: Program, docstring: str = "") -> str:
         lines += [f"    {line}".rstrip() for line in docstring.splitlines()]
     seen = [""]
     lines += list(_statements(program.statements, "    ", seen))
-    lines.append(f"    return {program.result}")
+    lines += _returned(program.result)
     return "\n".join(lines) + "\n"
 
 
@@ -29,15 +33,29 @@ def _statements(statements: tuple[Statement, ...], indent: str, seen: list[str])
         elif isinstance(each, Delete):
             yield f"{indent}{each}"
         else:
-            yield _commented(f"{indent}{each}", each, seen)
+            yield from _commented(f"{indent}{each}", each, seen)
 
 
-def _commented(line: str, each: Assign | Update, seen: list[str]) -> str:
-    """The user's line behind a derivative statement, where it differs from the last one."""
+def _commented(line: str, each: Assign | Update, seen: list[str]) -> Iterator[str]:
+    """A statement, and the user's line that it comes from where the last one had another."""
     text = each.position.text if each.position else ""
     if not text or text == seen[0]:
-        return line
+        yield line
+        return
     seen[0] = text
-    if len(text) > COMMENT_WIDTH:
-        text = f"{text[: COMMENT_WIDTH - 1].rstrip()}…"
-    return f"{line:<{COMMENT_COLUMN - 2}}  # from: {text}"
+    beside = f"{line:<{COMMENT_COLUMN - 2}}  # from: {text}"
+    if len(beside) <= WIDTH:
+        yield beside
+        return
+    above = f"{line[: len(line) - len(line.lstrip())]}# from: {text}"
+    yield above if len(above) <= WIDTH else f"{above[: WIDTH - 1].rstrip()}…"
+    yield line
+
+
+def _returned(result: str) -> list[str]:
+    """The return statement, in parentheses over several lines where it is long."""
+    line = f"    return {result}"
+    if len(line) <= WIDTH or any(_SPACE.search(each) for each in _STRING.findall(result)):
+        return [line]
+    inner = textwrap.wrap(result, WIDTH - 8, break_long_words=False, break_on_hyphens=False)
+    return ["    return (", *(f"        {each}" for each in inner), "    )"]

@@ -24,6 +24,7 @@ class Buffers:
         self._holders: set[Node] = set()  # nodes that now live in an array of the program's own
         self._spare: dict[ArrayType, dict[Node, None]] = {}  # those that nothing reads any more
         self._left: dict[Node, int] = {}
+        self._unread = dict(uses)  # the same for each node by itself
         for each, count in uses.items():
             root = self._root(each)
             self._left[root] = self._left.get(root, 0) + count
@@ -44,10 +45,15 @@ class Buffers:
 
     def release(self, each: Node) -> None:
         """Note one read of a node."""
+        self._unread[each] -= 1
         root = self._root(each)
         self._left[root] -= 1
         if self._left[root] == 0 and root in self._holders:
             self._spare.setdefault(root.type, {})[root] = None
+
+    def needed(self, each: Node) -> bool:
+        """Whether a statement still to come, or the result, reads the node."""
+        return self._unread[each] > 0
 
     def made(self, each: Node) -> None:
         """Note that a statement has computed a node into an array of its own."""
@@ -79,6 +85,11 @@ def is_view(each: Node) -> bool:
 def allocates(each: Node) -> bool:
     """Whether computing the node makes a new array, and not a view or a scalar."""
     return bool(each.type.shape) and not is_view(each)
+
+
+def size_of(each: Node) -> int:
+    """The bytes of a node's value."""
+    return each.type.size * each.type.dtype.itemsize
 
 
 def overwritable(expression: Expression, buffers: Buffers) -> list[Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from symdiff.ir.graph import Note
 from symdiff.ir.node import Node
@@ -14,25 +14,44 @@ _NOT_A_WORD = re.compile(r"\W")
 _RESERVED = {"np", "scipy", "operator", "math"} | set(dir(builtins)) | set(keyword.kwlist)
 
 
+def _never(name: str) -> bool:
+    return False
+
+
 class Names:
     """Hands out identifiers, each once."""
 
-    def __init__(self, notes: Mapping[Node, Note]) -> None:
+    def __init__(self, notes: Mapping[Node, Note], roles: Mapping[Node, str] | None = None) -> None:
         self._notes = notes
+        self._roles = roles or {}
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
+        self._last: dict[str, str] = {}  # by stem
 
     def stem(self, each: Node) -> str:
         """The name a value would have if nothing else had it, or an empty string."""
         note = self._notes.get(each)
+        if note is None or not note.name or note.derived or note.suffix == "bar":
+            role = self._roles.get(each)
+            if role is not None:
+                return role
         if note is None or not note.name:
             return ""
         return f"{note.name}_{note.suffix}" if note.suffix else note.name
 
-    def give(self, each: Node, fallback: str = "") -> str:
-        """A fresh identifier for a value: its name, else `fallback`, else its op's, numbered."""
-        stem = self.stem(each) or fallback
-        return self.fresh(stem) if stem else self._numbered(each.op.name)
+    def give(self, each: Node, is_free: Callable[[str], bool] = _never) -> str:
+        """An identifier for a value: its name, or its op's, numbered.
+
+        The last one of the same stem is taken again if `is_free` says that nobody needs it:
+        h_bar = h_bar @ W.T.
+        """
+        stem = self.stem(each)
+        if not stem:
+            return self._numbered(each.op.name)
+        last = self._last.get(stem)
+        if last is None or not is_free(last):
+            last = self._last[stem] = self.fresh(stem)
+        return last
 
     def fresh(self, stem: str) -> str:
         """`stem`, or the first of stem_1, stem_2, … that is free."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -16,19 +16,19 @@ from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, function_source, render
-from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable
+from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
+from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
-from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Statement, Update
+from symdiff.schedule.program import Assign, Expression, Program, Quiet, Statement, Update
 
 WIDTH = 79  # columns of a line with an inlined value
 DEPTH = 3  # nesting of inlined values
 INDENT = 4
-LARGE = 1 << 18  # bytes from which an array is worth freeing early, or computing in place
+LARGE = 1 << 18  # bytes from which an array is worth computing in place
 REUSED = 1 << 10  # the same, where the code is not meant to be read
 APART = 1 << 14  # bytes from which a value is then not inlined
 _ROOT = re.compile(r"\w*")
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
 
@@ -40,15 +40,17 @@ def schedule(
     access: Mapping[Input, str] | None = None,
     layout: Layout | None = None,
     reuse: bool = False,
+    roles: Mapping[Node, str] | None = None,
 ) -> Program:
     """The statements that compute the graph's outputs, as a good colleague would order them.
 
     `arrays` tells of each 0-d output whether it is an array and not a scalar; `primal` are the
     nodes that the user's function itself computes; `access` is how inputs are reached that are
     no parameters themselves: params["W"]; `layout` is the tree to return. With `reuse`, values are
-    computed in the arrays of those that are not needed any more.
+    computed in the arrays of those that are not needed any more. `roles` are the names of results
+    that the user has no name for.
     """
-    program = _Scheduler(graph, arrays, primal, reuse).run(access or {})
+    program = _Scheduler(graph, arrays, primal, reuse, roles or {}).run(access or {})
     return replace(program, layout=layout) if layout is not None and layout.plain else program
 
 
@@ -66,14 +68,21 @@ class _Value:
 
 class _Scheduler:
     def __init__(
-        self, graph: Graph, arrays: Sequence[bool], primal: Collection[Node], reuse: bool
+        self,
+        graph: Graph,
+        arrays: Sequence[bool],
+        primal: Collection[Node],
+        reuse: bool,
+        roles: Mapping[Node, str],
     ) -> None:
         self.graph = graph
         self.arrays = tuple(arrays) or (False,) * len(graph.outputs)
         self.primal = primal
         self.reuse = reuse
-        self.names = Names(graph.notes)
+        self.roles = dict(roles)
+        self.names = Names(graph.notes, self.roles)
         self.named: dict[Node, str] = {}
+        self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
         self.pending: dict[Node, _Value] = {}
         self.statements: list[Statement] = []
         self.constants: dict[str, np.ndarray] = {}
@@ -91,7 +100,7 @@ class _Scheduler:
         for each in self._emission_order(order):
             self._emit(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
-        statements = _quiet(_frees(self.statements, returns), self.primal)
+        statements = _quiet(with_frees(self.statements, returns), self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
         return Program(
             self.graph.name, parameters, statements, returns, None, self.constants, types
@@ -128,8 +137,17 @@ class _Scheduler:
             for arg in self.reads[each]:
                 self.uses[arg] = self.uses.get(arg, 0) + 1
                 stack.append(arg)
-        order.sort(key=lambda each: each.serial)
+        # the function first, then its derivative
+        order.sort(key=lambda each: (each not in self.primal, each.serial))
+        self._name_updated(order)
         return order
+
+    def _name_updated(self, order: list[Node]) -> None:
+        """What is updated in place is called what it becomes."""
+        for each in sorted(order, key=lambda each: -each.serial):
+            base = self.reads[each][0] if each.op is shaping.index_add else each
+            if base is not each and self.uses[base] == 1 and (stem := self.names.stem(each)):
+                self.roles.setdefault(base, stem)
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it."""
@@ -177,7 +195,7 @@ class _Scheduler:
             return False
         if each in self.outputs and len(self.graph.outputs) > 1:
             return False
-        if self.reuse and _bytes(each) >= APART and allocates(each):
+        if self.reuse and size_of(each) >= APART and allocates(each):
             return False  # named, so that a later statement can overwrite it
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived
@@ -230,15 +248,22 @@ class _Scheduler:
         self.buffers.consume(expression.operands)
         if self._assign_in_place(each, expression):
             return
-        name = self.names.give(each, self._role(each) if each in self.outputs else "")
-        self.named[each] = name
+        self._bind(each, expression)
+
+    def _bind(self, each: Node, expression: Expression) -> None:
+        """A statement that computes a value anew, under a name that nobody needs."""
+        name = self.names.give(each, self._is_free)
+        self._hold(each, name)
         self.buffers.made(each)
         self.statements.append(Assign(name, expression, self._comment(each), each))
 
-    def _role(self, each: Node) -> str:
-        """What an output without a name is: the value, or its tangent."""
-        note = self.graph.notes.get(each)
-        return f"value_{note.suffix}" if note and note.suffix else "value"
+    def _hold(self, each: Node, name: str) -> None:
+        self.named[each] = name
+        self.holders[name] = each
+
+    def _is_free(self, name: str) -> bool:
+        """Whether the value of this name is not read any more."""
+        return not self.buffers.needed(self.holders[name])
 
     def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)
@@ -263,13 +288,13 @@ class _Scheduler:
 
     def _assign_in_place(self, each: Node, expression: Expression) -> bool:
         """Compute a value in an array that nothing reads any more, if it pays."""
-        if not _is_ufunc(each) or _bytes(each) < (REUSED if self.reuse else LARGE):
+        if not _is_ufunc(each) or size_of(each) < (REUSED if self.reuse else LARGE):
             return False
         for operand in self._reusable(each, expression):
             if self.reuse or (self._is_anonymous(each) and self._is_anonymous(operand)):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
-                    self.named[each] = self.named[operand]
+                    self._hold(each, self.named[operand])
                     self.buffers.give(operand, each)
                     self.statements.append(update)
                     return True
@@ -307,7 +332,7 @@ class _Scheduler:
         places = [self._take(index, shaped=True) for index in indices]
         self.buffers.release(base)
         if self.buffers.free(base):
-            self.named[each] = self.named[base]
+            self._hold(each, self.named[base])
             self.buffers.give(base, each)
         else:
             self._copy_base(each, base)
@@ -328,7 +353,6 @@ class _Scheduler:
 
     def _copy_base(self, each: Node, base: Node) -> None:
         """A new array with the values of `base`, to be updated in place."""
-        name = self.names.give(each)
         value = self._take(base)
         if isinstance(base, Const) and base.uniform:
             made = _full(base, value.source)
@@ -337,10 +361,7 @@ class _Scheduler:
         else:
             made = f"{value.source.within(ATOM)}.copy()"
         self.buffers.consume(value.expression.operands)
-        self.named[each] = name
-        expression = Expression(each, Source(made), known=True)
-        self.buffers.made(each)
-        self.statements.append(Assign(name, expression, self._comment(each), each))
+        self._bind(each, Expression(each, Source(made), known=True))
 
     # ------------------------------------------------------------------ results
 
@@ -452,13 +473,11 @@ def _full(each: Const, source: Source) -> str:
 
 
 def _is_ufunc(each: Node) -> bool:
-    return isinstance(each.op, Primitive) and isinstance(each.op.function, np.ufunc) and (
-        each.op.elementwise and bool(each.type.shape)
+    return (
+        isinstance(each.op, Primitive)
+        and isinstance(each.op.function, np.ufunc)
+        and (each.op.elementwise and bool(each.type.shape))
     )
-
-
-def _bytes(each: Node) -> int:
-    return each.type.size * each.type.dtype.itemsize
 
 
 def _distinct(indices: Sequence[Node]) -> bool:
@@ -478,48 +497,17 @@ def _gives_array(each: Node) -> bool:
     return is_view(each) or each.op is e.where or each.op is shaping.index_add
 
 
-def _frees(statements: list[Statement], returns: Sequence[Expression]) -> list[Statement]:
-    """`del` after the last use of large arrays that would otherwise live on for no reason."""
-    size: dict[str, int] = {}
-    last: dict[str, int] = {}
-    allocating = 0  # the last statement that makes a large array
-    for i, statement in enumerate(statements):
-        assert isinstance(statement, (Assign, Update))
-        for name in _mentioned(statement):
-            last[name] = i
-        made = statement.node if isinstance(statement, Assign) else None
-        if made is not None and allocates(made) and _bytes(made) >= LARGE:
-            size[statement.name] = _bytes(made)
-            allocating = i
-        last[statement.name] = i
-    for each in returns:
-        for name in _identifiers(each.source.text):
-            last[name] = len(statements)
-    out: list[Statement] = []
-    for i, statement in enumerate(statements):
-        out.append(statement)
-        done = tuple(name for name in size if last[name] == i)
-        if done and i < allocating:
-            out.append(Delete(done))
-    return out
-
-
-def _mentioned(statement: Assign | Update) -> Iterator[str]:
-    yield from _identifiers(statement.expression.source.text)
-    if isinstance(statement, Update):
-        yield from _identifiers(statement.index)
-
-
-def _identifiers(text: str) -> list[str]:
-    return _IDENTIFIER.findall(text)
-
-
 def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:
-    """Derivative statements from the first that could warn on, under np.errstate."""
-    for i, statement in enumerate(statements):
-        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, primal):
-            return (*statements[:i], Quiet(tuple(statements[i:])))
-    return tuple(statements)
+    """Derivative statements, from the first to the last that could warn, under np.errstate."""
+    risky = [
+        i
+        for i, statement in enumerate(statements)
+        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, primal)
+    ]
+    if not risky:
+        return tuple(statements)
+    first, last = risky[0], risky[-1] + 1
+    return (*statements[:first], Quiet(tuple(statements[first:last])), *statements[last:])
 
 
 def _risky(expression: Expression, primal: Collection[Node]) -> bool:

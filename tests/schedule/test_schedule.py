@@ -1,11 +1,11 @@
-"""Order, names, inlining, results that alias nothing, frees."""
+"""Order, names, inlining, results that alias nothing, warnings."""
 
 from itertools import count
 
 import numpy as np
 import pytest
 
-from symdiff import grad, jit, value_and_grad
+from symdiff import check_grads, grad, jit, value_and_grad
 
 
 def body(compiled):
@@ -71,18 +71,32 @@ def test_scalars_come_back_as_they_went_in(value):
         assert np.result_type(got) == np.result_type(value)
 
 
-def test_large_values_are_freed_when_nothing_reads_them():
-    def f(x):
-        a = np.exp(x)
-        total = np.sum(a)
-        b = np.sin(x)
-        return total + np.sum(b * b)
+def test_a_dead_cotangent_gives_its_name_away():
+    def f(weights, x):
+        h = x
+        for W in weights:
+            h = np.tanh(h @ W)
+        return np.sum(h * h)
 
-    compiled = jit(f)
-    compiled(np.ones(1 << 16))
-    assert "del a" in compiled.source
-    compiled(np.ones(8))
-    assert "del a" not in compiled.source
+    gradient = grad(f)
+    weights = [np.eye(3) * i for i in range(1, 5)]
+    bars = gradient(weights, np.ones((2, 3)))
+    text = body(gradient)
+    assert text.count("    h_bar = ") == 4
+    assert "h_bar_1" not in text
+    assert "    h_3 = " in text  # the activations are all needed at once
+    check_grads(f, (weights, np.ones((2, 3)) / 9))
+    assert len({id(bar) for bar in bars}) == 4
+
+
+def test_results_are_called_after_the_arguments():
+    def f(x):
+        return np.sum(x[1:] * x[:-1])
+
+    gradient = value_and_grad(f)
+    gradient(np.ones(4))
+    assert "return value, x_bar" in gradient.source
+    assert "Returns value: f64[], x_bar: f64[4]." in gradient.source
 
 
 def test_a_derivative_that_could_warn_is_quiet():
@@ -103,3 +117,14 @@ def test_empty_constants_keep_their_shape(shape, dtype):
     for found, expected in zip(jit(f)(2.0), f(2.0), strict=True):
         assert np.shape(found) == np.shape(expected)
         assert np.result_type(found) == np.result_type(expected)
+
+
+def test_only_what_could_warn_is_quiet():
+    def f(x, y):
+        return np.sum(np.sqrt(x) * y)
+
+    gradient = value_and_grad(f, (0, 1))
+    gradient(np.ones(2), np.ones(2))
+    quiet = [line for line in body(gradient).splitlines() if line.startswith("        ")]
+    assert len(quiet) == 1
+    assert "x_bar" in quiet[0]

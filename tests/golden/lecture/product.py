@@ -5,7 +5,7 @@ def product_grad(x, y, z):
     """Gradient of `product` with respect to x, y and z.
 
     Takes x: float, y: float, z: float.
-    Returns z, z: float, value: float.
+    Returns x_bar: float, y_bar: float, z_bar: float.
     """
-    value = x + y
-    return z, z, value
+    z_bar = x + y
+    return z, z, z_bar

@@ -5,12 +5,13 @@ def cross_entropy_grad(scores, labels):
     """Gradient of `cross_entropy` with respect to scores.
 
     Takes scores: f64[32,10], labels: i64[32].
-    Returns shifted_bar: f64[32,10].
+    Returns scores_bar: f64[32,10].
     """
     shifted = scores - np.max(scores, axis=1, keepdims=True)
     exp_1 = np.exp(shifted)
     with np.errstate(all="ignore"):
         reshape_1 = (0.03125 / np.sum(exp_1, axis=1))[:, None]
-        shifted_bar = reshape_1 * exp_1      # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
-        shifted_bar[np.arange(32), labels] -= 0.03125
-    return shifted_bar
+    # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
+    scores_bar = reshape_1 * exp_1
+    scores_bar[np.arange(32), labels] -= 0.03125
+    return scores_bar

@@ -13,6 +13,7 @@ def elu_jvp(z, alpha, z_dot):
     greater_1 = z > 0
     value = np.where(greater_1, z, alpha * np.expm1(z))
     with np.errstate(all="ignore"):
-        multiply_1 = z_dot * np.exp(z) * alpha  # from: return np.where(z > 0, z, alpha * (np.exp(z) - 1))
-        value_dot = np.where(greater_1, z_dot, multiply_1)
+        # from: return np.where(z > 0, z, alpha * (np.exp(z) - 1))
+        multiply_1 = z_dot * np.exp(z) * alpha
+    value_dot = np.where(greater_1, z_dot, multiply_1)
     return value, value_dot

@@ -1,0 +1,54 @@
+"""`del` where it lowers the peak, and only there."""
+
+import tracemalloc
+
+import numpy as np
+
+from symdiff import grad, jit
+
+LARGE = 1 << 16  # half a megabyte of floats
+
+
+def test_a_large_value_goes_before_the_next_one_comes():
+    def f(x):
+        a = np.exp(x)
+        total = np.sum(a)
+        b = np.sin(x)
+        return total + np.sum(b * b)
+
+    compiled = jit(f)
+    compiled(np.ones(LARGE))
+    lines = compiled.source.splitlines()
+    assert lines.index("    del a") < lines.index("    b = np.sin(x)")
+    compiled(np.ones(8))
+    assert "del" not in compiled.source
+
+
+def test_a_name_bound_again_needs_no_del():
+    def f(x):
+        for _ in range(5):
+            x = np.sin(x) + np.cos(x)
+        return np.sum(x)
+
+    compiled = jit(f)
+    compiled(np.ones(LARGE))
+    assert "del" not in compiled.source
+
+
+def test_the_activations_of_a_deep_network_go_as_its_gradients_come():
+    def f(weights, x):
+        h = x
+        for W in weights:
+            h = np.tanh(h @ W)
+        return np.sum(h * h)
+
+    weights, x = [np.eye(64) for _ in range(60)], np.ones((64, 64))
+    gradient = grad(f)
+    gradient(weights, x)
+    tracemalloc.start()
+    gradient(weights, x)
+    peak = tracemalloc.get_traced_memory()[1] / x.nbytes
+    tracemalloc.stop()
+    assert peak < 70  # 60 activations are alive at once; their gradients are as many
+    deletions = [line for line in gradient.source.splitlines() if "    del " in line]
+    assert 0 < len(deletions) < 30
