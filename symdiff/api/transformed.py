@@ -158,7 +158,7 @@ class Transformed:
         except TypeError:  # not hashable, or no weak references: compiled anew for each access
             return self._bind(instance)
         if found is None:
-            found = self._bound[instance] = self._bind(instance)
+            found = self._bound.setdefault(instance, self._bind(instance))
         return found
 
     def _bind(self, instance: Any) -> Transformed:
@@ -284,11 +284,13 @@ class Transformed:
 
     def _slow(self, values: tuple[Any, ...]) -> Any:
         """A call that the last wrapper refused."""
-        if context.current() is not None or any(
-            isinstance(leaf, Tracer) for leaf in flatten(values)[0]
-        ):
-            return self._inline(values)
-        return self._dispatcher.slow(values)
+        if context.current() is None:
+            result = self._dispatcher.recent(values)
+            if result is not MISS:
+                return result
+            if not any(isinstance(leaf, Tracer) for leaf in flatten(values)[0]):
+                return self._dispatcher.slow(values)
+        return self._inline(values)
 
     def _describe(self, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Leaf], Spec]:
         """The values as they are passed on, their leaves and structure."""
@@ -435,9 +437,11 @@ class Transformed:
         try:
             return list(pipeline.steps(self._request(leaves, spec)))
         except StaticArgument as decided:
-            if not decided.names - self._static:
+            named = zip(leaf_names(self.parameters, spec), leaves, strict=True)
+            traced = {name for name, leaf in named if leaf.type is not None and not leaf.widens}
+            if not decided.names & traced:
                 raise
-            self._static |= decided.names
+            self._static |= decided.names & traced
             raise Redescribe from None
 
     def _layout(self, traced: Traced, spec: Spec) -> Layout:
@@ -579,7 +583,7 @@ def _usable(value: Any, name: str) -> Any:
     return np.asarray(value) if hasattr(value, "__array__") else value
 
 
-_FLOAT = array_type(np.float64, (), True)
+_FLOAT = Leaf(array_type(np.float64, (), True), widens=True)
 
 
 def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
@@ -587,8 +591,8 @@ def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
 
     Raises NotDifferentiableError for anything that is not a real or complex number.
     """
-    if leaf.type is not None and leaf.type.weak and leaf.type.dtype.kind in "iu":
-        return (float(value) if isinstance(value, int) else value), Leaf(_FLOAT)
+    if leaf.type is not None and leaf.type.weak and leaf.type.dtype.kind in "iuf":
+        return (float(value) if isinstance(value, int) else value), _FLOAT
     if leaf.type is None or not leaf.type.inexact:
         kind = leaf.type or type(value).__name__
         way_out = (

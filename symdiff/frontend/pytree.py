@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import optree
 
 _NAMESPACE = "symdiff"
-_known: set[type] = set()
 
 Spec = optree.PyTreeSpec
 
@@ -22,7 +22,8 @@ def flatten(tree: Any) -> tuple[list[Any], Spec]:
         if not new:
             return leaves, spec
         for cls in new:
-            _register(cls)
+            with contextlib.suppress(ValueError):  # another thread was faster
+                _register(cls)
 
 
 def unflatten(spec: Spec, leaves: Iterable[Any]) -> Any:
@@ -120,9 +121,6 @@ def _is_dataclass(leaf: Any) -> bool:
 
 def _register(cls: type) -> None:
     """Make a dataclass a tree of its fields. Built back without running __init__."""
-    if cls in _known:
-        return
-    _known.add(cls)
     names = tuple(field.name for field in dataclasses.fields(cls))
 
     def take(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:

@@ -32,6 +32,7 @@ class Leaf:
     type: ArrayType | None
     is_array: bool = False  # a 0-d array and not a scalar
     static: Any = None
+    widens: bool = False  # a Python float in whose place an int counts as one
 
 
 @dataclass(frozen=True, slots=True)

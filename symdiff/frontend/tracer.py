@@ -279,13 +279,15 @@ def _operator(ufunc: Any, reflected: bool = False) -> Any:
     def forward(self: Tracer, other: Any) -> Any:
         if type(other) in _SCALARS or isinstance(other, Tracer):
             return context.at_user_place(_user_call, _python, (op, self, other), {})
-        if _defers(other):
+        if _defers(other) or _repeats(ufunc, self, other):
             return NotImplemented
         return call(ufunc, self, other)
 
     def backward(self: Tracer, other: Any) -> Any:
         if type(other) in _SCALARS:
             return context.at_user_place(_user_call, _python, (op, other, self), {})
+        if _repeats(ufunc, self, other):
+            return NotImplemented
         return call(ufunc, other, self)
 
     return backward if reflected else forward
@@ -315,6 +317,14 @@ _SCALARS = {bool, int, float, complex}
 def _defers(other: Any) -> bool:
     """Whether the other operand is of a type that NumPy itself would not take."""
     return isinstance(other, (str, bytes, dict, set)) or other is None
+
+
+def _repeats(ufunc: Any, number: Tracer, other: Any) -> bool:
+    """Whether this is `[x] * n`, which Python repeats for integers that are no arrays."""
+    if ufunc is not np.multiply or not isinstance(other, (list, tuple, str, bytes)):
+        return False
+    kinds = "biu" if number.weak else "iu"
+    return not (number.is_array or number.shape) and number.dtype.kind in kinds
 
 
 def _python(op: Primitive, *args: Any) -> Any:

@@ -6,6 +6,7 @@ with inline expressions, calls the generated function, and builds the result's t
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -33,6 +34,25 @@ MISS: Any = object()  # what a wrapper returns when the call is not one of its s
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
 _VARIANTS = 16  # kept for one signature, of functions whose captured values change
 _BY_VALUE = (str, bytes, int, range, slice)  # static arguments that are compared, not identified
+
+
+class _Locks:
+    """Those of all functions: two that call each other in two threads cannot wait for each other.
+
+    Whoever holds `keeping` waits for nobody, so that what is compiled is found meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.compiling = threading.RLock()
+        self.keeping = threading.RLock()
+
+
+_locks = _Locks()
+if hasattr(os, "register_at_fork"):  # in the child nobody is left to release them
+    os.register_at_fork(after_in_child=_locks.renew)
 
 
 class Redescribe(Exception):  # noqa: N818  a signal, not an error
@@ -121,21 +141,24 @@ class Dispatcher:
     ) -> None:
         self._describe = describe
         self._compile = compile
-        self._entries: OrderedDict[Hashable, list[Entry]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Entry, ...]] = OrderedDict()
         self._recent: tuple[Entry, ...] = ()
-        self._lock = threading.RLock()
         self._misses = 0
         self._maxsize = maxsize
         self.fast: Callable[..., Any] = _always_miss
         self.last: Entry | None = None
 
-    def slow(self, values: tuple[Any, ...]) -> Any:
-        """A call that the last wrapper refused: another signature, or a new one."""
+    def recent(self, values: tuple[Any, ...]) -> Any:
+        """A call that the last wrapper refused, by those used before it; MISS if none fits."""
         for entry in self._recent:
             result = entry.call(*values)
             if result is not MISS:
                 self._use(entry)
                 return result
+        return MISS
+
+    def slow(self, values: tuple[Any, ...]) -> Any:
+        """A call that no recent wrapper fits: of a signature used long ago, or a new one."""
         while True:
             used, leaves, spec = self._describe(values)
             try:
@@ -146,45 +169,51 @@ class Dispatcher:
     def entry(self, leaves: list[Leaf], spec: Spec) -> Entry:
         """The compiled signature, compiled now if it is new or what it captured changed."""
         key = _key(leaves, spec)
-        with self._lock:
-            for entry in self._entries.get(key, ()):
-                if entry.holds():
-                    self._entries.move_to_end(key)
-                    self._use(entry)
-                    return entry
-            entry = self._compile(leaves, spec)
-            self._misses += 1
-            self.keep(entry)
-            self._use(entry)
-            return entry
+        found = self._find(key)
+        if found is None:
+            with _locks.compiling:
+                found = self._find(key)  # another thread may have been at it
+                if found is None:
+                    found = self._compile(leaves, spec)
+                    self._misses += 1
+                    self.keep(found)
+        self._use(found)
+        return found
+
+    def _find(self, key: Hashable) -> Entry | None:
+        found = next((each for each in self._entries.get(key, ()) if each.holds()), None)
+        with _locks.keeping:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+        return found
 
     def keep(self, entry: Entry) -> None:
         """Take a compiled signature in, and let go of those looked up longest ago."""
-        with self._lock:
-            entries = self._entries.setdefault(entry.key, [])
-            entries.insert(0, entry)
-            del entries[_VARIANTS:]
-            self._entries.move_to_end(entry.key)
+        key = entry.key
+        with _locks.keeping:
+            self._entries[key] = (entry, *self._entries.get(key, ()))[:_VARIANTS]
+            self._entries.move_to_end(key)
             while len(self._entries) > self._maxsize:
                 _, dropped = self._entries.popitem(last=False)
                 self._recent = tuple(each for each in self._recent if each not in dropped)
 
     def _use(self, entry: Entry) -> None:
-        recent = [each for each in self._recent if each is not entry]
-        self._recent = (entry, *recent[: _TRIED - 1])
-        self.fast = entry.call
-        self.last = entry
+        with _locks.keeping:
+            recent = [each for each in self._recent if each is not entry]
+            self._recent = (entry, *recent[: _TRIED - 1])
+            self.fast = entry.call
+            self.last = entry
 
     def entries(self) -> list[Entry]:
         """Every compiled signature, the most recent key last."""
-        with self._lock:
+        with _locks.keeping:
             return [entry for entries in self._entries.values() for entry in entries]
 
     def info(self) -> CacheInfo:
         return CacheInfo(self._misses, self._maxsize, len(self.entries()))
 
     def clear(self) -> None:
-        with self._lock:
+        with _locks.keeping:
             self._entries.clear()
             self._recent = ()
             self._misses = 0
@@ -278,12 +307,16 @@ class _Wrapper:
 
     def build(self, layout: Layout, outputs: Sequence[str]) -> str:
         """The expression that builds a result from the generated function's outputs."""
-        texts = (
+        texts = [
             outputs[leaf] if isinstance(leaf, int) else self.bind(leaf.value)
             for leaf in layout.leaves
-        )
-        tree = tree_source(layout.spec, texts, self._other)
+        ]
+        tree = self.tree(layout.spec, texts)
         return f"{self.bind(layout.finish)}({tree})" if layout.finish else tree
+
+    def tree(self, spec: Spec, leaves: Sequence[str]) -> str:
+        """The expression that builds a tree with these leaves."""
+        return tree_source(spec, iter(leaves), self._other)
 
     def _other(self, spec: Spec, children: list[str]) -> str:
         one_level = spec.one_level()
@@ -318,10 +351,8 @@ def make_entry(
     """
     wrapper = _Wrapper()
     parameters = [f"p{i}" for i in range(spec.num_children)]
-    own = _own_conditions(wrapper, parameters, leaves, spec)
     hidden = [each for each in captured if each.input is not None]
     reads = [f"h{i} = {each.source(wrapper.bind)}" for i, each in enumerate(hidden)]
-    conditions = [*own, *_captured_conditions(wrapper, captured)]
     arguments = [*_taken(parameters, leaves, spec), *(f"h{i}" for i in range(len(hidden)))]
     result = _result_lines(
         f"{wrapper.bind(compiled.function)}({', '.join(arguments)})", wrapper, layout, outputs
@@ -330,7 +361,8 @@ def make_entry(
     source = "\n".join(
         [
             f"def call({header}):",
-            *_check_lines(conditions, guarded=bool(captured)),
+            *_own_lines(wrapper, parameters, leaves, spec),
+            *_captured_lines(wrapper, captured),
             *result,
             f"def run({header}):",
             *(f"    {read}" for read in reads),
@@ -351,16 +383,64 @@ def make_entry(
     )
 
 
-def _own_conditions(
+def _own_lines(
     wrapper: _Wrapper, parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec
 ) -> list[str]:
-    """That the arguments have the structure and the leaves that were compiled for."""
-    conditions: list[str] = []
+    """Return MISS unless the arguments have the structure and the leaves that were compiled for.
+
+    Ints that count as floats are made floats; a call without any pays nothing for that.
+    """
+    texts = [accessor[1:].codify(parameters[accessor[0].entry]) for accessor in spec.accessors()]
+    structure = [
+        condition
+        for name, child in zip(parameters, spec.children(), strict=True)
+        for condition in wrapper.containers(name, child)
+    ]
+    exact, loose = list(structure), list(structure)
+    for text, leaf in zip(texts, leaves, strict=True):
+        conditions = wrapper.leaf(text, leaf)
+        exact += conditions
+        loose += [f"(type({text}) is float or type({text}) is int)"] if leaf.widens else conditions
+    check = " and ".join(exact) or "True"
+    if exact == loose:
+        return [f"    if not ({check}):", "        return MISS"]
+    return [
+        f"    if not ({check}):",
+        f"        if not ({' and '.join(loose)}):",
+        "            return MISS",
+        *_widening(wrapper, parameters, texts, leaves, spec),
+    ]
+
+
+def _widening(
+    wrapper: _Wrapper,
+    parameters: Sequence[str],
+    texts: Sequence[str],
+    leaves: Sequence[Leaf],
+    spec: Spec,
+) -> list[str]:
+    """The parameters, built anew with floats for ints."""
+    found = iter(zip(texts, leaves, strict=True))
+    lines = []
     for name, child in zip(parameters, spec.children(), strict=True):
-        conditions += wrapper.containers(name, child)
-    for accessor, leaf in zip(spec.accessors(), leaves, strict=True):
-        conditions += wrapper.leaf(accessor[1:].codify(parameters[accessor[0].entry]), leaf)
-    return conditions
+        own = [next(found) for _ in range(child.num_leaves)]
+        if any(leaf.widens for _, leaf in own):
+            parts = [f"float({text})" if leaf.widens else text for text, leaf in own]
+            lines.append(f"        {name} = {wrapper.tree(child, parts)}")
+    return lines
+
+
+def _captured_lines(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str]:
+    """Return MISS unless what the function reached is as it was; reading it may fail altogether."""
+    if not captured:
+        return []
+    return [
+        "    try:",
+        f"        if not ({' and '.join(_captured_conditions(wrapper, captured))}):",
+        "            return MISS",
+        "    except (AttributeError, LookupError, TypeError, ValueError):",
+        "        return MISS",
+    ]
 
 
 def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str]:
@@ -387,20 +467,6 @@ def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> lis
         name
         for name, count in zip(parameters, counts, strict=True)
         if any([next(found).type is not None for _ in range(count)])  # noqa: C419  all are taken
-    ]
-
-
-def _check_lines(conditions: Sequence[str], guarded: bool) -> list[str]:
-    """Return MISS unless the conditions hold; reading captured values may fail altogether."""
-    checks = " and ".join(conditions) or "True"
-    if not guarded:
-        return [f"    if not ({checks}):", "        return MISS"]
-    return [
-        "    try:",
-        f"        if not ({checks}):",
-        "            return MISS",
-        "    except (AttributeError, LookupError, TypeError, ValueError):",
-        "        return MISS",
     ]
 
 

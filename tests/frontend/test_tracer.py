@@ -82,3 +82,21 @@ def test_promotion_is_numpys():
         lambda x: x * True,
     ):
         assert np.result_type(jit(function)(f32)) == np.result_type(function(f32))
+
+
+@pytest.mark.parametrize("n", [2, True])
+@pytest.mark.parametrize(
+    "function",
+    [lambda x, n: np.concatenate([x] * n), lambda x, n: np.concatenate(n * (x,))],
+    ids=["list", "tuple"],
+)
+def test_a_sequence_times_an_integer_is_repeated(function, n):
+    x = np.array([1.0, 3.0])
+    np.testing.assert_array_equal(jit(function)(x, n), function(x, n), strict=True)
+    with pytest.raises(TraceError, match="a size depends on a traced value"):
+        jit(function)(x, np.int64(n))
+
+
+def test_a_sequence_times_an_array_is_a_product():
+    x, n = np.array([1.0, 3.0]), np.array(2)
+    np.testing.assert_array_equal(jit(lambda x, n: [x, x] * n)(x, n), [2 * x, 2 * x])

@@ -1,15 +1,21 @@
 """dispatch: signatures, guards, captured values, threads and pickling."""
 
 import multiprocessing
+import os
 import pickle
+import signal
+import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import symdiff
-from symdiff.errors import TraceError
+from symdiff import pipeline
+from symdiff.errors import NotDifferentiableError, TraceError
 
 
 class Pair(NamedTuple):
@@ -97,13 +103,251 @@ def test_arrays_from_another_process_take_the_fast_path():
     assert_same(function._dispatcher.fast(x), np.array([2.0, 2.0]))
 
 
-def test_threads():
-    gradient = symdiff.grad(lambda x: np.sum(np.sin(x)))
-    sizes = [1 + i % 7 for i in range(70)]
-    with ThreadPoolExecutor(8) as pool:
-        for size, result in zip(sizes, pool.map(lambda n: gradient(np.ones(n)), sizes)):
-            assert_same(result, np.cos(np.ones(size)))
-    assert gradient.cache_info().misses == 7
+# ---------------------------------------------------------------------------- ints for floats
+
+
+def triple(x, y, z):
+    return x * y**2 * z
+
+
+def without_describing(function):
+    """Let calls fail that are described anew."""
+
+    def fail(values):
+        raise AssertionError(f"described again: {values}")
+
+    function._dispatcher._describe = fail
+    return function
+
+
+def test_ints_take_the_wrapper_of_floats():
+    gradient = symdiff.grad(triple, argnums=(0, 1, 2))
+    expected = gradient(1.0, -3.0, 4.0)
+    without_describing(gradient)
+    for call in [(1, -3, 4), (1.0, -3, 4), (1, -3.0, 4.0), (1.0, -3.0, 4.0)]:
+        result = gradient(*call)
+        assert result == expected
+        assert [type(each) for each in result] == [float] * 3
+    assert gradient.cache_info().misses == 1
+
+
+def test_ints_for_floats_in_trees():
+    def value(p, more, x):
+        return p.a * x + p.b["c"][0] * x + more["k"] ** 2
+
+    gradient = symdiff.grad(value, argnums=(0, 1))
+    first = gradient(Pair(1.0, {"c": [2.0]}), OrderedDict(k=3.0, a=1.0), 5.0)
+    without_describing(gradient)
+    again = gradient(Pair(1, {"c": [2]}), OrderedDict(k=3, a=1), 5.0)
+    assert again == first == (Pair(5.0, {"c": [5.0]}), {"k": 6.0, "a": 0.0})
+    assert type(again[0]) is Pair
+    assert list(again[1]) == ["k", "a"]
+    assert type(again[0].b["c"][0]) is float
+
+
+def test_ints_beside_what_is_differentiated_keep_their_type():
+    gradient = symdiff.grad(lambda x, n: x * n + n // 2)
+    for n, expected in [(3.0, 3.0), (3, 3.0), (2**53 + 1, float(2**53 + 1)), (3.0, 3.0)]:
+        assert_same(gradient(2, n), expected)
+    assert gradient.cache_info().misses == 2
+
+
+@pytest.mark.parametrize("huge", [2**53 + 1, -(2**63) - 1, 2**64, 10**300, 2**1023 + 1])
+def test_huge_ints_are_rounded_once(huge):
+    gradient, fresh = (symdiff.grad(lambda x: x * x) for _ in range(2))
+    gradient(1.0)
+    assert_same(gradient(huge), fresh(huge))
+
+
+def test_ints_that_no_float_holds():
+    gradient = symdiff.grad(lambda x: x * x)
+    for x in (10**400, 1.0, 10**400):
+        if x == 1.0:
+            assert_same(gradient(x), 2.0)
+            continue
+        with pytest.raises(OverflowError, match="too large"):
+            gradient(x)
+
+
+def test_what_is_no_int_is_described():
+    gradient = symdiff.grad(lambda x: x * x)
+    for x in (2.0, np.float64(2), np.float32(2), 2, np.array(2.0), 2.0):
+        result = gradient(x)
+        assert type(result) is (float if isinstance(x, int) else type(x))
+        assert result == 4
+    for x in (True, np.int64(2), np.bool_(1), np.array(2)):
+        with pytest.raises(NotDifferentiableError):
+            gradient(x)
+
+
+def test_int_tangents():
+    def along(x_dot):
+        return symdiff.jvp(lambda x: x * x, (3.0,), (x_dot,))
+
+    assert along(2.0) == along(2) == along(2.0) == (9.0, 12.0)
+    assert type(along(2)[1]) is float
+
+
+def test_a_copy_takes_ints_for_floats():
+    gradient = symdiff.grad(triple)
+    gradient(1.0, 2.0, 3.0)
+    found = copy(gradient)
+    found(1.0, 2.0, 3.0)
+    assert_same(without_describing(found)(1, 2.0, 3.0), 12.0)
+    assert found.cache_info().misses == 0
+
+
+# ---------------------------------------------------------------------------- threads
+
+
+def at_once(*calls):
+    """The results of calls that start at the same moment, each in a thread of its own."""
+    barrier = threading.Barrier(len(calls), timeout=60)
+
+    def run(call):
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [each.result(60) for each in [pool.submit(run, call) for call in calls]]
+
+
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_threads_that_call_the_same_function_first(rounds):
+    for _ in range(rounds):
+        gradient = symdiff.grad(lambda x: np.sum(np.sin(x)))
+        arguments = [np.ones(1 + i % 4, [np.float64, np.float32][i % 8 // 4]) for i in range(8)]
+        calls = [partial(gradient, each) for each in arguments * 2]
+        for x, result in zip(arguments * 2, at_once(*calls), strict=True):
+            assert_same(result, np.cos(x))
+        assert gradient.cache_info().misses == 8
+        assert gradient.cache_info().currsize == 8
+
+
+def test_threads_that_call_different_functions_first():
+    scales = [float(i) for i in range(1, 9)]
+    functions = [symdiff.grad(lambda x, a=a: np.sum(x**2) * a) for a in scales]
+    for n in (1, 2, 3):
+        results = at_once(*(partial(each, np.ones(n)) for each in functions))
+        for a, result in zip(scales, results, strict=True):
+            assert_same(result, np.full(n, 2 * a))
+    assert [each.cache_info().misses for each in functions] == [3] * 8
+
+
+def test_two_functions_that_call_each_other():
+    for _ in range(10):
+
+        @symdiff.jit
+        def even(x, n):
+            return x if n == 0 else odd(x * 2, n - 1)
+
+        @symdiff.jit
+        def odd(x, n):
+            return even(x + 1, n - 1)
+
+        x = np.ones(2)
+        results = at_once(*(partial(f, x, n) for f, n in [(even, 2), (odd, 1), (even, 4)] * 2))
+        for result, expected in zip(results, [3.0, 2.0, 7.0] * 2, strict=True):
+            assert_same(result, np.full(2, expected))
+
+
+def test_ints_that_decide_shapes_are_found_by_threads_at_once():
+    function = symdiff.jit(lambda x, n: np.concatenate([x] * n))
+    results = at_once(*(partial(function, np.ones(1), n) for n in [1, 2, 3, 4] * 2))
+    assert [len(each) for each in results] == [1, 2, 3, 4] * 2
+    assert function.cache_info().misses == 4
+
+
+def test_methods_of_one_object_from_threads():
+    class Model:
+        @symdiff.grad
+        def loss(self, x):
+            return np.sum(x**2)
+
+    model = Model()
+    at_once(*(lambda: model.loss(np.ones(2)) for _ in range(8)))
+    assert model.loss.cache_info().misses == 1
+
+
+def test_compiled_code_runs_while_another_thread_compiles():
+    tracing, go_on = threading.Event(), threading.Event()
+    wait = np.vectorize(lambda: tracing.set() or go_on.wait(60), otypes=[bool])
+
+    def slow(x):
+        wait()
+        return x * x
+
+    gradient = symdiff.grad(lambda x: x**3)
+    gradient(1.0)
+    gradient(np.float64(1))
+    with ThreadPoolExecutor(1) as pool:
+        compiling = pool.submit(symdiff.jit(slow), 3.0)
+        assert tracing.wait(60)
+        assert gradient(2.0) == gradient(np.float64(2)) == gradient(2) == 12
+        assert gradient.cache_info().misses == 2
+        assert not compiling.done()
+        go_on.set()
+        assert compiling.result(60) == 9
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_another_thread_compiles():
+    tracing, go_on = threading.Event(), threading.Event()
+    wait = np.vectorize(lambda: tracing.set() or go_on.wait(60), otypes=[bool])
+
+    def slow(x):
+        wait()
+        return x * x
+
+    with ThreadPoolExecutor(1) as pool:
+        compiling = pool.submit(symdiff.jit(slow), 3.0)
+        assert tracing.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            os._exit(int(symdiff.grad(lambda x: x * x)(3.0)))
+        status = os.waitpid(child, 0)[1]
+        go_on.set()
+        assert compiling.result(60) == 9
+    assert os.waitstatus_to_exitcode(status) == 6
+
+
+# ---------------------------------------------------------------------------- re-entrancy
+
+
+def test_a_function_that_calls_its_own_gradient():
+    @symdiff.grad
+    def nested(x, depth):
+        return x**4 if depth == 0 else nested(x, depth - 1) * x
+
+    assert_same(nested(2.0, 0), 32.0)
+    assert_same(nested(2.0, 1), 128.0)  # (4 x**4)' = 16 x**3
+    assert_same(nested(2.0, 2), 512.0)
+
+
+def test_a_function_that_is_called_while_it_is_compiled(monkeypatch):
+    function = symdiff.jit(lambda x: x * 3)
+    run, found = pipeline.steps, []
+
+    def steps(request):
+        yield from run(request)
+        if not found:
+            found.append(None)
+            found[0] = function(np.ones(2)), function(2.0)
+
+    monkeypatch.setattr(pipeline, "steps", steps)
+    assert_same(function(np.ones(2)), np.full(2, 3.0))
+    assert_same(found[0][0], np.full(2, 3.0))
+    assert_same(found[0][1], 6.0)
+    assert_same(function(np.ones(2)), np.full(2, 3.0))
+
+
+def test_an_error_while_compiling_leaves_the_lock_free():
+    fails = symdiff.jit(lambda x: undefined_name(x))  # noqa: F821
+    for _ in range(2):
+        with pytest.raises(NameError):
+            fails(1.0)
+    assert at_once(partial(symdiff.jit(lambda x: x + 1), 1.0)) == [2.0]
 
 
 # ---------------------------------------------------------------------------- pickling
