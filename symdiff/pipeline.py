@@ -100,7 +100,8 @@ def _linearize(work: Work) -> Work:
         dots = tuple(linear.outputs[i] or zeros(graph.outputs[i]) for i in differentiated)
         inputs = (*traced_inputs(traced), *linear.tangents, *traced.hidden)
         arrays = (*(work.arrays if value else ()), *(work.arrays[i] for i in differentiated))
-        graph = Graph(work.request.name, inputs, (*value, *dots), notes=graph.notes)
+        outputs = (*value, *dots)
+        graph = Graph(work.request.name, inputs, outputs, graph.effects, graph.notes)
         return replace(work, graph=graph, linear=linear, arrays=arrays)
     return replace(work, linear=linear)
 
@@ -123,7 +124,7 @@ def _transpose(work: Work) -> Work:
         *(work.arrays[i] for i in kept),
         *(request.leaves[i].is_array for i in request.wrt),
     )
-    graph = Graph(request.name, inputs, outputs, notes=graph.notes)
+    graph = Graph(request.name, inputs, outputs, graph.effects, graph.notes)
     return replace(work, graph=graph, arrays=arrays)
 
 

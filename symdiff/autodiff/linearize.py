@@ -34,7 +34,8 @@ class Linearized:
             for primal, tangent in zip(self.primal.outputs, self.outputs, strict=True)
         )
         inputs = (*self.primal.inputs, *self.tangents)
-        return Graph(self.primal.name, inputs, outputs, notes=self.primal.notes)
+        primal = self.primal
+        return Graph(primal.name, inputs, outputs, primal.effects, primal.notes)
 
 
 def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:

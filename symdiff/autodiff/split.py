@@ -12,11 +12,12 @@ def split(graph: Graph, late: Sequence[Input], early: int) -> tuple[Graph, Graph
     """The first `early` outputs as one graph, without the inputs `late`, and the others as another.
 
     The first graph returns its outputs and then the residuals; the second takes the residuals
-    and then `late`.
+    and then `late`. What must hold is known early.
     """
     residuals = _residuals(graph.outputs[early:], late)
     first_inputs = tuple(each for each in graph.inputs if each not in set(late))
-    first = Graph(graph.name, first_inputs, (*graph.outputs[:early], *residuals), (), graph.notes)
+    outputs = (*graph.outputs[:early], *residuals)
+    first = Graph(graph.name, first_inputs, outputs, graph.effects, graph.notes)
     return first, _after(graph, graph.outputs[early:], residuals, late)
 
 

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from symdiff.schedule.program import Assign, Delete, Program, Quiet, Statement, Update
+from symdiff.schedule.program import Assign, Delete, Guard, Program, Quiet, Statement, Update
 
 WIDTH = 99  # columns
 COMMENT_COLUMN = 45
@@ -30,8 +30,8 @@ def _statements(statements: tuple[Statement, ...], indent: str, seen: list[str])
         if isinstance(each, Quiet):
             yield f'{indent}with np.errstate(all="ignore"):'
             yield from _statements(each.body, indent + "    ", seen)
-        elif isinstance(each, Delete):
-            yield f"{indent}{each}"
+        elif isinstance(each, (Delete, Guard)):
+            yield from (f"{indent}{line}" for line in str(each).splitlines())
         else:
             yield from _commented(f"{indent}{each}", each, seen)
 

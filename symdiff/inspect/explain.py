@@ -11,7 +11,15 @@ from symdiff.pipeline import Work
 from symdiff.rewrite import TABLES, Application, Rule
 from symdiff.rewrite.pattern import side
 from symdiff.rewrite.shifts import hold_shifts
-from symdiff.schedule.program import Assign, Delete, Expression, Quiet, Statement, Update
+from symdiff.schedule.program import (
+    Assign,
+    Delete,
+    Expression,
+    Guard,
+    Quiet,
+    Statement,
+    Update,
+)
 
 RULES: dict[str, Rule] = {row.name: row for table in TABLES.values() for row in table}
 WHOLE_PROGRAM = {"hold-shift": hold_shifts}  # rewrites that look further than a pattern
@@ -45,9 +53,9 @@ def _statements(
             yield f'{indent}with np.errstate(all="ignore"):'
             yield from _statements(each.body, indent + "    ", work, rewrites)
             continue
-        if not isinstance(each, Delete):
+        if not isinstance(each, (Delete, Guard)):
             yield from (f"{indent}# {reason}" for reason in _reasons(each, work, rewrites))
-        yield f"{indent}{each}"
+        yield from (f"{indent}{line}" for line in str(each).splitlines())
 
 
 def _reasons(each: Assign | Update, work: Work, rewrites: Rewrites) -> Iterator[str]:

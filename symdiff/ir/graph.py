@@ -38,7 +38,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A function of arrays: nodes reachable from `outputs` (and `effects`) over `inputs`."""
+    """A function of arrays: nodes reachable from `outputs` (and `effects`) over `inputs`.
+
+    `effects` are truth values: where one is False the graph is not that of the function, since
+    shapes in it rest on another value. They stay through every stage.
+    """
 
     name: str
     inputs: tuple[Input, ...]

@@ -27,6 +27,8 @@ def to_text(graph: Graph) -> str:
     width = min(max((len(row[0]) for row in rows), default=0), 60)
     lines = [f"graph {graph.name}({header})"]
     lines += [f"  {text:<{width}} : {type}{comment}" for text, type, comment in rows]
+    if graph.effects:
+        lines.append(f"  holds {', '.join(names[each] for each in graph.effects)}")
     lines.append(f"  return {', '.join(names[each] for each in graph.outputs)}")
     return "\n".join(lines) + "\n"
 
@@ -89,15 +91,23 @@ def parse(text: str, lookup: Callable[[str], Op]) -> Graph:
     values: dict[str, Node] = {}
     inputs = [_parse_input(part, values) for part in re.split(r",\s+", match[2]) if part]
     notes: dict[Node, Note] = {}
+    effects: tuple[Node, ...] = ()
     for line in lines:
         line, _, comment = line.strip().partition("    # ")
+        if line.startswith("holds "):
+            effects = _parse_names(line[6:], values)
+            continue
         if line.startswith("return"):
-            outputs = [values[name.strip()] for name in line[6:].split(",") if name.strip()]
-            return Graph(match[1], tuple(inputs), tuple(outputs), notes=notes)
+            outputs = _parse_names(line[6:], values)
+            return Graph(match[1], tuple(inputs), outputs, effects, notes)
         name, made = _parse_line(line, values, lookup)
         values[name] = made
         notes[made] = _parse_note(name, comment)
     raise ValueError("the graph returns nothing: its last line should be `return ...`")
+
+
+def _parse_names(text: str, values: dict[str, Node]) -> tuple[Node, ...]:
+    return tuple(values[name.strip()] for name in text.split(",") if name.strip())
 
 
 def _parse_input(part: str, values: dict[str, Node]) -> Input:

@@ -104,7 +104,7 @@ def case(*args: str, **params: Any) -> Case:
 
     Specs: `f` float, `c` complex, `i` integer that indexes the first operand, `b` boolean; a suffix
     picks values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned,
-    `:distinct` without ties, `:positive`.
+    `:distinct` without ties, `:positive`; `b[4]:2` has two elements that are True.
     """
     return Case(args, params)
 

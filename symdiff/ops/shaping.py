@@ -180,6 +180,17 @@ broadcast_to = linear(
 # ---------------------------------------------------------------------------- indexing
 
 ARRAY = "array"  # stands in the static index for an integer array, which is an operand
+MASK = "mask"  # ("mask", ndim, count): a boolean array of which `count` elements are True
+
+
+def is_mask(entry: Any) -> bool:
+    """Whether an entry of a static index stands for a boolean array, which is an operand."""
+    return isinstance(entry, tuple) and entry[0] == MASK
+
+
+def is_advanced(entry: Any) -> bool:
+    """Whether an entry selects single elements: NumPy gives all such one place in the result."""
+    return entry == ARRAY or isinstance(entry, int) or is_mask(entry)
 
 
 def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -209,10 +220,10 @@ def decode_index(index: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any,
     """The NumPy index that `encode_index` read."""
     arrays = iter(indices)
     return tuple(
-        slice(*entry[1:])
+        next(arrays)
+        if entry == ARRAY or is_mask(entry)
+        else slice(*entry[1:])
         if isinstance(entry, tuple)
-        else next(arrays)
-        if entry == ARRAY
         else entry
         for entry in index
     )
@@ -226,8 +237,18 @@ def _getitem(x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
 def _getitem_type(x: ArrayType, *indices: ArrayType, index: tuple[Any, ...]) -> ArrayType:
     # NumPy itself decides the shape, on an array without memory
     dummy = np.broadcast_to(np.int8(0), x.shape)
-    arrays = tuple(np.broadcast_to(np.int8(0), each.shape) for each in indices)
+    entries = [entry for entry in index if entry == ARRAY or is_mask(entry)]
+    arrays = tuple(map(_stand_in, entries, indices))
     return x.with_shape(dummy[decode_index(index, arrays)].shape)
+
+
+def _stand_in(entry: Any, operand: ArrayType) -> Any:
+    """An array that selects as many elements as the operand of an index entry does."""
+    if entry == ARRAY:
+        return np.broadcast_to(np.int8(0), operand.shape)
+    mask = np.zeros(operand.shape, bool)
+    mask.reshape(-1)[: entry[2]] = True
+    return mask
 
 
 def _index_add(base: Any, value: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
@@ -246,10 +267,10 @@ def index_source(index: tuple[Any, ...], indices: tuple[str, ...]) -> str:
     """The source between the brackets."""
     arrays = iter(indices)
     parts = [
-        _slice_source(entry)
+        next(arrays)
+        if entry == ARRAY or is_mask(entry)
+        else _slice_source(entry)
         if isinstance(entry, tuple)
-        else next(arrays)
-        if entry == ARRAY
         else str(entry)
         for entry in index
     ]
@@ -258,8 +279,36 @@ def index_source(index: tuple[Any, ...], indices: tuple[str, ...]) -> str:
 
 def _adjacent(index: tuple[Any, ...]) -> bool:
     """Whether the advanced entries stand side by side, so that NumPy keeps their place."""
-    places = [i for i, entry in enumerate(index) if entry == ARRAY or isinstance(entry, int)]
+    places = [i for i, entry in enumerate(index) if is_advanced(entry)]
     return places == list(range(places[0], places[-1] + 1))
+
+
+def _without_masks(
+    index: tuple[Any, ...], indices: tuple[Any, ...], batched: tuple[bool, ...]
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[bool, ...]]:
+    """The index with integer arrays for its masks, which may have a leading batch axis."""
+    entries: list[Any] = []
+    arrays: list[Any] = []
+    axes: list[bool] = []
+    operands = iter(zip(indices, batched, strict=True))
+    for entry in index:
+        if entry != ARRAY and not is_mask(entry):
+            entries.append(entry)
+            continue
+        array, own = next(operands)
+        each = _places(array, entry, own) if is_mask(entry) else [array]
+        entries += [ARRAY] * len(each)
+        arrays += each
+        axes += [own] * len(each)
+    return tuple(entries), tuple(arrays), tuple(axes)
+
+
+def _places(mask: Any, entry: tuple[Any, ...], batched: bool) -> list[Any]:
+    """The integer arrays that a mask stands for, one for each of its axes."""
+    _, ndim, count = entry
+    if not batched:
+        return [nonzero(mask, count=count, axis=axis) for axis in range(ndim)]
+    return [_nonzero_batch(mask, count=count, axis=axis) for axis in range(ndim)]
 
 
 def _batch_index(count: int, batched: tuple[bool, ...], indices: tuple[Any, ...]) -> list[Any]:
@@ -279,6 +328,7 @@ def _index_batch(
     x: Any, *indices: Any, index: tuple[Any, ...], batched: tuple[bool, ...]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]:
     """The batched index of x, its arrays, and the axes to move to restore NumPy's place."""
+    index, indices, batched = _without_masks(index, indices, batched)
     if ARRAY not in index:
         return (("slice", None, None, None), *index), (), ()
     arrays = _batch_index(_shape(x)[0], batched, indices)
@@ -320,6 +370,58 @@ def _batch_count(args: tuple[Any, ...], batched: tuple[bool, ...]) -> int:
     return next(int(_shape(x)[0]) for x, own in zip(args, batched, strict=True) if own)
 
 
+def _counts(mask: Any, count: int) -> Any:
+    """Whether just this many elements of the mask are True."""
+    return np.asarray(np.count_nonzero(mask) == count)[()]
+
+
+# What the shapes of a program with a traced mask rest on: see `Graph.effects`.
+counts: Primitive = register(
+    Primitive(
+        name="counts",
+        function=_counts,
+        arguments=("mask",),
+        result=lambda mask, count: array_type(bool, ()),
+        rules={"mask": CONSTANT},
+        batch=lambda mask, count: (
+            np.sum(np.reshape(mask, (_shape(mask)[0], -1)), axis=1) == count
+        ),
+        numpy=lambda mask, count: f"(np.count_nonzero({mask}) == {count})",
+        samples=Samples(cases=(case("b[4]:2", count=2), case("b[2,3]:1", count=4))),
+    )
+)
+
+
+def _nonzero(mask: Any, count: int, axis: int) -> Any:
+    """Where the mask is True, along one of its axes; that is in `count` places."""
+    return np.nonzero(mask)[axis]
+
+
+def _nonzero_batch(mask: Any, count: int, axis: int) -> Any:
+    # NumPy goes through the mask row by row, and each row has `count` places
+    rows = _shape(mask)[0]
+    return np.reshape(nonzero(mask, count=rows * count, axis=axis + 1), (rows, count))
+
+
+nonzero: Primitive = register(
+    Primitive(
+        name="nonzero",
+        function=_nonzero,
+        arguments=("mask",),
+        result=lambda mask, count, axis: array_type(np.intp, (count,)),
+        rules={"mask": CONSTANT},
+        batch=_nonzero_batch,
+        numpy=lambda mask, count, axis: f"np.nonzero({mask})[{axis}]",
+        samples=Samples(
+            cases=(
+                case("b[4]:2", count=2, axis=0),
+                case("b[2,3]:4", count=4, axis=1),
+                case("b[3]:0", count=0, axis=0),
+            )
+        ),
+    )
+)
+
 ROWS = ("slice", None, None, None)
 INDEX_CASES = (
     case("f[3,4]", index=(0,)),
@@ -330,6 +432,11 @@ INDEX_CASES = (
     case("f[4]", "i[3]", index=(ARRAY,)),
     case("f[4,3]", "i[2,2]", index=(ROWS, ARRAY)),
     case("f[4,3]", "i[2]", "i[2]", index=(ARRAY, ARRAY)),
+    case("f[4]", "b[4]:2", index=((MASK, 1, 2),)),
+    case("f[2,3]", "b[2,3]:4", index=((MASK, 2, 4),)),
+    case("f[4,3]", "b[4]:0", index=((MASK, 1, 0),)),
+    case("f[2,4,3]", "b[4]:3", index=(ROWS, (MASK, 1, 3), -1)),
+    case("f[4,2,3]", "b[4]:2", "i[2]", index=((MASK, 1, 2), ROWS, ARRAY)),
 )
 
 # The cotangent of x is added to in place: n reads of x cost n additions, not n arrays of zeros
@@ -378,6 +485,8 @@ index_add: Primitive = register(
                 case("f[4]", "f[2]", index=(("slice", 1, 3, None),)),
                 case("f[4]", "f[3]", "i[3]", index=(ARRAY,)),
                 case("f[3,2]", "f[2]", index=(1,)),
+                case("f[4]", "f[2]", "b[4]:2", index=((MASK, 1, 2),)),
+                case("f[3,4]", "f[3,2]", "b[4]:2", index=(ROWS, (MASK, 1, 2))),
             )
         ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from symdiff.ir.graph import Graph
+from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node
 from symdiff.rewrite.algebra import ALGEBRA
 from symdiff.rewrite.broadcast import BROADCAST
@@ -45,9 +45,29 @@ def stabilize(
 ) -> Graph:
     """The user's program with what overflows needlessly replaced: before it is linearized."""
     log = [] if log is None else log
-    if math != "ieee":
-        graph = hold_shifts(graph, log)
-    return rewrite(graph, (STABILITY,), math=math, primal=graph.nodes(), log=log)
+    held = hold_shifts(graph, log) if math != "ieee" else graph
+    results = (*held.outputs, *held.effects)
+    opened = Graph(held.name, held.inputs, results, (), held.notes)
+    stable = rewrite(opened, (STABILITY,), math=math, primal=held.nodes(), log=log)
+    return _selecting_as(graph, stable)
+
+
+def _selecting_as(graph: Graph, stable: Graph) -> Graph:
+    """The stable program on the masks that the user's own selects by, to the bit."""
+    count = len(graph.outputs)
+    masks = {
+        after.args[0]: before.args[0]
+        for before, after in zip(graph.effects, stable.outputs[count:], strict=True)
+        if before is not after
+    }
+    outputs, notes = stable.outputs[:count], dict(stable.notes)
+    if masks:
+        new = substitute(outputs, masks)
+        outputs = tuple([new[each] for each in outputs])
+        for before, after in new.items():
+            if before in notes:
+                notes.setdefault(after, notes[before])
+    return Graph(stable.name, stable.inputs, outputs, graph.effects, notes)
 
 
 def simplify(

@@ -11,7 +11,15 @@ from symdiff.ir.node import CONST, Const, Node, constant, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.reductions import reduced_shape, sum_
-from symdiff.ops.shaping import ARRAY, Shape, broadcast_to, index_add, reshape, transpose
+from symdiff.ops.shaping import (
+    ARRAY,
+    Shape,
+    broadcast_to,
+    index_add,
+    is_advanced,
+    reshape,
+    transpose,
+)
 from symdiff.rewrite.pattern import (
     EXACT,
     ROUNDING,
@@ -382,7 +390,7 @@ def store_whole(found: Match) -> Node | None:
     """base + value, where the index names every element once."""
     base, value, *indices = found.root.args
     index = found.root.param("index")
-    if any(entry == ARRAY or isinstance(entry, int) for entry in index):
+    if any(map(is_advanced, index)):
         whole = _counts(indices, base.type.shape) and index == (ARRAY,)
     else:
         whole = value.type.size == base.type.size and all(

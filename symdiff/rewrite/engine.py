@@ -97,10 +97,11 @@ class RuleSet:
         self._numbers = {number for _, variant in self._rows for number in numbers(variant)}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
-    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
+    def candidates(self, each: Node, primal: bool, exact: bool) -> tuple[tuple[Rule, Any], ...]:
         """The rules worth trying, with their patterns in one order of operands each."""
         key = (
             primal,
+            exact,
             each.op,
             *[arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args],
         )
@@ -116,17 +117,19 @@ class RuleSet:
         return constant.value if constant.value in self._numbers else UNIFORM
 
     def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
-        primal, op, *kinds = key
+        primal, exact, op, *kinds = key
         operations = tuple([arg.op for arg in each.args])
         return tuple(
             [
                 (row, variant)
                 for row, variant in self._rows
-                if self._allowed(row, primal) and _possible(variant, op, operations, kinds)
+                if self._allowed(row, primal, exact) and _possible(variant, op, operations, kinds)
             ]
         )
 
-    def _allowed(self, row: Rule, primal: bool) -> bool:
+    def _allowed(self, row: Rule, primal: bool, exact: bool) -> bool:
+        if exact and row.exactness is not EXACT:
+            return False
         if primal:
             return row.primal and row.exactness in self._own
         return row.exactness in self._derived
@@ -165,6 +168,7 @@ class _Rewriter:
         self.graph = graph
         self.rows = rows
         self.primal = primal if isinstance(primal, set) else set(primal)
+        self.exact = set(toposort(graph.effects))  # what holds must not depend on rounding
         self.log = log
         self.notes = dict(graph.notes)
         self.done: dict[Node, Node] = {}
@@ -245,7 +249,7 @@ class _Rewriter:
 
     def _apply(self, each: Node) -> Node:
         blocked = False
-        for row, pattern in self.rows.candidates(each, each in self.primal):
+        for row, pattern in self.rows.candidates(each, each in self.primal, each in self.exact):
             if each.type.dtype.kind not in row.dtypes:
                 continue
             found = match(pattern, each)
@@ -284,7 +288,7 @@ class _Rewriter:
 
     # ------------------------------------------------------------------ bookkeeping
 
-    def _introduce(self, after: Node, primal: bool) -> None:
+    def _introduce(self, before: Node, after: Node) -> None:
         """Counts what new nodes read; they are the user's program if what they replace is."""
         fresh = []
         stack = [after]
@@ -298,12 +302,13 @@ class _Rewriter:
         for each in fresh:
             for arg in each.args:
                 self.uses[done.get(arg, arg)] += 1
-        if primal:
-            self.primal.update(fresh, (after,))
+        for kind in (self.primal, self.exact):
+            if before in kind:
+                kind.update(fresh, (after,))
 
     def _succeed(self, before: Node, after: Node) -> None:
         """What read `before` now reads `after`; what nobody reads any more is not counted."""
-        self._introduce(after, before in self.primal)
+        self._introduce(before, after)
         self.uses[after] += self.uses.pop(before, 0)
         released = list(before.args)
         while released:

@@ -18,7 +18,7 @@ from symdiff.ir.graph import Graph, substitute, users
 from symdiff.ir.node import Const, Node, node
 from symdiff.ops import elementwise as e
 from symdiff.ops import reductions, shaping
-from symdiff.ops.shaping import ARRAY, ROWS
+from symdiff.ops.shaping import ARRAY, ROWS, is_mask
 from symdiff.rewrite.engine import Application
 
 Labels = tuple[int | None, ...]  # for each axis, the axis of the maximum that it runs along
@@ -182,6 +182,8 @@ def _broadcast(each: Node, found: Operands, first: Change) -> Change | None:
 def _getitem(each: Node, found: Operands, first: Change) -> Change | None:
     """An index that takes labelled axes whole: `:`, or 0, 1, 2, … beside other index arrays."""
     index, arrays = each.param("index"), iter(each.args[1:])
+    if any(map(is_mask, index)):
+        return None
     source = each.args[0].type.shape
     labels: list[int | None] = []
     rows: int | None = None  # the label of the axis that the index arrays make

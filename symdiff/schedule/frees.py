@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from symdiff.schedule.buffers import allocates, size_of
-from symdiff.schedule.program import Assign, Delete, Expression, Statement, Update
+from symdiff.schedule.program import Assign, Delete, Expression, Guard, Statement, Update
 
 WORTHWHILE = 1 << 18  # bytes by which the peak must fall
 SLACK = 1.05  # how far above the lowest possible peak is low enough
@@ -75,7 +75,7 @@ def _arrays(
     arrays: list[_Array] = []
     current: dict[str, _Array] = {}
     for i, (statement, size) in enumerate(zip(statements, sizes, strict=True)):
-        assert isinstance(statement, (Assign, Update))
+        assert isinstance(statement, (Assign, Update, Guard))
         for name in _mentioned(statement):
             if name in current:
                 current[name].read = i
@@ -99,7 +99,7 @@ def _size(statement: Statement) -> int:
     return size_of(made) if made is not None and allocates(made) else 0
 
 
-def _mentioned(statement: Assign | Update) -> Iterator[str]:
+def _mentioned(statement: Assign | Update | Guard) -> Iterator[str]:
     yield from _IDENTIFIER.findall(statement.expression.source.text)
     if isinstance(statement, Update):
         yield statement.name

@@ -69,6 +69,26 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """The program ends here unless `count` elements of a mask are True: its shapes rest on that.
+
+    `where` says in words which elements these are.
+    """
+
+    expression: Expression  # the mask
+    count: int
+    where: str
+    position: Position | None = None
+
+    def __str__(self) -> str:
+        text = f"compiled for {self.count} elements where {self.where}"
+        return (
+            f"if np.count_nonzero({self.expression.source.text}) != {self.count}:\n"
+            f"    raise ValueError({text!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """`del names`: large arrays that nothing reads any more."""
 
@@ -85,7 +105,7 @@ class Quiet:
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Update | Delete | Quiet
+Statement = Assign | Update | Guard | Delete | Quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +156,8 @@ def _rows(statements: tuple[Statement, ...], indent: str) -> Iterator[tuple[str,
         if isinstance(each, Quiet):
             yield f"{indent}quiet", "", ""
             yield from _rows(each.body, indent + "  ")
-        elif isinstance(each, Delete):
-            yield f"{indent}{each}", "", ""
+        elif isinstance(each, (Delete, Guard)):
+            yield from ((f"{indent}{line}", "", "") for line in str(each).splitlines())
         else:
             comment = f"# {each.position}" if each.position else ""
             yield f"{indent}{each}", f": {each.expression.node.type}", comment

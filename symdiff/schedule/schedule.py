@@ -20,7 +20,15 @@ from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, 
 from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
-from symdiff.schedule.program import Assign, Expression, Program, Quiet, Statement, Update
+from symdiff.schedule.program import (
+    Assign,
+    Expression,
+    Guard,
+    Program,
+    Quiet,
+    Statement,
+    Update,
+)
 
 WIDTH = 79  # columns of a line with an inlined value
 DEPTH = 3  # nesting of inlined values
@@ -80,6 +88,9 @@ class _Scheduler:
         self.primal = primal
         self.reuse = reuse
         self.roles = dict(roles)
+        self.guards = {each.args[0]: each for each in graph.effects}  # by the mask that is counted
+        for mask in self.guards:
+            self.roles.setdefault(mask, "mask")
         self.names = Names(graph.notes, self.roles)
         self.named: dict[Node, str] = {}
         self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
@@ -98,7 +109,10 @@ class _Scheduler:
         order = self._count_reads()
         self.buffers = Buffers(self.reads, self.uses)
         for each in self._emission_order(order):
-            self._emit(each)
+            if not isinstance(each, (Input, Const)):
+                self._emit(each)
+            if each in self.guards:
+                self._emit_guard(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
         statements = _quiet(with_frees(self.statements, returns), self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
@@ -123,7 +137,7 @@ class _Scheduler:
     def _count_reads(self) -> list[Node]:
         """What each emitted node reads, found from the outputs: implicit steps drop out."""
         order: list[Node] = []
-        stack = list(self.graph.outputs)
+        stack = [*self.graph.outputs, *self.guards]
         for each in stack:
             self.uses[each] = self.uses.get(each, 0) + 1
         seen: set[Node] = set()
@@ -153,7 +167,7 @@ class _Scheduler:
         """Noted values in program order, each with what it needs just before it."""
         notes = self.graph.notes
         anchors = self._in_result_order(
-            [each for each in order if each in notes or each in self.outputs]
+            [each for each in order if each in notes or each in self.outputs or each in self.guards]
         )
         emitted: set[Node] = set()
         out: list[Node] = []
@@ -167,7 +181,7 @@ class _Scheduler:
                     emitted.add(each)
                     stack.append((each, True))
                     stack.extend((arg, False) for arg in reversed(self.reads[each]))
-        return [each for each in out if not isinstance(each, (Input, Const))]
+        return out
 
     def _in_result_order(self, anchors: list[Node]) -> list[Node]:
         """Results computed one after the other are put in the order in which they are returned."""
@@ -189,6 +203,15 @@ class _Scheduler:
             self.pending[each] = value
         else:
             self._assign(each, value.expression)
+
+    def _emit_guard(self, mask: Node) -> None:
+        """As soon as a mask is known, that it selects as many elements as the shapes say."""
+        last = self.statements[-1] if self.statements else None
+        read = self._take(mask).expression
+        self.buffers.consume([read])
+        made = last.expression if isinstance(last, Assign) and last.node is mask else read
+        count = self.guards[mask].param("count")
+        self.statements.append(Guard(read, count, made.source.text))
 
     def _inlines(self, each: Node) -> bool:
         if self.uses[each] > 1:
@@ -338,8 +361,9 @@ class _Scheduler:
             self._copy_base(each, base)
         self.buffers.consume([part.expression, *(place.expression for place in places)])
         zero = isinstance(base, Const) and base.uniform and base.value == 0
-        operator = "=" if zero and not indices else "+="
-        if indices and not _distinct(indices):
+        masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
+        operator = "=" if zero and (masked or not indices) else "+="
+        if indices and not masked and not _distinct(indices):
             operator = "add.at"
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
         name = self.named[each]

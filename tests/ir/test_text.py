@@ -28,6 +28,21 @@ def test_round_trip():
     assert total == 2 * np.sum(h) == 60
 
 
+def test_what_must_hold_is_read_back():
+    text = (
+        "graph f(x: f64[3], m: bool[3])\n"
+        "  v0 = counts(m, count=2)                   : bool[]\n"
+        "  v1 = getitem(x, m, index=(('mask', 1, 2),)) : f64[2]\n"
+        "  holds v0\n"
+        "  return v1\n"
+    )
+    with compilation(fresh=True):
+        graph = parse(text, lookup)
+        assert [each.op.name for each in graph.effects] == ["counts"]
+        assert parse(to_text(graph), lookup).effects[0].params == (("count", 2),)
+        assert to_text(parse(to_text(graph), lookup)) == to_text(graph)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,5 +1,6 @@
 """Tests of each primitive, made from its record: no operation is named here."""
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ def array(
     text, _, kind = spec.partition(":")
     shape = tuple(int(each) for each in text[2:-1].split(",") if each)
     if text[0] == "b":
-        return np.asarray(rng.random(shape) < 0.5)
+        size = math.prod(shape)
+        mask = rng.permutation(size) < int(kind) if kind else rng.random(size) < 0.5
+        return mask.reshape(shape)
     if text[0] == "i":
         return np.asarray(rng.integers(0, max(extent, 1), shape))
     made = rng.uniform(low, high, shape)

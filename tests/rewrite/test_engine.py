@@ -162,9 +162,9 @@ def test_a_long_chain_is_walked_once(monkeypatch):
     visits = []
     candidates = RuleSet.candidates
 
-    def counted(self, each, primal):
+    def counted(self, each, primal, exact):
         visits.append(each)
-        return candidates(self, each, primal)
+        return candidates(self, each, primal, exact)
 
     monkeypatch.setattr(RuleSet, "candidates", counted)
     value = argument()

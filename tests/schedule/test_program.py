@@ -7,7 +7,7 @@ from symdiff.ir.graph import Note, Position
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops.render import Source
-from symdiff.schedule.program import Assign, Delete, Expression, Program, Quiet, Update
+from symdiff.schedule.program import Assign, Delete, Expression, Guard, Program, Quiet, Update
 from symdiff.schedule.schedule import schedule
 
 
@@ -39,6 +39,7 @@ def test_every_kind_of_statement_has_a_text():
             Update("a", "1:", "+=", value),
             Update("a", "i", "add.at", value),
             Update("a", ":, i", "add.at", value),
+            Guard(value, 2, "x > 0"),
             Quiet((Assign("b", value), Delete(("a", "b")))),
         )
         program = Program(
@@ -51,6 +52,8 @@ def test_every_kind_of_statement_has_a_text():
         "a[1:] += x",
         "np.add.at(a, i, x)",
         "np.add.at(a, np.s_[:, i], x)",
+        "if np.count_nonzero(x) != 2:",
+        "raise ValueError('compiled for 2 elements where x > 0')",
         "quiet",
         "b = x",
         "del a, b",

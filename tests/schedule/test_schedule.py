@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 
 from symdiff import check_grads, grad, jit, value_and_grad
+from symdiff.codegen.numpy_source import function_source
+from symdiff.ir import compilation
+from symdiff.ir.text import parse
+from symdiff.ops.primitive import lookup
+from symdiff.schedule.schedule import schedule
 
 
 def body(compiled):
@@ -128,3 +133,42 @@ def test_only_what_could_warn_is_quiet():
     quiet = [line for line in body(gradient).splitlines() if line.startswith("        ")]
     assert len(quiet) == 1
     assert "x_bar" in quiet[0]
+
+
+GUARDED = """
+graph f(x: f64[4], m: bool[4])
+  positive = greater(x, x0)              : bool[4]
+  n1 = counts(positive, count=2)         : bool[]
+  n2 = counts(m, count=3)                : bool[]
+  a = getitem(x, positive, index=(('mask', 1, 2),)) : f64[2]
+  b = getitem(x, m, index=(('mask', 1, 3),)) : f64[3]
+  holds n1, n2
+  return a, b
+"""
+
+
+def test_a_guard_stands_behind_its_mask():
+    text = GUARDED.replace("  positive", "  x0 = const(0.0) : f64[4]\n  positive")
+    with compilation():
+        graph = parse(text, lookup)
+        source = function_source(schedule(graph))
+    assert source == (
+        "def f(x, m):\n"
+        "    if np.count_nonzero(m) != 3:\n"
+        "        raise ValueError('compiled for 3 elements where m')\n"
+        "    positive = x > 0\n"
+        "    if np.count_nonzero(positive) != 2:\n"
+        "        raise ValueError('compiled for 2 elements where x > 0')\n"
+        "    a = x[positive]\n"
+        "    b = x[m]\n"
+        "    return a, b\n"
+    )
+
+
+def test_a_guard_outlives_what_it_guards():
+    text = "graph f(x: f64[4])\n  n = counts(m, count=4) : bool[]\n  holds n\n  return x\n"
+    text = text.replace("  n =", "  m = isfinite(x) : bool[4]\n  n =")
+    with compilation():
+        source = function_source(schedule(parse(text, lookup)))
+    assert "if np.count_nonzero(np.isfinite(x)) != 4:" in source or "m = np.isfinite(x)" in source
+    assert "raise ValueError" in source
