@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -17,14 +18,23 @@ from symdiff.ir.node import Node
 # A place in running code: resolved to a name and a line of text when the trace is over.
 Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
 
-_INTERNAL = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
+_INTERNAL = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent), "<symdiff")
 _internal: dict[CodeType, bool] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A traced array that was changed in place, what it was before, and where that was."""
+
+    array: Any
+    before: Node | None
+    place: Place | None
 
 
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
-    __slots__ = ("constants", "inherited", "interposer", "named", "overwritten", "place", "places")
+    __slots__ = ("changes", "constants", "inherited", "interposer", "named", "place", "places")
 
     def __init__(self, interposer: Any = None) -> None:
         self.interposer = interposer  # runs the functions that this trace calls
@@ -32,14 +42,14 @@ class Context:
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
-        self.overwritten: list[tuple[Any, Node]] = []  # tracers changed in place, as they were
+        self.changes: list[Change] = []  # of traced arrays in place
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
 
     def undo(self) -> None:
         """Take back what was changed in place: the function runs again from the start."""
-        while self.overwritten:
-            tracer, node = self.overwritten.pop()
-            tracer.node = node
+        while self.changes:
+            last = self.changes.pop()
+            last.array.known = last.before
 
 
 _context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)

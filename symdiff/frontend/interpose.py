@@ -49,22 +49,23 @@ _running: ContextVar[Interposer | None] = ContextVar("symdiff_interposer", defau
 class Hidden(Tracer):
     """An array that the function reached by itself: an input from its first use on."""
 
-    __slots__ = ("_node", "array", "interposer", "path")
+    __slots__ = ("array", "interposer", "path")
 
     def __init__(self, array: np.ndarray, path: Path, interposer: Interposer) -> None:
         self.array = array
         self.path = path
         self.interposer = interposer
         self.is_array = True
-        self._node: Input | None = None
+        self.view_of = self.views = None
+        self.known: Input | None = None
 
     @property
-    def node(self) -> Node:  # type: ignore[override]
-        if self._node is None:
-            self._node = self.interposer.capture(self)
-        return self._node
+    def node(self) -> Node:
+        if self.known is None:
+            self.known = self.interposer.capture(self)
+        return self.known
 
-    def overwrite(self, result: Tracer) -> None:
+    def check_change(self) -> None:
         self.refuse_store(f"a store into `{self.path.name}`, which outlives the call")
 
 

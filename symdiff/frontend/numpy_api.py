@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.frontend import context
+from symdiff.frontend import context, memory
 from symdiff.frontend.tracer import (
     HANDLERS,
     Tracer,
@@ -25,7 +25,7 @@ from symdiff.frontend.tracer import (
 from symdiff.ir.node import Const, constant, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
-from symdiff.ops import linalg, shaping
+from symdiff.ops import linalg, rearrange, shaping
 from symdiff.ops.primitive import Primitive
 
 
@@ -121,6 +121,13 @@ def strong(operand: Any) -> Any:
     return coerce(operand, array_type(operand.type.dtype, operand.type.shape))
 
 
+@handles(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """A view where the layout of `a` allows it, otherwise a copy."""
+    made: Tracer = rearrange.ravel(a, order)
+    return memory.perhaps(Tracer(made.node, is_array=True), a)
+
+
 # ---------------------------------------------------------------------------- choices
 
 
@@ -167,7 +174,8 @@ def convert(x: Any, dtype: Any, weak: bool = False) -> Tracer:
 
 @handles(e.stop_gradient)
 def stop_gradient(x: Any) -> Tracer:
-    return Tracer(node(e.stop_gradient, (lift(x),)), x.is_array)
+    made = node(e.stop_gradient, (x.node,))
+    return memory.share(Tracer(made, x.is_array), x, made)
 
 
 # ---------------------------------------------------------------------------- indexing
@@ -179,13 +187,14 @@ def getitem(x: Tracer, index: Any) -> Tracer:
     static, arrays = shaping.encode_index(_readable(index), x.shape)
     arrays = tuple(_index_array(each) for each in arrays)
     if not static:
-        return Tracer(x.node, is_array=True)
+        return x if x.in_memory else Tracer(x.node, is_array=True)
     params = (("index", _expand_masks(static, arrays)),)
     operands = tuple(part for each in arrays for part in _mask_indices(each))
     made = node(shaping.getitem, (x.node, *(lift(each) for each in operands)), params)
     entries = index if isinstance(index, tuple) else (index,)
     whole = any(each is Ellipsis for each in entries)
-    return Tracer(made, is_array=bool(made.type.shape) or whole)
+    part = Tracer(made, is_array=bool(made.type.shape) or whole)
+    return memory.share(part, x, made) if part.is_array else part
 
 
 def _readable(index: Any) -> Any:

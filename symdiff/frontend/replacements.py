@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import TraceError, word
+from symdiff.frontend import memory
 from symdiff.frontend.tracer import Tracer, as_array, call, call_python, coerce, holds_tracer, where
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
@@ -147,14 +148,32 @@ def _joined(value: Any) -> Any:
 # ---------------------------------------------------------------------------- NumPy: creation
 
 
-@when_traced(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
-def _array(object: Any, dtype: Any = None, *, ndmin: int = 0, **layout: Any) -> Tracer:
+@when_traced(np.array)
+def _array(
+    object: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **layout: Any
+) -> Any:
     """A traced value, or a nested list that holds some, as one traced array."""
     found = as_array(object)
+    if not copy and _is_array_of(found, dtype):
+        return memory.perhaps(Tracer(found.node), found) if layout.get("order") else found
     target = found.node.type.dtype if dtype is None else np.dtype(dtype)
     made = Tracer(coerce(found.node, array_type(target, found.shape)), is_array=True)
     missing = ndmin - made.ndim
     return call(np.reshape, made, (1,) * missing + made.shape) if missing > 0 else made
+
+
+def _is_array_of(value: Tracer, dtype: Any) -> bool:
+    return value.in_memory and (dtype is None or np.dtype(dtype) == value.dtype)
+
+
+@when_traced(np.asarray, np.asanyarray)
+def _asarray(object: Any, dtype: Any = None, order: Any = None, *, copy: Any = None) -> Any:
+    return _array(object, dtype, copy=copy, order=order)
+
+
+@when_traced(np.ascontiguousarray, np.asfortranarray)
+def _contiguous(a: Any, dtype: Any = None) -> Any:
+    return _array(a, dtype, copy=None, order="C", ndmin=1)
 
 
 @when_traced(np.full)
@@ -163,7 +182,7 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
     if not isinstance(fill_value, Tracer):
         return np.full(shape, fill_value, dtype)
     made = _array(fill_value, dtype)
-    return call(np.broadcast_to, made, shape)
+    return call(np.copy, call(np.broadcast_to, made, shape))
 
 
 @when_traced(np.zeros)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from symdiff.errors import (
     UnsupportedFunctionError,
     word,
 )
-from symdiff.frontend import context
+from symdiff.frontend import context, memory
 from symdiff.frontend.advice import advice_for, function_name
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_masked, is_supported, type_of
@@ -32,18 +33,30 @@ HANDLERS: dict[Any, Callable[..., Any]] = {}
 class Tracer:
     """A traced array or number. `is_array` tells a 0-d array from a scalar of the same type."""
 
-    __slots__ = ("__weakref__", "is_array", "node")
+    __slots__ = ("__weakref__", "is_array", "known", "view_of", "views")
 
     __array_priority__ = 1000
 
     def __init__(self, node: Node, is_array: bool = False) -> None:
-        self.node = node
+        self.known: Node | None = node  # None: forgotten, since its memory was changed
         self.is_array = is_array
+        self.view_of: memory.View | None = None
+        self.views: list[weakref.ref[Tracer]] | None = None  # those whose value is known
         running = context.current()
         if running is not None and running.place is not None:
             running.places.setdefault(node, running.place)
 
     # ------------------------------------------------------------------ what is known
+
+    @property
+    def node(self) -> Node:
+        """What computes the value that the array has now."""
+        return self.known or memory.read(self)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is an array, which can be changed, and not a number."""
+        return self.is_array or bool(self.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -177,10 +190,13 @@ class Tracer:
                 f"Cannot cast output from {result.dtype!r} to {self.dtype!r} with casting rule "
                 "'same_kind'"
             )
-        running = context.current()
-        if running is not None:
-            running.overwritten.append((self, self.node))
-        self.node = coerce(result.node, self.node.type)
+        memory.change(self, coerce(result.node, self.node.type))
+
+    def check_change(self) -> None:
+        """Raises TraceError where an array cannot be changed in place."""
+        step = self.view_of.step if self.view_of is not None else None
+        if step is not None and isinstance(step.op, Primitive) and step.op.read_only:
+            self._refuse(f"the result of np.{step.op.name} is read-only", "Change a copy of it.")
 
     def _refuse(self, what: str, way_out: str) -> NoReturn:
         root = depends_on(self.node)
@@ -193,16 +209,16 @@ class Tracer:
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe",
                subok: bool = True, copy: bool = True) -> Any:
-        return call(astype, self, dtype)
+        return self if not copy and np.dtype(dtype) == self.dtype else call(astype, self, dtype)
 
     def copy(self, order: str = "C") -> Any:
-        return Tracer(self.node, True)
+        return Tracer(self.node, self.is_array)
 
     def __copy__(self) -> Tracer:
-        return self
+        return Tracer(self.node, self.is_array)
 
     def __deepcopy__(self, memo: Any) -> Tracer:
-        return self
+        return Tracer(self.node, self.is_array)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
@@ -213,7 +229,12 @@ class Tracer:
         return call(np.transpose, self, axes or None)
 
     def flatten(self, order: str = "C") -> Any:
-        return call(np.ravel, self, order=order)
+        return call(np.ravel, self, order=order).copy()
+
+    def conj(self) -> Any:
+        return call(np.conjugate, self) if self.dtype.kind == "c" else self  # itself, as NumPy
+
+    conjugate = conj
 
     def item(self, *index: Any) -> Any:
         if not index:
@@ -265,11 +286,10 @@ def _method(function: Callable[..., Any]) -> Any:
 for _name in (
     "sum", "mean", "std", "var", "prod", "max", "min", "argmax", "argmin", "cumsum",
     "cumprod", "ravel", "squeeze", "swapaxes", "dot", "clip", "trace", "diagonal", "repeat",
-    "take", "round", "conj", "all", "any", "ptp", "nonzero", "argsort", "sort",
+    "take", "round", "all", "any", "ptp", "nonzero", "argsort", "sort",
     "searchsorted",
 ):  # fmt: skip
     setattr(Tracer, _name, _method(getattr(np, _name)))
-Tracer.conjugate = Tracer.conj  # type: ignore[attr-defined]
 
 
 def _operator(ufunc: Any, reflected: bool = False) -> Any:
@@ -298,13 +318,8 @@ def _in_place(operation: Callable[[Tracer, Any], Any]) -> Any:
 
     def method(self: Tracer, other: Any) -> Any:
         result = operation(self, other)
-        if result is NotImplemented or not (self.is_array or self.shape):
+        if result is NotImplemented or not self.in_memory:
             return result
-        if self.node.op is shaping.getitem and len(self.node.args) == 1:
-            self._refuse(
-                "a store into a part of a traced array",
-                "Write `part = part + value`, and join parts with np.concatenate or np.where.",
-            )
         self.overwrite(result)
         return self
 
@@ -527,7 +542,9 @@ def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
         dtype = np.result_type(*[_promotable(operands[i].type) for i in values])
         for i in values:
             operands[i] = coerce(operands[i], array_type(dtype, operands[i].type.shape))
-    return Tracer(node(op, tuple(operands), tuple(sorted(params.items()))), is_array=op.view)
+    made = node(op, tuple(operands), tuple(sorted(params.items())))
+    result = Tracer(made, is_array=op.view)
+    return memory.share(result, args[0], made) if isinstance(args[0], Tracer) else result
 
 
 def _promotable(each: ArrayType) -> Any:

@@ -170,7 +170,14 @@ def clip(
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     if low is not None:
         a = np.maximum(a, low)
+    if low is None and high is None:
+        return _own(a)
     return a if high is None else np.minimum(a, high)
+
+
+def _own(a: Any) -> Any:
+    """A copy of an array, which may be changed in place; a scalar cannot be."""
+    return np.copy(a) if np.ndim(a) else a
 
 
 @composite(np.real)
@@ -188,7 +195,7 @@ def imag(val: Any) -> Any:
 @composite(np.conjugate)
 def conjugate(x: Any, /) -> Any:
     """The complex conjugate: a real array itself."""
-    return e.conjugate(x) if np.iscomplexobj(x) else x
+    return e.conjugate(x) if np.iscomplexobj(x) else _own(x)
 
 
 @composite(np.angle)
@@ -202,7 +209,7 @@ def angle(z: Any, deg: bool = False) -> Any:
 def round_(a: Any, decimals: int = 0) -> Any:
     """To the nearest multiple of 10**-decimals, ties to even."""
     if a.dtype.kind in "biu" and decimals >= 0:
-        return a
+        return _own(a)
     if decimals == 0:
         return np.rint(a)
     scale = 10 ** abs(decimals)
@@ -256,8 +263,10 @@ def nan_to_num(
     """With NaN and infinities replaced; no derivative there."""
     if x.dtype.kind == "c":
         raise NotImplementedError("np.nan_to_num of complex numbers is not traced")
+    if not copy:
+        raise NotImplementedError("np.nan_to_num with copy=False is not traced")
     if x.dtype.kind != "f":
-        return x
+        return _own(x)
     limits = np.finfo(x.dtype)
     x = np.where(np.isnan(x), nan, x)
     x = np.where(x == np.inf, limits.max if posinf is None else posinf, x)

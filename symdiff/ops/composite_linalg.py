@@ -154,6 +154,8 @@ def einsum(*operands: Any, optimize: Any = False, **rest: Any) -> Any:
             extents[label] = extent if known == 1 else known
     for i, (labels, x) in enumerate(zip(inputs, arrays, strict=True)):
         inputs[i], arrays[i] = _distinct(*_stretchable(labels, x, extents))
+    if len(arrays) == 1 and len(inputs[0]) == len(output):  # nothing is summed: a view
+        return np.transpose(arrays[0], [inputs[0].index(label) for label in output])
     return linalg.einsum(
         *arrays, subscripts=f"{','.join(inputs)}->{output}", optimize=bool(optimize)
     )

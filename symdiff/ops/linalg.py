@@ -427,6 +427,7 @@ diagonal: Primitive = linear(
     batch=_diagonal,
     numpy=_diagonal_source("np.diagonal"),
     view=True,
+    read_only=True,
     samples=DIAGONALS,
 )
 

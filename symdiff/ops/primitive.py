@@ -65,6 +65,12 @@ class ResultRule(Protocol):
     def __call__(self, *types: Any, **params: Any) -> ArrayType: ...
 
 
+class SharingRule(Protocol):
+    """Whether the result of a view shares memory; None where the operand's layout decides."""
+
+    def __call__(self, *types: Any, **params: Any) -> bool | None: ...
+
+
 class BatchRule(Protocol):
     """The op on operands with a leading batch axis: a NumPy function, given the op's parameters.
 
@@ -138,6 +144,8 @@ class Primitive:
     commutative: bool = False
     joint: bool = False  # linear in all value operands together (concatenate, where)
     view: bool = False  # NumPy's result may share memory with the first operand
+    shares: SharingRule | None = None  # whether it does; without a rule it always does
+    read_only: bool = False  # ... and cannot be stored into
     risky: bool = False  # may raise a floating point warning where its operands are fine
     infix: str = ""  # Python operator, if it has one
     python: str = ""  # source on Python numbers, where its result is one: "math.exp({x})"

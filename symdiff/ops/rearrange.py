@@ -122,7 +122,8 @@ def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: st
              for i, each in enumerate(arrays)]
     if indexing == "xy" and ndim > 1:
         grids = [np.swapaxes(each, 0, 1) for each in grids]
-    return tuple(grids) if sparse else np.broadcast_arrays(*grids)
+    coordinates = tuple(grids) if sparse else np.broadcast_arrays(*grids)
+    return tuple(map(np.copy, coordinates)) if copy else coordinates
 
 
 # ---------------------------------------------------------------------------- joining
@@ -276,7 +277,8 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
         raise NotImplementedError(f"mode={mode!r} of np.take is not traced")
     if axis is None:
         a, axis = np.ravel(a), 0
-    return a[(*(slice(None),) * one_axis(axis, np.ndim(a)), indices)]
+    taken = a[(*(slice(None),) * one_axis(axis, np.ndim(a)), indices)]
+    return np.copy(taken) if np.ndim(taken) else taken
 
 
 @composite(np.take_along_axis)

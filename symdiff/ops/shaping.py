@@ -69,6 +69,18 @@ def _inserted_axes(old: Shape, new: Shape) -> list[int]:
     return inserted if not rest else []
 
 
+def _merges_no_axes(x: ArrayType, shape: Shape) -> bool | None:
+    """Axes that are split are a view in any layout; merged ones may have to be copied."""
+    rest = iter([extent for extent in shape if extent != 1])
+    for extent in x.shape if x.size else ():
+        product = 1
+        while product < extent:
+            product *= next(rest)
+        if product != extent:
+            return None
+    return True
+
+
 reshape = linear(
     np.reshape,
     result=lambda x, shape: x.with_shape(shape),
@@ -77,6 +89,7 @@ reshape = linear(
     batch=lambda x, shape: np.reshape(x, (_shape(x)[0], *shape)),
     numpy=_reshape_source,
     view=True,
+    shares=_merges_no_axes,
     samples=Samples(
         cases=(
             case("f[3,4]", shape=(2, 6)),
@@ -167,6 +180,7 @@ broadcast_to = linear(
     batch=_broadcast_batch,
     numpy=lambda x, shape: f"np.broadcast_to({x}, {shape})",
     view=True,
+    read_only=True,
     samples=Samples(
         cases=(
             case("f[3]", shape=(2, 3)),
@@ -460,6 +474,7 @@ getitem = register(
         batch=_getitem_batch,
         numpy=lambda x, *indices, index: f"{x}[{index_source(index, indices)}]",
         view=True,
+        shares=lambda x, *indices, index: not indices,
         samples=Samples(cases=INDEX_CASES),
     )
 )

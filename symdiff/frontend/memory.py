@@ -1,0 +1,153 @@
+"""Memory: a traced array that is a view of another changes with it, as NumPy's arrays do.
+
+An array knows of which it is a view, and by which step. A change in place goes up to the base
+through the inverse of each step; all other views are forgotten, and derived anew when they are
+read. Where a step has no inverse, or NumPy shares memory in some layouts only, whatever else there
+is of that memory is lost: reading it is refused.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from symdiff.errors import TraceError, word
+from symdiff.frontend import context
+from symdiff.frontend.source_map import position_of
+from symdiff.ir.node import Node, node
+from symdiff.ops.primitive import Primitive, Transpose
+
+if TYPE_CHECKING:
+    from symdiff.frontend.tracer import Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How an array lies in the memory of another: by this step, or (None) perhaps not at all."""
+
+    base: Tracer
+    step: Node | None
+
+
+def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
+    """The array, made by a step from the base, as a view of it if NumPy makes it one."""
+    op = step.op
+    assert isinstance(op, Primitive)
+    if not (op.view and base.in_memory) or step.args[0] is not base.node:
+        return array  # a scalar, or a converted copy
+    types = [each.type for each in step.args]
+    shares = op.shares(*types, **dict(step.params)) if op.shares is not None else True
+    if shares is not False:
+        _attach(array, View(base, step if shares else None))
+    return array
+
+
+def perhaps(array: Tracer, base: Tracer) -> Tracer:
+    """The array, which is the base or a copy of it, as the layout of the base decides."""
+    if base.in_memory and array is not base:
+        _attach(array, View(base, None))
+    return array
+
+
+def _attach(array: Tracer, view: View) -> None:
+    array.view_of = view
+    if view.base.views is None:
+        view.base.views = []
+    view.base.views.append(weakref.ref(array))
+
+
+def change(array: Tracer, value: Node) -> None:
+    """The array takes a value in place, and so does all that shares its memory."""
+    path = _path(array)
+    for each in path:
+        each.check_change()
+    place = context.user_place()
+    changed: Node | None = value
+    inner: Tracer | None = None
+    for each in path:
+        _record(each, place)
+        _forget_views(each, inner)
+        each.known = changed
+        if each.view_of is not None and changed is not None:
+            changed = _inverse(each.view_of.step, changed)
+        inner = each
+
+
+def _path(array: Tracer) -> list[Tracer]:
+    """The array, what it is a view of, and so on."""
+    path = [array]
+    while path[-1].view_of is not None:
+        path.append(path[-1].view_of.base)
+    return path
+
+
+def _record(array: Tracer, place: context.Place | None) -> None:
+    running = context.current()
+    if running is not None:
+        running.changes.append(context.Change(array, array.known, place))
+
+
+def _forget_views(array: Tracer, kept: Tracer | None) -> None:
+    """All views of the array, and theirs, but one are to be derived anew."""
+    stack = [(array, kept)]
+    while stack:
+        each, kept = stack.pop()
+        views = [view for view in (ref() for ref in each.views or ()) if view is not None]
+        each.views = [weakref.ref(kept)] if kept is not None else None
+        for view in views:
+            if view is not kept:
+                view.known = None
+                stack.append((view, None))
+
+
+def _inverse(step: Node | None, value: Node) -> Node | None:
+    """What the operand of a step is when its result has this value; None if not all of it is."""
+    from symdiff.frontend.tracer import Tracer
+
+    if step is None:
+        return None
+    assert isinstance(step.op, Primitive)
+    rule, base = step.op.rule(0), step.args[0]
+    if not isinstance(rule, Transpose) or rule.accumulates:
+        return None
+    if (base.type.size, base.type.dtype) != (value.type.size, value.type.dtype):
+        return None
+    # the adjoint of a permutation of elements is its inverse
+    made: Tracer = rule.adjoint(Tracer(value), Tracer(base), **dict(step.params))
+    return made.node
+
+
+def read(array: Tracer) -> Node:
+    """The value of an array that was forgotten: derived from what its base has become."""
+    steps: list[tuple[Tracer, Node]] = []
+    each = array
+    while each.known is None:
+        if each.view_of is None or each.view_of.step is None:
+            _refuse(array)
+        steps.append((each, each.view_of.step))
+        each = each.view_of.base
+    value = each.node
+    for each, step in reversed(steps):
+        value = node(step.op, (value, *step.args[1:]), step.params)
+        each.known = value
+        assert each.view_of is not None
+        _attach(each, each.view_of)
+    return value
+
+
+def _refuse(array: Tracer) -> NoReturn:
+    from symdiff.frontend.tracer import where
+
+    running, root = context.current(), _path(array)[-1]
+    changes = running.changes if running is not None else []
+    place = next(each.place for each in reversed(changes) if _path(each.array)[-1] is root)
+    changed = position_of(place) if place is not None else None
+    raise TraceError(
+        word(
+            "an array is read that may share memory with one that was changed in place",
+            where=where(),
+            depends_on=f"changed at {changed}: {changed.text}" if changed is not None else "",
+            way_out="Change a copy, y = x.copy(), or write y = y + value.",
+        )
+    )

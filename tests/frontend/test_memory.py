@@ -1,0 +1,228 @@
+"""Memory: what NumPy shares between arrays is shared between traced ones, or refused."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from symdiff import TraceError, grad, jit, stop_gradient
+
+X = np.arange(6.0).reshape(2, 3) + 1
+
+SHARED = {
+    "x": lambda x: x,
+    "x[:]": lambda x: x[:],
+    "x[...]": lambda x: x[...],
+    "x.T": lambda x: x.T,
+    "x.mT": lambda x: x.mT,
+    "x.real": lambda x: x.real,
+    "x.conj": lambda x: x.conj(),
+    "x.astype": lambda x: x.astype(float, copy=False),
+    "transpose": np.transpose,
+    "swapaxes": lambda x: np.swapaxes(x, 0, 1),
+    "moveaxis": lambda x: np.moveaxis(x, 0, 1),
+    "rollaxis": lambda x: np.rollaxis(x, 1),
+    "matrix_transpose": np.matrix_transpose,
+    "reshape": lambda x: x.reshape(2, 3, 1),
+    "squeeze": lambda x: np.squeeze(x.reshape(1, 2, 3)),
+    "expand_dims": lambda x: np.expand_dims(x, 1),
+    "atleast_1d": np.atleast_1d,
+    "atleast_3d": np.atleast_3d,
+    "flip": np.flip,
+    "fliplr": np.fliplr,
+    "rot90": np.rot90,
+    "rot90 by 0": lambda x: np.rot90(x, 0),
+    "asarray": np.asarray,
+    "array": lambda x: np.array(x, copy=None),
+    "einsum": lambda x: np.einsum("ij->ji", x),
+    "diff": lambda x: np.diff(x, 0),
+    "chain": lambda x: x.T[...].reshape(3, 1, 2).T,
+}
+PARTS = {
+    "x[0]": lambda x: x[0],
+    "x[:, 1]": lambda x: x[:, 1],
+    "x[::-1]": lambda x: x[::-1],
+    "x[None]": lambda x: x[None],
+    "row": lambda x: list(x)[1],
+    "split": lambda x: np.split(x, 2)[1],
+    "hsplit": lambda x: np.hsplit(x, 3)[0].T,
+    "stop_gradient": stop_gradient,
+}
+COPIES = {
+    "x.copy": lambda x: x.copy(),
+    "x.flatten": lambda x: x.flatten(),
+    "x.astype": lambda x: x.astype(float),
+    "x[[0, 1]]": lambda x: x[[0, 1]],
+    "array": np.array,
+    "copy": np.copy,
+    "copy.copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "conj": np.conj,
+    "positive": np.positive,
+    "take": lambda x: np.take(x, 0, axis=0),
+    "full": lambda x: np.full((2, 3), x),
+    "meshgrid": lambda x: np.meshgrid(x[0], x[1])[0],
+    "round": np.round,
+    "nan_to_num": np.nan_to_num,
+    "concatenate": lambda x: np.concatenate([x]),
+    "tile": lambda x: np.tile(x, 1),
+    "sort": np.sort,
+}
+BY_LAYOUT = {
+    "reshape": lambda x: x.reshape(3, 2),
+    "reshape to one axis": lambda x: x.reshape(-1),
+    "ravel": np.ravel,
+    "x.ravel": lambda x: x.ravel(),
+    "ascontiguousarray": np.ascontiguousarray,
+    "asfortranarray": np.asfortranarray,
+}
+READ_ONLY = {
+    "broadcast_to": lambda x: np.broadcast_to(x, (4, 2, 3)),
+    "diagonal": np.diagonal,
+    "a part": lambda x: np.broadcast_to(x, (4, 2, 3))[0],
+}
+
+
+def named(table):
+    return pytest.mark.parametrize("view", table.values(), ids=table)
+
+
+def change_the_view(x, view):
+    y = view(x)
+    y += 10
+    return x, y
+
+
+def change_the_base(x, view):
+    y = view(x)
+    x *= 3
+    return x, y
+
+
+def change_a_result(x, view):
+    base = x + 1
+    y, other = view(base), base.T
+    y *= 2
+    np.add(base, 5, out=base)
+    return base, y, other, base.T
+
+
+def change_unseen(x, view):
+    y = view(x + 1)
+    y *= 2
+    return y
+
+
+def layouts(x=X):
+    return [x.copy("C"), x.copy("F"), np.repeat(x, 2, axis=1)[:, ::2]]
+
+
+def check(function, view):
+    for x in layouts():
+        before = x.copy()
+        found, expected = jit(function)(x, view), function(x.copy("K"), view)
+        np.testing.assert_array_equal(x, before)  # the derivative leaves arguments alone
+        for mine, numpys in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(mine, numpys)
+
+
+@named(SHARED | COPIES)
+@pytest.mark.parametrize("function", [change_the_view, change_the_base, change_a_result])
+def test_a_change_is_seen_where_numpy_shows_it(function, view):
+    check(function, view)
+
+
+@named(PARTS | READ_ONLY)
+def test_parts_follow_their_array(view):
+    check(change_the_base, view)
+
+
+@named(PARTS | BY_LAYOUT)
+def test_the_rest_of_the_memory_is_not_read_after_a_part_has_changed(view):
+    for function in (change_the_view, change_a_result):
+        with pytest.raises(TraceError, match="may share memory with one that was changed") as found:
+            jit(function)(X, view)
+        text = str(found.value)
+        assert "test_memory.py:" in text
+        assert "changed at test_memory.py:" in text
+        assert ": y +=" in text or ": y *=" in text
+        assert "x.copy()" in text
+
+
+@named(BY_LAYOUT)
+def test_what_layout_decides_is_not_read_after_the_array_has_changed(view):
+    with pytest.raises(TraceError, match="may share memory"):
+        jit(change_the_base)(X, view)
+
+
+@named(SHARED | PARTS | BY_LAYOUT)
+def test_a_part_of_what_nobody_reads_again_may_change(view):
+    check(change_unseen, view)
+
+
+@named(READ_ONLY)
+def test_what_numpy_makes_read_only_stays_so(view):
+    with pytest.raises(ValueError, match="read-only"):
+        change_the_view(X.copy(), view)
+    with pytest.raises(TraceError, match="read-only"):
+        jit(change_the_view)(X, view)
+
+
+def test_rows_that_are_changed_one_by_one():
+    def loss(x):
+        total = 0.0
+        for row in list(x * 2):
+            total = total + row @ row
+        return total
+
+    def changed(x):
+        for row in x:
+            row += 1
+        return x
+
+    assert grad(loss)(X).tolist() == (8 * X).tolist()
+    with pytest.raises(TraceError, match="may share memory"):
+        jit(changed)(X)
+
+
+def test_the_derivative_goes_through_the_change():
+    def loss(x):
+        y = x.T
+        y *= np.array([1.0, 2.0])
+        z = np.flip(y)
+        z *= z
+        return np.sum(x)
+
+    np.testing.assert_allclose(grad(loss)(X), 2 * X * [[1.0], [4.0]])
+
+
+def test_arrays_from_outside_are_not_changed_through_a_view():
+    outside = X.copy()
+    for view in (SHARED | PARTS | BY_LAYOUT).values():
+        with pytest.raises(TraceError, match="a store into `outside`, which outlives the call"):
+            jit(lambda x: change_the_view(outside, view))(X)
+
+
+def test_a_second_run_starts_from_the_arguments():
+    steps = np.array([2])
+
+    def function(x):
+        y = x.T
+        y *= 2
+        for _ in range(steps[0]):
+            y += 1
+        return x
+
+    np.testing.assert_array_equal(jit(function)(X), 2 * X + 2)
+
+
+def test_many_views_cost_what_they_are():
+    def function(x):
+        total = x * 1
+        for _ in range(3000):
+            part = x[0]
+            x += part
+            total = x.T.T
+        return total
+
+    assert np.shape(jit(function)(np.ones((1, 1)) * 0)) == (1, 1)
