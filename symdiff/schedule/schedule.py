@@ -100,6 +100,7 @@ class _Scheduler:
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.outputs = set(graph.outputs)
+        self.stored: set[Node] = set()  # values that are computed right in their place in another
         self.lent: dict[Node, list[Node]] = {}  # arrays, and the results that are views of them
 
     # ------------------------------------------------------------------ driving
@@ -157,11 +158,14 @@ class _Scheduler:
         return order
 
     def _name_updated(self, order: list[Node]) -> None:
-        """What is updated in place is called what it becomes."""
-        for each in sorted(order, key=lambda each: -each.serial):
-            base = self.reads[each][0] if each.op is shaping.index_add else each
-            if base is not each and self.uses[base] == 1 and (stem := self.names.stem(each)):
+        """What is updated in place is called what it becomes, and is not computed elsewhere."""
+        updates = [each for each in order if each.op is shaping.index_add]
+        for each in sorted(updates, key=lambda each: -each.serial):
+            base, value, *indices = self.reads[each]
+            if self.uses[base] == 1 and (stem := self.names.stem(each)):
                 self.roles.setdefault(base, stem)
+            if self.reuse and not indices and _is_zero(base) and _is_ufunc(value):
+                self.stored.add(value)
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it."""
@@ -218,6 +222,8 @@ class _Scheduler:
             return False
         if each in self.outputs and len(self.graph.outputs) > 1:
             return False
+        if each in self.stored:
+            return True
         if self.reuse and size_of(each) >= APART and allocates(each):
             return False  # named, so that a later statement can overwrite it
         note = self.graph.notes.get(each)
@@ -344,9 +350,7 @@ class _Scheduler:
                 return Update(name, "", f"{op.infix}=", parts[1 - place], comment)
         if not self.reuse:
             return None
-        operands = ", ".join(part.source.text for part in parts)
-        call = Source(f"{function_source(op)}({operands}, out={name})")
-        return Update(name, "", "out", Expression(each, call, parts), comment)
+        return Update(name, "", "out", _call_into(name, expression), comment)
 
     def _emit_update(self, each: Node) -> None:
         """index_add: in place where the base is this function's own and nobody reads it again."""
@@ -360,14 +364,18 @@ class _Scheduler:
         else:
             self._copy_base(each, base)
         self.buffers.consume([part.expression, *(place.expression for place in places)])
-        zero = isinstance(base, Const) and base.uniform and base.value == 0
         masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
-        operator = "=" if zero and (masked or not indices) else "+="
+        operator = "=" if _is_zero(base) and (masked or not indices) else "+="
         if indices and not masked and not _distinct(indices):
             operator = "add.at"
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
         name = self.named[each]
-        self.statements.append(Update(name, index, operator, part.expression, self._comment(each)))
+        stored = part.expression
+        if value in self.stored and stored.operands:
+            call = _call_into(f"{name}[{index}]", stored)
+            self.statements.append(Update(name, index, "out", call, self._comment(each)))
+        else:
+            self.statements.append(Update(name, index, operator, stored, self._comment(each)))
 
     def _take(self, arg: Node, shaped: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
@@ -496,6 +504,15 @@ def _full(each: Const, source: Source) -> str:
     return f"np.full({size}, {source.text}{dtype})"
 
 
+def _call_into(target: str, expression: Expression) -> Expression:
+    """The ufunc call that computes an expression in an array that is there: out=target."""
+    each, parts = expression.node, expression.operands
+    assert isinstance(each.op, Primitive)
+    operands = ", ".join(part.source.text for part in parts)
+    call = Source(f"{function_source(each.op)}({operands}, out={target})")
+    return Expression(each, call, parts)
+
+
 def _is_ufunc(each: Node) -> bool:
     return (
         isinstance(each.op, Primitive)
@@ -514,6 +531,10 @@ def _distinct(indices: Sequence[Node]) -> bool:
         and all(other.type.shape == each.type.shape for other in indices)
         for each in indices
     )
+
+
+def _is_zero(each: Node) -> bool:
+    return isinstance(each, Const) and each.uniform and bool(each.value == 0)
 
 
 def _gives_array(each: Node) -> bool:

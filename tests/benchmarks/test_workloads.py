@@ -59,6 +59,14 @@ def test_gradient_leaves_the_arguments_alone(
         np.testing.assert_array_equal(used, fresh)
 
 
+@pytest.mark.parametrize("n", [10, 1_000])
+def test_rosenbrock_by_hand_has_the_bits_of_the_function(n: int) -> None:
+    """As the emitted code must, so that both do the same work."""
+    workload = next(w for w in WORKLOADS if w.name == f"rosenbrock-{n}")
+    arguments = workload.arguments()
+    assert workload.by_hand(*arguments)[0] == workload.function(*arguments)
+
+
 def test_over_replaces_numpy() -> None:
     class Loud:
         @staticmethod

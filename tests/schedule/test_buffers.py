@@ -61,3 +61,14 @@ def test_reuse_allocates_less_and_frees():
     plain(np.ones(3), np.ones(3))
     assert "out=" not in plain.source
     assert "*=" not in plain.source
+
+
+def test_a_part_of_a_result_is_computed_in_its_place():
+    def f(x):
+        return np.sum(x[1:] * np.tanh(x[:-1]))
+
+    x = np.linspace(-1, 1, 5)
+    gradient = value_and_grad(f, reuse=True)
+    gradient(x)
+    assert "out=x_bar[:-1])" in gradient.source or "out=x_bar[1:])" in gradient.source
+    np.testing.assert_allclose(gradient(x)[1], value_and_grad(f)(x)[1], rtol=1e-15)
