@@ -91,10 +91,9 @@ class RuleSet:
 
     def __init__(self, tables: tuple[Table, ...], math: str) -> None:
         self._own, self._derived = MODES[math]
-        self._rows = [
-            (row, variant) for table in tables for row in table for variant in variants(row.pattern)
-        ]
-        self._numbers = {number for _, variant in self._rows for number in numbers(variant)}
+        self._rows = [row for table in tables for row in table]
+        self._numbers = {number for row in self._rows for number in numbers(row.pattern)}
+        self._by_op: dict[Any, list[tuple[Rule, Any]]] = {}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
     def candidates(self, each: Node, primal: bool, exact: bool) -> tuple[tuple[Rule, Any], ...]:
@@ -122,10 +121,21 @@ class RuleSet:
         return tuple(
             [
                 (row, variant)
-                for row, variant in self._rows
+                for row, variant in self._rooted(op)
                 if self._allowed(row, primal, exact) and _possible(variant, op, operations, kinds)
             ]
         )
+
+    def _rooted(self, op: Any) -> list[tuple[Rule, Any]]:
+        """The rules for nodes of an operation; a program has few of all that have rules."""
+        if op not in self._by_op:
+            self._by_op[op] = [
+                (row, variant)
+                for row in self._rows
+                if isinstance(row.pattern, Family) or row.pattern.op is op
+                for variant in variants(row.pattern)
+            ]
+        return self._by_op[op]
 
     def _allowed(self, row: Rule, primal: bool, exact: bool) -> bool:
         if exact and row.exactness is not EXACT:
