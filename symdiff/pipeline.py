@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from symdiff.autodiff.linear import verify_linear
 from symdiff.autodiff.linearize import Linearized, linearize, zeros
@@ -31,8 +30,7 @@ _ROOT = re.compile(r"^\w+")
 JIT, JVP, VJP = "jit", "jvp", "vjp"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is asked of the pipeline: a function, the types of its arguments, a derivative.
 
     `wrt` are indices of leaves. In mode "vjp", `seed` says whether the cotangent of the
@@ -57,8 +55,7 @@ class Request:
     summary: str = ""  # of what is computed, where the mode does not say it
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What the stages hand on: each fills in the field it is named after."""
 
     request: Request
@@ -69,14 +66,14 @@ class Work:
     arrays: tuple[bool, ...] = ()  # of each output: a 0-d array and not a scalar
     program: Program | None = None
     source: str = ""
-    log: tuple[Application, ...] = field(default=())
+    log: tuple[Application, ...] = ()
 
 
 def _trace(work: Work) -> Work:
     request = work.request
     traced = trace(request.function, request.parameters, request.leaves, request.spec)
     request.check(traced)
-    return replace(work, traced=traced, graph=traced.graph)
+    return work._replace(traced=traced, graph=traced.graph)
 
 
 def _stabilize(work: Work) -> Work:
@@ -84,8 +81,8 @@ def _stabilize(work: Work) -> Work:
     log: list[Application] = list(work.log)
     graph = stabilize(work.graph, math=work.request.math, log=log)
     arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
-    return replace(
-        work, graph=graph, primal=frozenset(graph.nodes()), arrays=arrays, log=tuple(log)
+    return work._replace(
+        graph=graph, primal=frozenset(graph.nodes()), arrays=arrays, log=tuple(log)
     )
 
 
@@ -102,8 +99,8 @@ def _linearize(work: Work) -> Work:
         arrays = (*(work.arrays if value else ()), *(work.arrays[i] for i in differentiated))
         outputs = (*value, *dots)
         graph = Graph(work.request.name, inputs, outputs, graph.effects, graph.notes)
-        return replace(work, graph=graph, linear=linear, arrays=arrays)
-    return replace(work, linear=linear)
+        return work._replace(graph=graph, linear=linear, arrays=arrays)
+    return work._replace(linear=linear)
 
 
 def _transpose(work: Work) -> Work:
@@ -125,7 +122,7 @@ def _transpose(work: Work) -> Work:
         *(request.leaves[i].is_array for i in request.wrt),
     )
     graph = Graph(request.name, inputs, outputs, graph.effects, graph.notes)
-    return replace(work, graph=graph, arrays=arrays)
+    return work._replace(graph=graph, arrays=arrays)
 
 
 def _simplify(work: Work) -> Work:
@@ -134,7 +131,7 @@ def _simplify(work: Work) -> Work:
     primal = set(work.primal)
     graph = simplify(work.graph, primal=primal, math=work.request.math, log=log)
     graph = Graph(work.request.name, graph.inputs, graph.outputs, graph.effects, graph.notes)
-    return replace(work, graph=graph, primal=frozenset(primal), log=tuple(log))
+    return work._replace(graph=graph, primal=frozenset(primal), log=tuple(log))
 
 
 def _expand(work: Work) -> Work:
@@ -144,7 +141,7 @@ def _expand(work: Work) -> Work:
     graph, log = expand(work.graph, primal), list(work.log)
     if graph is not work.graph:
         graph = tidy(graph, primal=primal, math=work.request.math, log=log)
-    return replace(work, graph=graph, primal=frozenset(primal), log=tuple(log))
+    return work._replace(graph=graph, primal=frozenset(primal), log=tuple(log))
 
 
 def _warns_of_nothing(each: Node) -> bool:
@@ -159,7 +156,7 @@ def _schedule(work: Work) -> Work:
     program = schedule(
         work.graph, work.arrays, work.primal, _access(work), layout, request.reuse, roles
     )
-    return replace(work, program=program)
+    return work._replace(program=program)
 
 
 def _roles(work: Work) -> tuple[str, ...]:
@@ -202,7 +199,7 @@ def _access(work: Work) -> dict[Input, str]:
 def _print(work: Work) -> Work:
     assert work.program is not None
     text = docstring(work.program, _summary(work), _conventions(work), _result_names(work))
-    return replace(work, source=function_source(work.program, text))
+    return work._replace(source=function_source(work.program, text))
 
 
 def _dotted(name: str, taken: Collection[str]) -> str:
@@ -214,8 +211,7 @@ def _dotted(name: str, taken: Collection[str]) -> str:
     return dotted + name[len(root) :]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """One step: its name, what it does to the work, the text of its result, and its verifier."""
 
     name: str
@@ -262,8 +258,8 @@ def steps(request: Request) -> Iterator[tuple[Stage, Work]]:
 
 def finish(work: Work, graph: Graph, arrays: tuple[bool, ...]) -> Work:
     """The work with another graph, taken through the stages after simplification."""
-    request = replace(work.request, layout=None)
-    work = replace(work, request=request, graph=graph, arrays=arrays)
+    request = work.request._replace(layout=None)
+    work = work._replace(request=request, graph=graph, arrays=arrays)
     names = [stage.name for stage in STAGES]
     for stage in STAGES[names.index("simplify") + 1 :]:
         work = stage.run(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -56,13 +55,13 @@ class Halves(Transformed):
             before, after = split(graph, late, kept)
             residuals = len(before.outputs) - kept
             first = finish(
-                replace(work, request=replace(work.request, summary=_FIRST.format(self.name))),
+                work._replace(request=work.request._replace(summary=_FIRST.format(self.name))),
                 before,
                 (*work.arrays[:kept], *(False,) * residuals),
             )
-            late_request = replace(work.request, name=f"{work.request.name}_at", flat=True)
+            late_request = work.request._replace(name=f"{work.request.name}_at", flat=True)
             second = finish(
-                replace(work, request=late_request),
+                work._replace(request=late_request),
                 after,
                 work.arrays[kept:],
             )
@@ -70,7 +69,7 @@ class Halves(Transformed):
         layout = layout_of(((value), list(range(kept, kept + residuals))))
         late_function = loaded(second)
         apply = partial(_apply, late_function.function, len(work.arrays) - kept)
-        layout = replace(layout, finish=partial(self._finish, traced, spec, apply))
+        layout = layout._replace(finish=partial(self._finish, traced, spec, apply))
         outputs = len(before.outputs)
         return make_entry(loaded(first), leaves, spec, traced.captured, layout, outputs)
 

@@ -10,10 +10,8 @@ import pickle
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,8 +56,7 @@ _SUMMARIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """One compiled signature: its source, the function, and how it came about."""
 
     source: str
@@ -246,7 +243,7 @@ class Transformed:
         if not entry.holds():
             raise TraceError(f"what {self.name} uses has changed: call it again before saving")
         made = entry.compiled
-        save(Path(path), made.source, made.parameters, made.constants, entry.hidden)
+        save(path, made.source, made.parameters, made.constants, entry.hidden)
 
     def cache_info(self) -> CacheInfo:
         """Compilations so far, the bound, and how many signatures are kept."""

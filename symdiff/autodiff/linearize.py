@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,7 @@ from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Transpose
 
 
-@dataclass(frozen=True, slots=True)
-class Linearized:
+class Linearized(NamedTuple):
     """`tangents` are new inputs, one for each of `wrt`; `outputs` is None where a tangent is 0."""
 
     primal: Graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Attribute:
 Step = Item | Attribute
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Path:
     """How to reach a value from an object that stays: a cell, a globals dict, an instance."""
 
@@ -84,7 +84,7 @@ class Path:
         return text
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Captured:
     """A value the function reached without being passed it."""
 
@@ -126,8 +126,7 @@ def _fits(value: object, input: Input) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """What is remembered of a container whose values are captured one by one."""
 
     type: type

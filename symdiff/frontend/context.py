@@ -6,24 +6,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.frontend.origin import INTERNAL
 from symdiff.ir.node import Node
 
 # A place in running code: resolved to a name and a line of text when the trace is over.
 Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
 
-_INTERNAL = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent), "<symdiff")
+_INTERNAL = (*INTERNAL, "<symdiff")
 _internal: dict[CodeType, bool] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A traced array that was changed in place, what it was before, and where that was."""
 
     array: Any

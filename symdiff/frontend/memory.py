@@ -9,8 +9,7 @@ is of that memory is lost: reading it is refused.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend import context
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from symdiff.frontend.tracer import Tracer
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """How an array lies in the memory of another: by this step, or (None) perhaps not at all."""
 
     base: Tracer

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import sysconfig
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType, ModuleType
 
 import numpy as np
 
 # Interposed or replaced as a whole, never run on interposed globals.
 _LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "symdiff", "optree")
-_PACKAGES = (str(Path(np.__file__).parent), str(Path(__file__).parents[1]))
-_STANDARD = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<frozen")
+
+# Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
+INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
+_STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
 
 
 @lru_cache(maxsize=4096)
 def _is_user_file(filename: str) -> bool:
-    if filename.startswith(_PACKAGES):
+    if filename.startswith(INTERNAL):
         return False
     installed = "site-packages" in filename or "dist-packages" in filename
     if installed:

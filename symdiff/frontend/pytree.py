@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import optree
 
@@ -45,8 +45,7 @@ class Static:
         self.value = value
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The tree of a result: for each leaf the index of an output, or a static value.
 
     `finish` is called with the tree, if given, and makes the result of it.

@@ -10,7 +10,6 @@ import dis
 import functools
 import math
 import operator
-import random
 import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -491,11 +490,15 @@ def library_module(module: ModuleType) -> ModuleType:
     return _modules.setdefault(module, LibraryModule(module))
 
 
+_GENERATORS = (("random", "Random"), ("numpy.random", "Generator"), ("numpy.random", "RandomState"))
+
+
 def draws(value: Any) -> bool:
-    """Whether the value is a random generator, asked without loading numpy.random."""
-    library = sys.modules.get("numpy.random")
-    own = (library.Generator, library.RandomState) if library is not None else ()
-    return isinstance(value, (*own, random.Random))
+    """Whether the value is a random generator, asked without loading what makes them."""
+    return any(
+        isinstance(value, getattr(sys.modules.get(library), name, ()))
+        for library, name in _GENERATORS
+    )
 
 
 # ---------------------------------------------------------------------------- call or value

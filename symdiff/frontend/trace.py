@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ _PATH = re.compile(r"(\w*)(.*)", re.DOTALL)
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One leaf of the arguments: of a traced type, or static (type None)."""
 
     type: ArrayType | None
@@ -35,8 +33,7 @@ class Leaf:
     widens: bool = False  # a Python float in whose place an int counts as one
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One leaf of the results: an output of the graph, or a static value (output None)."""
 
     output: int | None
@@ -44,8 +41,7 @@ class Result:
     static: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """A traced function: its graph, and how arguments and results map to inputs and outputs."""
 
     graph: Graph

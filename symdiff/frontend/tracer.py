@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -442,6 +441,8 @@ def _snapshot(array: np.ndarray) -> Any:
     bits = data.view(np.uint8).reshape(array.size, -1)
     if (bits[0] == bits[-1]).all() and (bits == bits[0]).all():
         return data.reshape(-1)[0]
+    import hashlib  # which loads OpenSSL
+
     key = type_of(array), hashlib.blake2b(bits.data).digest()
     kept = running.constants.get(key)
     if kept is None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from symdiff.ir.node import Const, Input, Node, node
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in the user's source: file, line and the text of that line."""
 
     file: str
@@ -20,7 +19,6 @@ class Position:
         return f"{self.file.rsplit('/', 1)[-1]}:{self.line}"
 
 
-@dataclass(slots=True)
 class Note:
     """What is known about a node beside its meaning.
 
@@ -29,14 +27,23 @@ class Note:
     `of` is that primal node.
     """
 
-    name: str = ""
-    suffix: str = ""
-    position: Position | None = None
-    of: Node | None = None
-    derived: bool = False
+    __slots__ = ("derived", "name", "of", "position", "suffix")
+
+    def __init__(
+        self,
+        name: str = "",
+        suffix: str = "",
+        position: Position | None = None,
+        of: Node | None = None,
+        derived: bool = False,
+    ) -> None:
+        self.name = name
+        self.suffix = suffix
+        self.position = position
+        self.of = of
+        self.derived = derived
 
 
-@dataclass(frozen=True, slots=True)
 class Graph:
     """A function of arrays: nodes reachable from `outputs` (and `effects`) over `inputs`.
 
@@ -44,11 +51,21 @@ class Graph:
     shapes in it rest on another value. They stay through every stage.
     """
 
-    name: str
-    inputs: tuple[Input, ...]
-    outputs: tuple[Node, ...]
-    effects: tuple[Node, ...] = ()
-    notes: dict[Node, Note] = field(default_factory=dict)
+    __slots__ = ("effects", "inputs", "name", "notes", "outputs")
+
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[Input, ...],
+        outputs: tuple[Node, ...],
+        effects: tuple[Node, ...] = (),
+        notes: dict[Node, Note] | None = None,
+    ) -> None:
+        self.name = name
+        self.inputs = inputs
+        self.outputs = outputs
+        self.effects = effects
+        self.notes: dict[Node, Note] = {} if notes is None else notes
 
     def nodes(self) -> list[Node]:
         """Every reachable node, operands before their users."""

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,15 +22,13 @@ from symdiff.ir.node import Params
 from symdiff.ir.types import ArrayType, array_type
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(NamedTuple):
     """Elementwise: the tangent is `coefficient(y, *args) * x_dot`. May be the number 1, -1 or 0."""
 
     coefficient: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Transpose:
+class Transpose(NamedTuple):
     """The op is linear in the argument: `adjoint(y_bar, *args)` is its cotangent.
 
     The argument itself is passed as a stand-in that has a shape and a dtype but no value. With
@@ -43,16 +41,16 @@ class Transpose:
     accumulates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Jvp:
+class Jvp(NamedTuple):
     """Everything else: `tangent(y, *args, x_dot)`, linear in `x_dot`."""
 
     tangent: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
 class Constant:
     """No derivative with respect to this argument."""
+
+    __slots__ = ()
 
 
 CONSTANT = Constant()
@@ -97,8 +95,7 @@ class Call(Protocol):
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One sample application for the generated tests: operand specs like "f[3,4]" and params."""
 
     args: tuple[str, ...]
@@ -115,8 +112,7 @@ def case(*args: str, **params: Any) -> Case:
     return Case(args, params)
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(NamedTuple):
     """Where the generated tests evaluate a primitive: intervals for each operand, and cases.
 
     Without cases an elementwise primitive is tried at several shapes, and on complex numbers
@@ -129,7 +125,7 @@ class Samples:
     complex: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Primitive:
     """Everything that is known about one operation. Identity is equality."""
 

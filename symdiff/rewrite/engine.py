@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 from symdiff.errors import RuleError
 from symdiff.ir.graph import Graph, Position, toposort
@@ -46,8 +45,7 @@ PASSES = 5  # walks over the program, each to use what the last one made unshare
 PER_NODE = 20  # applications that a program may cost, for each of its nodes
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(NamedTuple):
     """A rule applied: the node before, the node after, and the user's line if it is known.
 
     `root` is the node of the program before rewriting that was being worked on.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -98,8 +98,7 @@ def applied(function: Any, args: tuple[Any, ...], params: Mapping[str, Any]) -> 
     return Applied(op, args, tuple(sorted(params.items())))
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A pattern that no NumPy expression states: any operation of a family, whatever it reads.
 
     `accepts` sees the primitive, and the primitives of the operands (Leaf ops included).
@@ -138,7 +137,7 @@ Computed = Callable[[Match], Node | None]
 Condition = Callable[[Match], bool]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Rule:
     """One row of a table. `replacement` is a term, a number, or computed from the match.
 

@@ -9,8 +9,7 @@ maximum is found by following a change of it, `max + d`, through the program: a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from symdiff.rewrite.engine import Application
 Labels = tuple[int | None, ...]  # for each axis, the axis of the maximum that it runs along
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """How a value answers to `max + d`: it gains `rate * d`, or the factor `exp(rate * d)`."""
 
     rate: float
@@ -110,14 +108,14 @@ def _sum(each: Node, found: Operands, first: Change) -> Change | None:
         return first if same and found[0] == found[1] else None
     if any(change is not None and change.factor and change.rate for change in found):
         return None
-    return replace(first, rate=left - right if each.op is e.subtract else left + right)
+    return first._replace(rate=left - right if each.op is e.subtract else left + right)
 
 
 def _product(each: Node, found: Operands, first: Change) -> Change | None:
     """x * y and x / y: the rates of factors add; a gain is scaled by a constant."""
     left, right = _rates(found)
     if all(change is None or change.factor or not change.rate for change in found):
-        return replace(first, rate=left - right if each.op is e.divide else left + right)
+        return first._replace(rate=left - right if each.op is e.divide else left + right)
     return _scaled_gain(each, found, first)
 
 
@@ -127,20 +125,20 @@ def _scaled_gain(each: Node, found: Operands, first: Change) -> Change | None:
     if not isinstance(other, Const) or not other.uniform:
         return None
     if each.op is e.multiply:
-        return replace(first, rate=first.rate * float(other.value))
-    return replace(first, rate=first.rate / float(other.value)) if place == 0 else None
+        return first._replace(rate=first.rate * float(other.value))
+    return first._replace(rate=first.rate / float(other.value)) if place == 0 else None
 
 
 def _negative(each: Node, found: Operands, first: Change) -> Change | None:
-    return first if first.factor else replace(first, rate=-first.rate)
+    return first if first.factor else first._replace(rate=-first.rate)
 
 
 def _exp(each: Node, found: Operands, first: Change) -> Change | None:
-    return None if first.factor else replace(first, factor=True)
+    return None if first.factor else first._replace(factor=True)
 
 
 def _log(each: Node, found: Operands, first: Change) -> Change | None:
-    return replace(first, factor=False) if first.factor else None
+    return first._replace(factor=False) if first.factor else None
 
 
 def _same(each: Node, found: Operands, first: Change) -> Change | None:
@@ -155,8 +153,8 @@ def _reduce(each: Node, found: Operands, first: Change) -> Change | None:
     labels = tuple([label for i, label in enumerate(first.labels) if keepdims or i not in axis])
     if each.op is reductions.sum_ and not first.factor:
         count = each.args[0].type.size // max(each.type.size, 1)
-        return replace(first, rate=first.rate * count, labels=labels)
-    return replace(first, labels=labels)
+        return first._replace(rate=first.rate * count, labels=labels)
+    return first._replace(labels=labels)
 
 
 def _reshape(each: Node, found: Operands, first: Change) -> Change | None:
@@ -167,16 +165,16 @@ def _reshape(each: Node, found: Operands, first: Change) -> Change | None:
         return None
     remaining = iter(real)
     labels = tuple([None if extent == 1 else next(remaining) for extent in after])
-    return replace(first, labels=labels)
+    return first._replace(labels=labels)
 
 
 def _transpose(each: Node, found: Operands, first: Change) -> Change | None:
-    return replace(first, labels=tuple([first.labels[i] for i in each.param("axes")]))
+    return first._replace(labels=tuple([first.labels[i] for i in each.param("axes")]))
 
 
 def _broadcast(each: Node, found: Operands, first: Change) -> Change | None:
     lead = each.type.ndim - len(first.labels)
-    return replace(first, labels=(*(None,) * lead, *first.labels))
+    return first._replace(labels=(*(None,) * lead, *first.labels))
 
 
 def _getitem(each: Node, found: Operands, first: Change) -> Change | None:
@@ -215,7 +213,7 @@ def _getitem(each: Node, found: Operands, first: Change) -> Change | None:
         if place != list(range(place[0], place[-1] + 1)):
             return None
         labels[slot] = rows
-    return replace(first, labels=(*labels, *first.labels[axis:]))
+    return first._replace(labels=(*labels, *first.labels[axis:]))
 
 
 def _counts(array: Node, extent: int) -> bool:

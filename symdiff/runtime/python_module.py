@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import linecache
 import os
 import re
 import stat
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.errors import CompileError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # slow to import
 
 KEPT_FILES = 2000
 _MATH = re.compile(r"\bmath\.")
@@ -47,7 +47,7 @@ def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., 
 
 
 def save(
-    path: Path,
+    path: str | os.PathLike[str],
     source: str,
     parameters: Sequence[str],
     constants: Mapping[str, Any],
@@ -59,6 +59,9 @@ def save(
 
     Raises ValueError if the path is not that of a Python file.
     """
+    from pathlib import Path
+
+    path = Path(path)
     if path.suffix != ".py":
         raise ValueError(f"{path} should end in .py: what is saved is a Python module")
     count = len(parameters) - len(hidden)
@@ -110,24 +113,27 @@ def imports_of(body: str) -> str:
 
 def cache_folder() -> Path | None:
     """The private folder for emitted source (mode 0700, ours), or None if there can be none."""
-    import platformdirs
+    from pathlib import Path
 
-    base = os.environ.get("SYMDIFF_CACHE_DIR") or platformdirs.user_cache_dir("symdiff")
-    folder = Path(base) / "python"
+    own, common = os.environ.get("SYMDIFF_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
     try:
+        base = Path(own) if own else Path(common or Path.home() / ".cache") / "symdiff"
+        folder = base / "python"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
             return None
         if stat.S_IMODE(status.st_mode) & 0o077:
             folder.chmod(0o700)
-    except OSError:
+    except (OSError, RuntimeError):  # nothing is writable; there is no home
         return None
     return folder
 
 
 def _file_for(source: str, name: str) -> str:
     """The file that shows the source to tools: named after its content, written atomically."""
+    import hashlib  # loads OpenSSL
+
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     folder = _folder()
     if folder is None:
@@ -135,10 +141,8 @@ def _file_for(source: str, name: str) -> str:
     path = folder / f"{name}_{digest}.py"
     try:
         if path.is_symlink() or not path.is_file() or path.read_text("utf-8") != source:
-            handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(source)
-            Path(temporary).replace(path)
+            _replace(path, source.encode())
+            _prune(folder)
     except OSError:
         return f"<symdiff {name} {digest}>"
     return str(path)
@@ -148,24 +152,23 @@ _folders: dict[str | None, Path | None] = {}
 
 
 def _folder() -> Path | None:
-    """`cache_folder`, checked and pruned once per process and setting."""
+    """`cache_folder`, checked once per process and setting."""
     key = os.environ.get("SYMDIFF_CACHE_DIR")
     if key not in _folders:
-        _folders[key] = folder = cache_folder()
-        if folder is not None:
-            _prune(folder)
+        _folders[key] = cache_folder()
     return _folders[key]
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest files beyond the number that is kept."""
+    """Remove the older half of the files where there are more than are kept."""
     try:
-        files = list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            files = list(entries)
         if len(files) <= KEPT_FILES:
             return
-        files.sort(key=lambda path: path.stat().st_mtime)
-        for path in files[:-KEPT_FILES]:
-            path.unlink()
+        files.sort(key=lambda entry: entry.stat().st_mtime)
+        for entry in files[: len(files) // 2]:
+            (folder / entry.name).unlink()
     except OSError:
         pass  # another process is at it: the next one tries again
 

@@ -23,6 +23,12 @@ def test_code():
     assert not is_user_code(optree.tree_map.__code__)
 
 
+def test_code_beside_a_library():
+    folder, _, _ = np.__file__.rpartition("/")
+    assert not is_user_code(compile("1", f"{folder}/own.py", "exec"))
+    assert is_user_code(compile("1", f"{folder}_of_mine/own.py", "exec"))
+
+
 def test_classes():
     @dataclasses.dataclass
     class Record:

@@ -10,6 +10,7 @@ import pytest
 
 import symdiff
 from symdiff.errors import CompileError, TraceError
+from symdiff.runtime import python_module
 from symdiff.runtime.python_module import imports_of, load
 
 RUN = """
@@ -38,7 +39,7 @@ def test_saved_module_needs_no_symdiff(tmp_path):
     expected = gradient(x)
     gradient.save(tmp_path / "saved.py")
     np.testing.assert_array_equal(run_saved(tmp_path, x), expected, strict=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         "result.npy", "saved.npz", "saved.py", "x.npy"
     ]
 
@@ -84,6 +85,28 @@ def test_tools_read_the_source():
     assert inspect.getsource(function) in gradient.source
     filename = function.__code__.co_filename
     assert "".join(linecache.getlines(filename)) == gradient.source
+
+
+def test_the_folder_keeps_a_number_of_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(python_module, "KEPT_FILES", 6)
+    for i in range(20):
+        load(f"def f(x):\n    return x + {i}\n", "f", {})
+        files = list((tmp_path / "python").iterdir())
+        assert min(i + 1, 3) <= len(files) <= 6
+    assert any("x + 19" in file.read_text() for file in files)
+    assert not any("x + 0" in file.read_text() for file in files)
+
+
+def test_the_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = python_module.cache_folder()
+    assert folder == tmp_path / "symdiff" / "python"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert python_module.cache_folder() == tmp_path / "home" / ".cache" / "symdiff" / "python"
 
 
 def test_bad_source():
