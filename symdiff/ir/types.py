@@ -26,6 +26,7 @@ _CODES = {
     "c64": "complex64",
     "c128": "complex128",
     "cl": "clongdouble",
+    "tuple": "object",
 }
 _DTYPES = {code: np.dtype(name) for code, name in _CODES.items()}
 _CODE_OF = {dtype: code for code, dtype in _DTYPES.items()}
@@ -115,9 +116,13 @@ def array_type(dtype: Any, shape: tuple[int, ...] = (), weak: bool = False) -> A
     return ArrayType(np.dtype(dtype), shape, weak)
 
 
+# Several arrays that one call returns, of which parts are taken: no value to compute with.
+TUPLE = array_type(np.dtype(object))
+
+
 def is_supported(dtype: np.dtype[Any]) -> bool:
     """Whether arrays of this dtype can be traced: booleans and native numbers."""
-    return dtype in _CODE_OF
+    return dtype.kind in "biufc" and dtype in _CODE_OF
 
 
 def is_masked(value: Any) -> bool:

@@ -6,5 +6,6 @@ from symdiff.ops import elementwise as elementwise
 from symdiff.ops import linalg as linalg
 from symdiff.ops import rearrange as rearrange
 from symdiff.ops import reductions as reductions
+from symdiff.ops import several as several
 from symdiff.ops import shaping as shaping
 from symdiff.ops import stable as stable

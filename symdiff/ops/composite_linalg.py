@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.ops import linalg
+from symdiff.ops import linalg, several
 from symdiff.ops.linalg import conjugate, inexact, split_subscripts, square
 from symdiff.ops.primitive import composite
 from symdiff.ops.reductions import Axes, normalize_axes
@@ -343,11 +343,18 @@ def _vector_norm(x: Any, ord: Any, axes: Axes, keepdims: bool) -> Any:
     return np.where(total == 0, 0, np.where(total == 0, 1, total) ** (1 / ord))
 
 
+_OF_SINGULAR_VALUES: dict[Any, Callable[..., Any]] = {2: np.max, -2: np.min, "nuc": np.sum}
+
+
 def _matrix_norm(x: Any, ord: Any, axes: Axes, keepdims: bool) -> Any:
     if ord in ("f", "fro"):
         return linalg.norm(x, axis=axes, keepdims=bool(keepdims))
+    if ord in _OF_SINGULAR_VALUES:
+        values = several.singular_values(_matrices_last(x, *axes))
+        y = _OF_SINGULAR_VALUES[ord](values, axis=-1)
+        return np.expand_dims(y, axes) if keepdims else y
     if ord not in (1, -1, np.inf, -np.inf):
-        raise NotImplementedError(f"np.linalg.norm of a matrix with ord={ord!r} is not traced")
+        raise ValueError("Invalid norm order for matrices.")
     rows, columns = axes if abs(ord) == 1 else axes[::-1]
     sums = np.sum(np.abs(x), axis=rows, keepdims=True)
     extreme = (np.max if ord > 0 else np.min)(sums, axis=columns, keepdims=True)
@@ -370,17 +377,6 @@ def solve(a: Any, b: Any) -> Any:
         _broadcast(a, (*lead, *np.shape(a)[-2:])), _broadcast(sides, (*lead, *np.shape(sides)[-2:]))
     )
     return np.squeeze(x, -1) if vector else x
-
-
-@composite(np.linalg.slogdet)
-def slogdet(a: Any) -> Any:
-    """The sign and the logarithm of the absolute value of the determinant."""
-    a = square(a)
-    return SlogdetResult(linalg.sign_of_det(a), linalg.log_abs_det(a))
-
-
-# NumPy does not name the type publicly.
-SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 
 
 @composite(np.linalg.cholesky)

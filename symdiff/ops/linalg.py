@@ -27,7 +27,8 @@ from symdiff.ops.reductions import Axes, normalize_axes, reduced_shape
 from symdiff.ops.shaping import ARRAY, ROWS, index_add
 
 
-def _swap(x: Any) -> Any:
+def transposed(x: Any) -> Any:
+    """The last two axes exchanged."""
     return np.swapaxes(x, -1, -2)
 
 
@@ -36,9 +37,9 @@ def conjugate(x: Any) -> Any:
     return np.conj(x) if np.iscomplexobj(x) else x
 
 
-def _adjoint(x: Any) -> Any:
+def adjoint(x: Any) -> Any:
     """The conjugate transpose."""
-    return conjugate(_swap(x))
+    return conjugate(transposed(x))
 
 
 def inexact(*arrays: Any) -> tuple[Any, ...]:
@@ -75,7 +76,7 @@ def _matmul_batch(x1: Any, x2: Any, batched: tuple[bool, bool]) -> Any:
         return np.reshape(np.reshape(x1, (count * rows, inner)) @ x2, (count, rows, columns))
     if batched == (False, True) and np.ndim(x1) == 2 and np.shape(x2)[-1] == 1:
         (count, inner, _), rows = np.shape(x2), np.shape(x1)[0]
-        return np.reshape(np.reshape(x2, (count, inner)) @ _swap(x1), (count, rows, 1))
+        return np.reshape(np.reshape(x2, (count, inner)) @ transposed(x1), (count, rows, 1))
     return np.matmul(x1, x2)
 
 
@@ -88,8 +89,8 @@ matmul = linear(
     ),
     result=_matmul_type,
     transpose={
-        "x1": lambda y_bar, x1, x2: np.matmul(y_bar, _swap(x2)),
-        "x2": lambda y_bar, x1, x2: np.matmul(_swap(x1), y_bar),
+        "x1": lambda y_bar, x1, x2: np.matmul(y_bar, transposed(x2)),
+        "x2": lambda y_bar, x1, x2: np.matmul(transposed(x1), y_bar),
     },
     batch=_matmul_batch,
     samples=Samples(
@@ -495,10 +496,10 @@ tril, triu = _triangle(np.tril), _triangle(np.triu)
 
 
 def _norm_type(x: ArrayType, axis: Axes | None, keepdims: bool) -> ArrayType:
-    return array_type(_real(x), reduced_shape(x.shape, normalize_axes(axis, x.ndim), keepdims))
+    return array_type(real_dtype(x), reduced_shape(x.shape, normalize_axes(axis, x.ndim), keepdims))
 
 
-def _real(x: ArrayType) -> np.dtype[Any]:
+def real_dtype(x: ArrayType) -> np.dtype[Any]:
     """The dtype of absolute values."""
     return np.empty(0, x.dtype).real.dtype
 
@@ -578,7 +579,7 @@ solve = primitive(
     np.linalg.solve,
     result=lambda a, b: b,
     jvp={"a": lambda x, a, b, a_dot: np.linalg.solve(a, -(a_dot @ x))},
-    transpose={"b": lambda x_bar, a, b: np.linalg.solve(_swap(a), x_bar)},
+    transpose={"b": lambda x_bar, a, b: np.linalg.solve(transposed(a), x_bar)},
     batch=_solve_batch,
     samples=Samples(
         cases=(
@@ -612,9 +613,9 @@ inv = primitive(
 # ---------------------------------------------------------------------------- determinants
 
 
-def _relative_det(a: Any, a_dot: Any) -> Any:
+def relative_det(a: Any, a_dot: Any) -> Any:
     """The tangent of log det a: trace(a⁻¹ a_dot). NumPy refuses an exactly singular a."""
-    return np.sum(_swap(np.linalg.inv(a)) * a_dot, axis=(-2, -1))
+    return np.sum(transposed(np.linalg.inv(a)) * a_dot, axis=(-2, -1))
 
 
 def _det_type(a: ArrayType) -> ArrayType:
@@ -624,44 +625,9 @@ def _det_type(a: ArrayType) -> ArrayType:
 det = primitive(
     np.linalg.det,
     result=_det_type,
-    jvp={"a": lambda y, a, a_dot: y * _relative_det(a, a_dot)},
+    jvp={"a": lambda y, a, a_dot: y * relative_det(a, a_dot)},
     call=lambda a: ((square(a),), {}),
     batch=np.linalg.det,
-    samples=REGULAR,
-)
-
-
-def _sign_tangent(y: Any, a: Any, a_dot: Any) -> Any:
-    """The sign of a real determinant is constant; a complex one turns on the unit circle."""
-    return y * 1j * np.imag(_relative_det(a, a_dot)) if np.iscomplexobj(a) else 0
-
-
-def _sign_of_det(a: Any) -> Any:
-    return np.linalg.slogdet(a)[0]
-
-
-sign_of_det = primitive(
-    _sign_of_det,
-    name="sign_of_det",
-    result=_det_type,
-    jvp={"a": _sign_tangent},
-    batch=_sign_of_det,
-    numpy="np.linalg.slogdet({a})[0]",
-    samples=REGULAR,
-)
-
-
-def _log_abs_det(a: Any) -> Any:
-    return np.linalg.slogdet(a)[1]
-
-
-log_abs_det = primitive(
-    _log_abs_det,
-    name="log_abs_det",
-    result=lambda a: array_type(_real(a), a.shape[:-2]),
-    jvp={"a": lambda y, a, a_dot: np.real(_relative_det(a, a_dot))},
-    batch=_log_abs_det,
-    numpy="np.linalg.slogdet({a})[1]",
     samples=REGULAR,
 )
 
@@ -675,8 +641,8 @@ def _half(x: Any) -> Any:
 
 def _cholesky_tangent(y: Any, a: Any, a_dot: Any) -> Any:
     # L_dot = L half(L⁻¹ a_dot L⁻ᴴ), where of a_dot only the lower triangle is read
-    read = _half(a_dot) + _adjoint(_half(a_dot))
-    return y @ _half(np.linalg.solve(y, _adjoint(np.linalg.solve(y, read))))
+    read = _half(a_dot) + adjoint(_half(a_dot))
+    return y @ _half(np.linalg.solve(y, adjoint(np.linalg.solve(y, read))))
 
 
 cholesky = primitive(
