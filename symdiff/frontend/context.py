@@ -19,6 +19,7 @@ Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
 
 _INTERNAL = (*INTERNAL, "<symdiff")
 _internal: dict[CodeType, bool] = {}
+beginnings: set[CodeType] = set()  # of the functions that start a trace
 
 
 class Change(NamedTuple):
@@ -95,6 +96,15 @@ def user_place() -> Place | None:
     while frame is not None and is_internal(frame.f_code):
         frame = frame.f_back
     return (frame.f_code, frame.f_lasti, frame.f_lineno) if frame is not None else None
+
+
+def calling_places() -> Iterator[Place]:
+    """Where the code being traced stands, innermost frame first, up to the function traced."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code not in beginnings:
+        if not is_internal(frame.f_code):
+            yield frame.f_code, frame.f_lasti, frame.f_lineno
+        frame = frame.f_back
 
 
 def at_user_place(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ import linecache
 from functools import lru_cache
 from types import CodeType
 
+from symdiff.frontend import context
 from symdiff.frontend.context import Place
 from symdiff.ir.graph import Position
 
@@ -19,6 +20,7 @@ class SourceMap:
     def __init__(self, code: CodeType) -> None:
         self.spans: list[Span] = list(code.co_positions())
         self.targets: dict[Span, str] = {}
+        self.returned: set[Span] = set()
         self.texts: dict[int, str] = {}
         self.file = code.co_filename
         lines = [span[1] for span in self.spans if span[1]]
@@ -37,6 +39,8 @@ class SourceMap:
         for statement in ast.walk(tree):
             if isinstance(statement, ast.stmt) and statement.lineno + offset >= first:
                 self._read_statement(statement, offset, source, first)
+            elif isinstance(statement, ast.Lambda):
+                self.returned.add(_span(statement.body, offset))
 
     def _read_statement(
         self, statement: ast.stmt, offset: int, source: list[str], first: int
@@ -53,6 +57,8 @@ class SourceMap:
             self._read_target(statement.target, statement.value, offset)
         elif isinstance(statement, ast.AugAssign):
             self._name(statement.target, statement, offset)
+        elif isinstance(statement, ast.Return) and statement.value is not None:
+            self.returned.add(_span(statement.value, offset))
 
     def _read_target(self, target: ast.expr, value: ast.expr, offset: int) -> None:
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
@@ -64,16 +70,19 @@ class SourceMap:
     def _name(self, target: ast.expr, value: ast.AST, offset: int) -> None:
         name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
         if name:
-            span = (
-                value.lineno + offset,  # type: ignore[attr-defined]
-                value.end_lineno + offset,  # type: ignore[attr-defined]
-                value.col_offset,  # type: ignore[attr-defined]
-                value.end_col_offset,  # type: ignore[attr-defined]
-            )
-            self.targets[span] = name
+            self.targets[_span(value, offset)] = name
 
     def text(self, line: int) -> str:
         return self.texts.get(line) or linecache.getline(self.file, line).strip()
+
+
+def _span(part: ast.AST, offset: int) -> Span:
+    return (
+        part.lineno + offset,  # type: ignore[attr-defined]
+        part.end_lineno + offset,  # type: ignore[attr-defined]
+        part.col_offset,  # type: ignore[attr-defined]
+        part.end_col_offset,  # type: ignore[attr-defined]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -85,6 +94,21 @@ def position_of(place: Place) -> Position:
     """The file, line and statement of a place."""
     code, _, line = place
     return Position(code.co_filename, line, _source_map(code).text(line))
+
+
+def assigned_place(place: Place) -> Place:
+    """The place that may assign what is computed at `place` now: the caller's if it is returned."""
+    if _is_returned(place):
+        for caller in context.calling_places():
+            if not _is_returned(caller):
+                return caller
+    return place
+
+
+def _is_returned(place: Place) -> bool:
+    code, offset, _ = place
+    source = _source_map(code)
+    return source.spans[offset // 2] in source.returned
 
 
 def name_at(place: Place) -> str:

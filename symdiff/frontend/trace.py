@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.frontend import context
 from symdiff.frontend.captured import Captured
-from symdiff.frontend.context import Context, tracing
+from symdiff.frontend.context import Context, beginnings, tracing
 from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
@@ -98,6 +98,9 @@ def trace(
     return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured)
 
 
+beginnings.add(trace.__code__)
+
+
 def _read_result(result: Any) -> tuple[list[Node], tuple[Result, ...], Spec]:
     leaves, spec = flatten(result)
     nodes: list[Node] = []
@@ -136,11 +139,11 @@ def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
     for each in nodes:
         if each in notes or isinstance(each, Const):
             continue
-        place = running.named.get(each) or running.places.get(each)
-        if place is None:
-            continue
-        name = name_at(place) if each in running.named else ""
-        notes[each] = Note(name, position=position_of(place))
+        named, made = running.named.get(each), running.places.get(each)
+        name = name_at(named) if named else ""
+        place = named if name else made or named
+        if place is not None:
+            notes[each] = Note(name, position=position_of(place))
     found = users(nodes)
     for each, note in notes.items():
         consumers = found.get(each, ())

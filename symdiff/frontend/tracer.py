@@ -19,6 +19,7 @@ from symdiff.errors import (
 )
 from symdiff.frontend import context, memory
 from symdiff.frontend.advice import advice_for, function_name
+from symdiff.frontend.source_map import assigned_place, position_of
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_masked, is_supported, type_of
 from symdiff.ops import elementwise as e
@@ -586,7 +587,7 @@ def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         raise UnsupportedFunctionError(word(str(error), where=where())) from None
     running = context.current()
     if running is not None and running.place is not None and isinstance(result, Tracer):
-        running.named[result.node] = running.named.get(result.node, running.place)
+        running.named.setdefault(result.node, assigned_place(running.place))
     return result
 
 
@@ -688,8 +689,6 @@ def inputs_of(root: Node) -> list[Input]:
 
 def where() -> str:
     """`file.py:14: the line`, for messages."""
-    from symdiff.frontend.source_map import position_of
-
     running = context.current()
     place = (running.place if running else None) or context.user_place()
     if place is None:

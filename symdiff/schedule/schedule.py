@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 
@@ -168,33 +167,67 @@ class _Scheduler:
                 self.stored.add(value)
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
-        """Noted values in program order, each with what it needs just before it."""
-        notes = self.graph.notes
-        anchors = self._in_result_order(
-            [each for each in order if each in notes or each in self.outputs or each in self.guards]
-        )
+        """Noted values in program order, each with what it needs just before it.
+
+        A derivative that is returned and not read comes as soon as what it needs is there.
+        """
+        results = {each: i for i, each in reversed(list(enumerate(self.graph.outputs)))}
+        results = {each: i for each, i in results.items() if self._only_returned(each)}
+        missing: dict[Node, int] = {}  # of each result: what it needs that is not there yet
+        readers: dict[Node, list[Node]] = {}
+        for result in results:
+            needs = self._needs(result)
+            missing[result] = len(needs)
+            for each in needs:
+                readers.setdefault(each, []).append(result)
         emitted: set[Node] = set()
         out: list[Node] = []
-        for anchor in anchors:
-            stack = [(anchor, False)]
-            while stack:
-                each, ready = stack.pop()
-                if ready:
-                    out.append(each)
-                elif each not in emitted:
-                    emitted.add(each)
-                    stack.append((each, True))
-                    stack.extend((arg, False) for arg in reversed(self.reads[each]))
+        anchors = [each for each in order if each not in results and self._is_anchor(each)]
+        for anchor in [*anchors, *sorted(results, key=results.__getitem__)]:
+            queue = [anchor]
+            for each in queue:  # grows
+                first = len(out)
+                self._visit(each, emitted, out)
+                ready = []
+                for made in out[first:]:
+                    for result in readers.get(made, ()):
+                        missing[result] -= 1
+                        if not missing[result]:
+                            ready.append(result)
+                queue += sorted(ready, key=results.__getitem__)
         return out
 
-    def _in_result_order(self, anchors: list[Node]) -> list[Node]:
-        """Results computed one after the other are put in the order in which they are returned."""
-        rank = {each: i for i, each in reversed(list(enumerate(self.graph.outputs)))}
-        out: list[Node] = []
-        for is_result, run in groupby(anchors, key=lambda each: each in rank):
-            each_run = list(run)
-            out += sorted(each_run, key=rank.__getitem__) if is_result else each_run
-        return out
+    def _is_anchor(self, each: Node) -> bool:
+        return each in self.graph.notes or each in self.outputs or each in self.guards
+
+    def _only_returned(self, each: Node) -> bool:
+        return each not in self.primal and self.uses[each] == 1 and bool(self.reads[each])
+
+    def _needs(self, result: Node) -> set[Node]:
+        """The values that a result is computed from and that something else reads too."""
+        found: set[Node] = set()
+        stack = [result]
+        while stack:
+            for each in self.reads[stack.pop()]:
+                if isinstance(each, (Input, Const)):
+                    continue
+                if self.uses[each] > 1 or self._is_anchor(each):
+                    found.add(each)
+                else:
+                    stack.append(each)
+        return found
+
+    def _visit(self, top: Node, emitted: set[Node], out: list[Node]) -> None:
+        """Append a node, and before it all that it needs."""
+        stack = [(top, False)]
+        while stack:
+            each, ready = stack.pop()
+            if ready:
+                out.append(each)
+            elif each not in emitted:
+                emitted.add(each)
+                stack.append((each, True))
+                stack.extend((arg, False) for arg in reversed(self.reads[each]))
 
     # ------------------------------------------------------------------ one value
 

@@ -172,3 +172,15 @@ def test_a_guard_outlives_what_it_guards():
         source = function_source(schedule(parse(text, lookup)))
     assert "if np.count_nonzero(np.isfinite(x)) != 4:" in source or "m = np.isfinite(x)" in source
     assert "raise ValueError" in source
+
+
+def test_results_come_as_soon_as_what_they_need():
+    def f(W, b, V, x):
+        h = np.tanh(x @ W + b)
+        return np.sum((h @ V) ** 2)
+
+    gradient = grad(f, (0, 1, 2))
+    gradient(np.ones((2, 3)), np.ones(3), np.ones((3, 2)), np.ones((4, 2)))
+    text = body(gradient)
+    places = [text.index(f"    {name} = ") for name in ("V_bar", "h_bar", "W_bar", "b_bar")]
+    assert places == sorted(places)
