@@ -86,6 +86,10 @@ def std(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     return np.where(constant, 0, np.sqrt(np.where(constant, 1, variance)))
 
 
+composite(np.amax)(np.max)  # other names of theirs, and functions of their own in NumPy
+composite(np.amin)(np.min)
+
+
 @composite(np.ptp)
 def ptp(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The distance from the minimum to the maximum."""
@@ -205,7 +209,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     return turned * (180 / np.pi) if deg else turned
 
 
-@composite(np.round)
+@composite(np.round, np.around)
 def round_(a: Any, decimals: int = 0) -> Any:
     """To the nearest multiple of 10**-decimals, ties to even."""
     if a.dtype.kind in "biu" and decimals >= 0:

@@ -163,6 +163,13 @@ def _sum_to(y_bar: Any, shape: Shape) -> Any:
     return np.sum(y_bar, axis=stretched, keepdims=True) if stretched else y_bar
 
 
+def _broadcast_type(x: ArrayType, shape: Shape) -> ArrayType:
+    ends = shape[len(shape) - x.ndim :]
+    if x.ndim > len(shape) or any(a not in (1, b) for a, b in zip(x.shape, ends, strict=True)):
+        raise ValueError(f"broadcast_to: the shape {x.shape} does not broadcast to {shape}")
+    return array_type(x.dtype, shape)
+
+
 def _broadcast_batch(x: Any, shape: Shape) -> Any:
     count, *own = _shape(x)
     inner = (1,) * (len(shape) - len(own)) + tuple(own)
@@ -171,7 +178,7 @@ def _broadcast_batch(x: Any, shape: Shape) -> Any:
 
 broadcast_to = linear(
     np.broadcast_to,
-    result=lambda x, shape: x.with_shape(shape) if not x.weak else array_type(x.dtype, shape),
+    result=_broadcast_type,
     transpose={"x": lambda y_bar, x, shape: _sum_to(y_bar, _shape(x))},
     call=lambda array, shape: (
         (array,),

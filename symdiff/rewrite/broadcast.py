@@ -214,7 +214,7 @@ def _common_shape(sources: Iterable[Node | None]) -> Shape | None:
     for each in sources:
         if each is None or each.type.weak:
             return None
-        if each.op is not CONST:
+        if not (isinstance(each, Const) and each.uniform):
             shapes.append(each.type.shape)
     return np.broadcast_shapes(*shapes)
 

@@ -217,6 +217,11 @@ def test_clear_caches():
             "matrix_rank",
         ),
         (lambda: symdiff.grad(lambda x: np.sum(x @ x))(np.ones((2, 3))), ValueError, "x @ x"),
+        (
+            lambda: symdiff.jit(lambda x: np.broadcast_to(x, (2, 4)))(np.ones(3)),
+            ValueError,
+            "(3,) does not broadcast to (2, 4)",
+        ),
         (lambda: symdiff.grad(3), TypeError, "a function is expected"),
     ],
 )
