@@ -43,8 +43,17 @@ def _negative(found: Match) -> bool:
     return bool(found["c"].value < 0)
 
 
+def _opposite(found: Match) -> bool:
+    return bool(found["d"].value == -found["c"].value)
+
+
 def _is_array(found: Match) -> bool:
     return bool(found["x"].type.shape)
+
+
+def _not_broadcast(found: Match) -> bool:
+    """Whether x has so many elements itself: the mask of an outer product stays on its factor."""
+    return found["x"].op is not broadcast_to
 
 
 # Signs go outwards, constants to the left and into one.
@@ -90,13 +99,22 @@ ARITHMETIC = (
     rule("scale-quotient", c * (x / d), (c / d) * x, ROUNDING, when=_normal(np.divide)),
     rule("scale-product", (c * x) * (d * y), (c * d) * (x * y), ROUNDING,
          when=_normal(np.multiply), reach=0.5),
+    rule("scale-choices", np.where(mask, c * x, c * y), c * np.where(mask, x, y), ROUNDING),
     rule("self-quotient", x / x, 1, ROUNDING),
     rule("reciprocal", x * (1 / y), x / y, ROUNDING, reach=0.5),
     rule("scale-constant-over", c * (d / x), (c * d) / x, ROUNDING, when=_normal(np.multiply)),
     rule("constant-over", x * (c / y), c * (x / y), ROUNDING, when=_variable, reach=0.5),
     rule("add-scaled", x + c * x, (1 + c) * x, ROUNDING, reach=0.5),
     rule("sub-scaled", x - c * x, (1 - c) * x, ROUNDING, reach=0.5),
+    rule("factor-opposite", c * x - d * y, c * (x + y), ROUNDING, when=_opposite, reach=0.5,
+         example={"c": -2.0, "d": 2.0}),
+    rule("factor-out", t * (c * x) + c * y, c * (t * x + y), ROUNDING, reach=0.3),
+    rule("factor-out-sub", t * (c * x) - c * y, c * (t * x - y), ROUNDING, reach=0.3),
+    rule("factor-out-opposite", t * (c * x) - d * y, c * (t * x + y), ROUNDING, when=_opposite,
+         reach=0.3, example={"c": -2.0, "d": 2.0}),
     rule("factor", a * t + b * t, (a + b) * t, ROUNDING, reach=0.5),
+    rule("factor-scaled", a * t + c * (b * t), (a + c * b) * t, ROUNDING, reach=0.3),
+    rule("factor-sub-scaled", a * t - c * (b * t), (a - c * b) * t, ROUNDING, reach=0.3),
     rule("factor-sub", a * t - b * t, (a - b) * t, ROUNDING, reach=0.5),
     rule("factor-quotient", a / t + b / t, (a + b) / t, ROUNDING, reach=0.5),
 )  # fmt: skip
@@ -127,7 +145,8 @@ MASKS = (
          primal=False, shared=True, example={"shape": (4, 3)}),
     rule("mask-broadcast-mul", broadcast_to(np.where(mask, a, 0), shape=shape) * x,
          np.where(broadcast_to(mask, shape=shape), broadcast_to(a, shape=shape) * x, 0),
-         ROUNDING, dtypes="fc", shared=True, example={"shape": (2, 3, 4), "x": "f[2,3,4]"}),
+         ROUNDING, dtypes="fc", shared=True, when=_not_broadcast,
+         example={"shape": (2, 3, 4), "x": "f[2,3,4]"}),
     rule("mask-mul", np.where(mask, a, 0) * x, np.where(mask, a * x, 0), ROUNDING, dtypes="fc",
          shared=True),
     rule("mask-not-mul", np.where(mask, 0, a) * x, np.where(mask, 0, a * x), ROUNDING,

@@ -94,6 +94,11 @@ def _adds_leading_axes(found: Match) -> bool:
     return lead >= 0 and after == (*(1,) * lead, *before)
 
 
+def _moves_more_than_a_vector(found: Match) -> bool:
+    """Whether the reshape makes neither a row nor a column, nor what a broadcast does itself."""
+    return bool(found["x"].type.ndim > 1) and not _adds_leading_axes(found)
+
+
 def compose(found: Match) -> Node | None:
     """one transposition."""
     order = tuple([found["axes"][axis] for axis in found["axes2"]])
@@ -112,6 +117,12 @@ def _moves_only_ones(found: Match) -> bool:
 def reshape_instead(found: Match) -> Node | None:
     """a reshape: a row transposed is a column."""
     return reshaped(found["x"], found.root.type.shape)
+
+
+def scale_outside(found: Match) -> Node | None:
+    """the constant times the array in its new shape."""
+    moved = reshaped(found["x"], found.root.type.shape)
+    return node(e.multiply, (constant(found["c"].value, moved.type), moved))
 
 
 def drop_axes(found: Match) -> Node | None:
@@ -162,6 +173,11 @@ MOVES = (
     rule("reshape-twice", reshape(reshape(x, shape=shape2), shape=shape), reshape(x, shape=shape),
          EXACT, dtypes=ANY, shared=True,
          example={"x": "f[3,4]", "shape2": (12,), "shape": (2, 6)}),
+    rule("reshape-neg", reshape(-x, shape=shape2), -reshape(x, shape=shape2), EXACT, dtypes="fc",
+         primal=False, when=_moves_more_than_a_vector, example={"x": "f[3,4]", "shape2": (12,)}),
+    rule("reshape-scaled", reshape(c * x, shape=shape2), scale_outside, EXACT, primal=False,
+         when=_moves_more_than_a_vector,
+         example={"x": "f[3,4]", "shape2": (12,)}),
     rule("transpose-twice", transpose(transpose(x, axes=axes), axes=axes2), compose, EXACT,
          dtypes=ANY, shared=True,
          example={"x": "f[2,3,4]", "axes": (1, 2, 0), "axes2": (0, 2, 1)}),
@@ -237,9 +253,29 @@ def scale_small(found: Match) -> Node | None:
     return node(e.multiply, (broadcasted(scaled, root.type.shape), found["y"]))
 
 
+def divide_small(found: Match) -> Node | None:
+    """x times one broadcast, the quotient of the two."""
+    root, a, b = found.root, found.values.get("a"), found["b"]
+    a = constant(found["c"].value, b.type) if a is None else a
+    small = _common_shape([a, b])
+    if small is None or np.prod(small, dtype=int) >= root.type.size:
+        return None
+    quotient = node(e.divide, (broadcasted(a, small), broadcasted(b, small)))
+    return node(e.multiply, (broadcasted(quotient, root.type.shape), found["x"]))
+
+
 SINKING = (
     rule("scale-small", broadcast_to(a, shape=shape) * (c * y), scale_small, ROUNDING, reach=0.3,
          example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("scale-small-factor", c * (broadcast_to(a, shape=shape) * y), scale_small, ROUNDING,
+         reach=0.3, example={"a": "f[3,1]", "shape": (3, 4)}),
+    rule("scale-small-quotient", c * (x / broadcast_to(b, shape=shape)), divide_small, ROUNDING,
+         reach=0.3, example={"b": "f[3,1]", "shape": (3, 4)}),
+    rule("scaled-small-quotient", (c * x) / broadcast_to(b, shape=shape), divide_small, ROUNDING,
+         reach=0.3, example={"b": "f[3,1]", "shape": (3, 4)}),
+    rule("small-quotient",
+         (broadcast_to(a, shape=shape) * x) / broadcast_to(b, shape=shape), divide_small, ROUNDING,
+         reach=0.3, example={"a": "f[3,1]", "b": "f[3,1]", "shape": (3, 4)}),
     rule("quotient-out", x * (y / broadcast_to(a, shape=shape)),
          (x * y) / broadcast_to(a, shape=shape), ROUNDING, reach=0.3,
          example={"a": "f[3,1]", "shape": (3, 4)}),
@@ -303,7 +339,18 @@ def _outside(op: Primitive) -> Any:
 
 def scale_sum(found: Match) -> Node | None:
     """the constant times the sum."""
-    total = node(sum_, (found["x"],), found.root.params)
+    x = found["x"]
+    if "y" in found.values:
+        x = node(e.multiply, (x, found["y"]))
+    total = node(sum_, (x,), found.root.params)
+    return node(e.multiply, (constant(found["c"].value, total.type), total))
+
+
+def scale_masked_sum(found: Match) -> Node | None:
+    """the constant times the sum of what the mask leaves of x."""
+    inside, x = found.root.args[0], found["x"]
+    masked = node(e.where, (found["mask"], x, inside.args[2]))
+    total = node(sum_, (masked,), found.root.params)
     return node(e.multiply, (constant(found["c"].value, total.type), total))
 
 
@@ -344,7 +391,12 @@ SUMS = (
          -np.sum(x, axis=axis, keepdims=keepdims), ROUNDING, dtypes="fc",
          example={"axis": (0,), "keepdims": False}),
     rule("sum-scaled", np.sum(c * x, axis=axis, keepdims=keepdims), scale_sum, ROUNDING,
-         reach=0.3, example={"axis": (0,), "keepdims": False}),
+         together=True, reach=0.3, example={"axis": (0,), "keepdims": False}),
+    rule("sum-scaled-factor", np.sum((c * x) * y, axis=axis, keepdims=keepdims), scale_sum,
+         ROUNDING, together=True, reach=0.3, example={"axis": (0,), "keepdims": False}),
+    rule("sum-masked-scaled", np.sum(np.where(mask, c * x, 0), axis=axis, keepdims=keepdims),
+         scale_masked_sum, ROUNDING, together=True, reach=0.3,
+         example={"axis": (0,), "keepdims": False}),
     rule("sum-product", np.sum(x * broadcast_to(a, shape=shape), axis=axis, keepdims=keepdims),
          _outside(e.multiply), ROUNDING, reach=0.3,
          example={"a": "f[3,1]", "shape": (3, 4), "axis": (1,), "keepdims": False}),

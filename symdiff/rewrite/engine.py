@@ -185,6 +185,8 @@ class _Rewriter:
         self.settled: set[Node] = set()  # nothing matches, whoever reads what
         self.root: Node  # what is being normalized
         self.shared: list[Node] = []  # inner nodes whose other readers kept a rule from firing
+        self.votes: dict[Node, set[Node]] = {}  # readers of those that would do without them
+        self.unwanted: set[Node] = set()  # inner nodes that all readers would do without
         self.budget = 0
         self.first = len(log)
 
@@ -193,7 +195,7 @@ class _Rewriter:
         self.budget = 1000 + PER_NODE * len(toposort(outputs))
         for _ in range(PASSES):
             outputs = self._pass(outputs)
-            if not any(self.uses.get(each) == 1 for each in self.shared):
+            if not self.unwanted and not any(self.uses.get(each) == 1 for each in self.shared):
                 break
         count = len(self.graph.outputs)
         graph = self.graph
@@ -202,13 +204,16 @@ class _Rewriter:
     def _pass(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         """One walk from operands to readers; rules that sharing stopped may fit in the next."""
         nodes = toposort(outputs)
-        self.done, self.next, self.shared = {}, {}, []
+        self.done, self.next, self.shared, self.votes = {}, {}, [], {}
         self.uses = _count_uses(nodes, outputs)
         for each in nodes:
             if not each.args or (each in self.settled and self._unchanged(each)):
                 self.done[each] = each
             else:
                 self._normalize(each)
+        self.unwanted = {
+            each for each, readers in self.votes.items() if len(readers) == self.uses.get(each)
+        }
         return tuple([self.done[each] for each in outputs])
 
     def _normalize(self, root: Node) -> None:
@@ -264,8 +269,10 @@ class _Rewriter:
             if found is None or not (row.when is None or row.when(found)):
                 continue
             shared = [] if row.shared else self._shared(found)
-            if shared:
+            if shared and not (row.together and self.unwanted.issuperset(shared)):
                 self.shared += shared
+                if row.together:
+                    self._vote(each, shared)
                 blocked = True
                 continue
             after = instantiate(row.replacement, found)
@@ -279,6 +286,10 @@ class _Rewriter:
     def _shared(self, found: Match) -> list[Node]:
         """Inner nodes that something else reads too; moving elements about is no work."""
         return [each for each in found.inner if self.uses[each] > 1 and each.op not in _VIEWS]
+
+    def _vote(self, reader: Node, inner: Iterable[Node]) -> None:
+        for each in inner:
+            self.votes.setdefault(each, set()).add(reader)
 
     def _record(self, row: Rule, before: Node, after: Node) -> None:
         note = self.notes.get(before) or self.notes.get(self.root)

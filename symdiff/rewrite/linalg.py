@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from symdiff.ir.node import Node, node
+from symdiff.ir.node import Node, constant, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.linalg import matmul
 from symdiff.ops.reductions import reduced_shape
 from symdiff.ops.shaping import reshape, transpose
 from symdiff.rewrite.broadcast import broadcasted, reshaped
-from symdiff.rewrite.pattern import ROUNDING, Match, rule, rules, wilds
+from symdiff.rewrite.pattern import ROUNDING, Condition, Match, Rule, Wild, rule, rules, wilds
 
-x, y, z = wilds("x y z")
+x, y, z, mask, shape = wilds("x y z mask shape")
+c = Wild("c", constant=True)
 axis, keepdims, axes = wilds("axis keepdims axes")
 
 
@@ -84,7 +87,67 @@ def product_over_batch(found: Match) -> Node | None:
     return reshaped(product, shape)
 
 
+MUCH = 16  # from this ratio on it pays to scale a product instead of its factor
+
+
+def _shrinks(place: int) -> Condition:
+    """A condition: the product is much smaller than the factor at `place`."""
+    return lambda found: MUCH * found.root.type.size <= found.root.args[place].type.size
+
+
+def scale_product(found: Match) -> Node | None:
+    """the constant times the product."""
+    y = found["y"]
+    factors = [each if each is y else _unscaled(each, found) for each in found.root.args]
+    product = node(matmul, tuple(factors))
+    return node(e.multiply, (constant(found["c"].value, product.type), product))
+
+
+def _unscaled(factor: Node, found: Match) -> Node:
+    """The factor of a product without the constant in it."""
+    if factor.op is e.where:
+        mask, chosen, zero = factor.args
+        return node(e.where, (mask, _unscaled(chosen, found), zero))
+    x: Node = found["x"]
+    if "z" in found.values:
+        x = node(e.multiply, (x, found["z"]))
+    return reshaped(x, factor.type.shape)
+
+
+_SCALED = {
+    "scaled": c * x,
+    "scaled-factor": (c * x) * z,
+    "masked": np.where(mask, c * x, 0),
+    "scaled-vector": reshape(c * x, shape=shape),
+    "scaled-vector-factor": reshape((c * x) * z, shape=shape),
+    "masked-vector": np.where(mask, reshape(c * x, shape=shape), 0),
+}
+
+
+def _scales(name: str, factor: Any) -> tuple[Rule, Rule]:
+    """The constant of a factor is taken out of its product, on either side."""
+    long = "f[192]" if "vector" in name else ""
+    left = {"x": long or "f[3,64]", "z": long or "f[3,64]", "mask": "bool[3,64]", "y": "f[64,2]"}
+    right = {"x": long or "f[64,3]", "z": long or "f[64,3]", "mask": "bool[64,3]", "y": "f[2,64]"}
+    claim: dict[str, Any] = {"together": True, "reach": 0.2}
+    return (
+        rule(f"{name}-left", matmul(factor, y), scale_product, ROUNDING, when=_shrinks(0),
+             example={**left, "shape": (3, 64)}, **claim),
+        rule(f"{name}-right", matmul(y, factor), scale_product, ROUNDING, when=_shrinks(1),
+             example={**right, "shape": (64, 3)}, **claim),
+    )  # fmt: skip
+
+
+PRODUCTS = (
+    *(row for name, factor in _SCALED.items() for row in _scales(name, factor)),
+    rule("factor-left", matmul(z, x) + matmul(z, y), matmul(z, x + y), ROUNDING, dtypes="fc",
+         reach=0.2, example={"z": "f[2,3]", "x": "f[3,4]", "y": "f[3,4]"}),
+    rule("factor-right", matmul(x, z) + matmul(y, z), matmul(x + y, z), ROUNDING, dtypes="fc",
+         reach=0.2, example={"z": "f[4,2]", "x": "f[3,4]", "y": "f[3,4]"}),
+)  # fmt: skip
+
 LINALG = rules(
+    *PRODUCTS,
     rule("transpose-product", transpose(matmul(x, y), axes=axes), product_of_transposes, ROUNDING,
          dtypes="fc", when=_frees_transposes,
          example={"of": transpose(matmul(transpose(x, axes=axes), y), axes=axes), "axes": (1, 0)}),

@@ -141,7 +141,8 @@ Condition = Callable[[Match], bool]
 class Rule:
     """One row of a table. `replacement` is a term, a number, or computed from the match.
 
-    Inner nodes of the pattern must have no other reader unless `shared`. A rule without `primal`
+    Inner nodes of the pattern must have no other reader unless `shared`, or with `together` none
+    but those that such a rule fits as well. A rule without `primal`
     leaves the user's own program as it is written, however exact it is. The claim holds for the
     kinds of number in `dtypes`, to `ulps` units in the last place, for magnitudes within `reach` of
     the range of exponents, and where `when` holds. The tests look at it at the types, numbers and
@@ -154,6 +155,7 @@ class Rule:
     exactness: Exactness
     when: Condition | None = None
     shared: bool = False
+    together: bool = False
     dtypes: str = "f"
     primal: bool = True
     reach: float = 1.0

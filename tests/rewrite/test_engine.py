@@ -85,6 +85,20 @@ def test_sharing_is_seen_as_it_is_after_other_rules():
     assert [each.op.name for each in after.outputs] == ["cos", "const"]
 
 
+def test_what_all_readers_would_do_without_is_given_up():
+    table = rules(
+        rule("sin-neg", np.sin(-x), -np.sin(x), EXACT, together=True),
+        rule("tan-neg", np.tan(-x), -np.tan(x), EXACT, together=True),
+    )
+    a = argument()
+    negative = node(e.negative, (a,))
+    agreed = (node(e.sin, (negative,)), node(e.tan, (negative,)))
+    after = rewrite(graph_of(*agreed), (table,)).outputs
+    assert after == tuple(node(e.negative, (node(op, (a,)),)) for op in (e.sin, e.tan))
+    for other in (node(e.cos, (negative,)), negative):  # reads it, and is of no use without it
+        assert rewrite(graph_of(*agreed, other), (table,)).outputs == (*agreed, other)
+
+
 def test_the_users_program_takes_exact_rows_only():
     table = rules(rule("quotient", x / x, 1, ROUNDING), *NEG_NEG)
     a = argument()

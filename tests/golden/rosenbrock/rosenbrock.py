@@ -11,6 +11,6 @@ def rosenbrock_grad(x):
     # from: return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
     multiply_1 = 200 * (x[1:] - getitem_1 ** 2)
     x_bar = np.zeros(10)
-    x_bar[:-1] = multiply_1 * (-2 * getitem_1) - 2 * (1 - getitem_1)
+    x_bar[:-1] = -2 * (multiply_1 * getitem_1 + (1 - getitem_1))
     x_bar[1:] += multiply_1
     return x_bar
