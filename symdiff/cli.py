@@ -145,7 +145,8 @@ class _Question:
                 raise UsageError(f"{self.name} takes no arguments")
             transformed = MODES[mode or "grad"](self.function, self.wrt or self._selected())
         try:
-            steps: show.Steps = self.parameters.call(transformed.stages, stand_ins(self.trees))
+            stages, values = transformed.stages_of_types, stand_ins(self.trees)
+            steps: show.Steps = self.parameters.call(stages, values)
             return steps
         finally:
             self._refuse_unknown(transformed.static_arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from symdiff.autodiff.linear import verify_linear
@@ -59,6 +59,7 @@ class Work(NamedTuple):
     """What the stages hand on: each fills in the field it is named after."""
 
     request: Request
+    given: tuple[Any, ...] = ()  # the values of the leaves, until they are traced
     traced: Traced | None = None
     graph: Graph | None = None
     linear: Linearized | None = None
@@ -71,9 +72,11 @@ class Work(NamedTuple):
 
 def _trace(work: Work) -> Work:
     request = work.request
-    traced = trace(request.function, request.parameters, request.leaves, request.spec)
+    traced = trace(
+        request.function, request.parameters, request.leaves, request.spec, work.given
+    )
     request.check(traced)
-    return work._replace(traced=traced, graph=traced.graph)
+    return work._replace(given=(), traced=traced, graph=traced.graph)
 
 
 def _stabilize(work: Work) -> Work:
@@ -244,9 +247,12 @@ STAGES = (
 )
 
 
-def steps(request: Request) -> Iterator[tuple[Stage, Work]]:
-    """Each stage of the request with the work after it, in order: hold any of them."""
-    work = Work(request)
+def steps(request: Request, given: Sequence[Any] = ()) -> Iterator[tuple[Stage, Work]]:
+    """Each stage of the request with the work after it, in order: hold any of them.
+
+    `given` are the values of the leaves, where they are known: see `trace`.
+    """
+    work = Work(request, tuple(given))
     checking = bool(os.environ.get("SYMDIFF_VERIFY"))
     for stage in STAGES:
         if request.mode in stage.modes:

@@ -25,8 +25,8 @@ from symdiff.frontend.pytree import flatten, unflatten
 from symdiff.ir import Graph, Node, input_node
 from symdiff.ir.types import type_of
 from symdiff.ir.verify import verify
+from symdiff.ops.evaluate import evaluate
 from symdiff.pipeline import JVP, VJP
-from symdiff.runtime.evaluate import evaluate
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

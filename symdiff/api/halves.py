@@ -44,9 +44,9 @@ class Halves(Transformed):
             if each.output is not None and traced.graph.outputs[each.output].type.inexact
         )
 
-    def _compile(self, leaves: list[Leaf], spec: Spec) -> Entry:
+    def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
-            work = until_simplified(self._request(leaves, spec))
+            work = until_simplified(self._request(leaves, spec), flatten(used)[0])
             graph, traced = work.graph, work.traced
             assert graph is not None and traced is not None
             known = len(traced_inputs(traced))
@@ -136,7 +136,7 @@ class Halves(Transformed):
     def _inline(self, values: tuple[Any, ...]) -> Any:
         given, spec = flatten(values)
         leaves = [leaf_of(value) for value in given]
-        work = until_simplified(self._request(leaves, spec))
+        work = until_simplified(self._request(leaves, spec), given)
         traced = work.traced
         assert traced is not None
         known = [value for value, leaf in zip(given, leaves, strict=True) if leaf.type is not None]

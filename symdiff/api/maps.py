@@ -25,7 +25,7 @@ from symdiff.batch import batch
 from symdiff.errors import ShapeError, word
 from symdiff.frontend.parameters import function_name, parameters_of
 from symdiff.frontend.pytree import flatten, layout_of, unflatten
-from symdiff.frontend.trace import Leaf
+from symdiff.frontend.trace import UNKNOWN, Leaf
 from symdiff.frontend.tracer import lift
 from symdiff.pipeline import JVP, VJP, Request
 
@@ -72,7 +72,11 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         spec=spec,
         name=function_name(fun),
     )
-    work = until_simplified(request)
+    given = [
+        UNKNOWN if isinstance(leaf, _Mapped) else row
+        for row, leaf in zip(rows, leaves, strict=True)
+    ]
+    work = until_simplified(request, given)
     assert work.traced is not None and work.graph is not None
     batched = [
         each

@@ -64,6 +64,7 @@ class Compiled(NamedTuple):
     parameters: tuple[str, ...]
     constants: dict[str, Any]
     function: Callable[..., Any]
+    guarded: bool  # whether it refuses some arguments of the types it was compiled for
     made_by: Work | None  # None: it was unpickled
 
     @property
@@ -74,7 +75,7 @@ class Compiled(NamedTuple):
         return self.made_by
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _load, (self.source, self.name, self.parameters, self.constants)
+        return _load, (self.source, self.name, self.parameters, self.constants, self.guarded)
 
 
 def loaded(work: Work) -> Compiled:
@@ -82,7 +83,9 @@ def loaded(work: Work) -> Compiled:
     program = work.program
     assert program is not None
     source = f"{imports_of(work.source)}\n\n\n{work.source}"
-    return _load(source, program.name, program.parameters, program.constants, work)
+    return _load(
+        source, program.name, program.parameters, program.constants, program.guarded, work
+    )
 
 
 def _load(
@@ -90,9 +93,11 @@ def _load(
     name: str,
     parameters: tuple[str, ...],
     constants: dict[str, Any],
+    guarded: bool,
     work: Work | None = None,
 ) -> Compiled:
-    return Compiled(source, name, parameters, constants, load(source, name, constants), work)
+    function = load(source, name, constants)
+    return Compiled(source, name, parameters, constants, function, guarded, work)
 
 
 class Transformed:
@@ -256,19 +261,24 @@ class Transformed:
     def lower(self, *args: Any, **kwargs: Any) -> Compiled:
         """Compile for these arguments without calling."""
         values = self.parameters.bind(args, kwargs)
-        _, leaves, spec = self._describe(values)
-        compiled = self._dispatcher.entry(leaves, spec).compiled
+        compiled = self._dispatcher.entry(*self._describe(values)).compiled
         assert isinstance(compiled, Compiled)
         return compiled
 
     def stages(self, *args: Any, **kwargs: Any) -> list[tuple[Stage, Work]]:
         """Each stage of the pipeline for these arguments, with the work after it."""
-        values = self.parameters.bind(args, kwargs)
+        return self._stages(self.parameters.bind(args, kwargs), known=True)
+
+    def stages_of_types(self, *args: Any, **kwargs: Any) -> list[tuple[Stage, Work]]:
+        """As `stages`, for arguments that only stand for others of their types."""
+        return self._stages(self.parameters.bind(args, kwargs), known=False)
+
+    def _stages(self, values: tuple[Any, ...], known: bool) -> list[tuple[Stage, Work]]:
         while True:
-            _, leaves, spec = self._describe(values)
+            used, leaves, spec = self._describe(values)
             try:
                 with compilation(fresh=True):
-                    return self._run(leaves, spec)
+                    return self._run(leaves, spec, flatten(used)[0] if known else ())
             except Redescribe:
                 continue
 
@@ -419,9 +429,9 @@ class Transformed:
         if self.mode == VJP:
             _check_scalar(traced, self.name, self.has_aux)
 
-    def _compile(self, leaves: list[Leaf], spec: Spec) -> Entry:
+    def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
-            work = self._run(leaves, spec)[-1][1]
+            work = self._run(leaves, spec, flatten(used)[0])[-1][1]
         assert work.traced is not None and work.program is not None
         layout = self._layout(work.traced, spec)
         outputs = len(work.program.returns)
@@ -429,10 +439,13 @@ class Transformed:
             loaded(work), leaves, spec, work.traced.captured, layout, outputs
         )
 
-    def _run(self, leaves: Sequence[Leaf], spec: Spec) -> list[tuple[Stage, Work]]:
+    def _run(
+        self, leaves: Sequence[Leaf], spec: Spec, given: Sequence[Any]
+    ) -> list[tuple[Stage, Work]]:
         """Run the pipeline; a Python int that decides a shape becomes static: describe again."""
+        request = self._request(leaves, spec)
         try:
-            return list(pipeline.steps(self._request(leaves, spec)))
+            return list(pipeline.steps(request, given[: len(request.leaves)]))
         except StaticArgument as decided:
             named = zip(leaf_names(self.parameters, spec), leaves, strict=True)
             traced = {name for name, leaf in named if leaf.type is not None and not leaf.widens}
@@ -477,7 +490,8 @@ class Transformed:
                 leaf = leaf_of(value)
             leaves.append(leaf)
         try:
-            work = until_simplified(self._request(leaves, spec))
+            request = self._request(leaves, spec)
+            work = until_simplified(request, given[: len(request.leaves)])
         except StaticArgument as decided:
             known = [
                 operator.index(value) if name in decided.names else value
@@ -675,9 +689,9 @@ def _jvp_layout(traced: Traced, differentiated: Sequence[int], keep_value: bool)
     return layout_of((result_tree(traced, range(count)), dots) if keep_value else dots)
 
 
-def until_simplified(request: Request) -> Work:
+def until_simplified(request: Request, given: Sequence[Any]) -> Work:
     """The work up to the last stage that is about graphs."""
-    for stage, work in pipeline.steps(request):
+    for stage, work in pipeline.steps(request, given):
         if stage.name == "simplify":
             return work
     raise AssertionError("every request is simplified")
@@ -689,9 +703,10 @@ def place(graph: Graph, arrays: Sequence[bool], values: Sequence[Any], layout: L
         each: coerce(lift(value), each.type)
         for each, value in zip(graph.inputs, values, strict=False)
     }
-    new = substitute(graph.outputs, replacements)
+    new = substitute((*graph.outputs, *graph.effects), replacements)
     running = context.current()
     if running is not None:
+        running.relied |= dict.fromkeys(new[each] for each in graph.effects)
         for each, made in new.items():
             if each in graph.notes:
                 running.inherited.setdefault(made, graph.notes[each])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.frontend.examples import Examples
 from symdiff.frontend.origin import INTERNAL
 from symdiff.ir.node import Node
 
@@ -33,10 +34,15 @@ class Change(NamedTuple):
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
-    __slots__ = ("changes", "constants", "inherited", "interposer", "named", "place", "places")
+    __slots__ = (
+        "changes", "constants", "examples", "inherited", "interposer", "named", "place", "places",
+        "relied",
+    )  # fmt: skip
 
-    def __init__(self, interposer: Any = None) -> None:
+    def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
         self.interposer = interposer  # runs the functions that this trace calls
+        self.examples = examples or Examples()  # shared with the traces inside this one
+        self.relied: dict[Node, None] = {}  # truth values that shapes of this trace rest on
         self.place: Place | None = None
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
@@ -49,6 +55,7 @@ class Context:
         while self.changes:
             last = self.changes.pop()
             last.array.known = last.before
+        self.relied.clear()
 
 
 _context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)

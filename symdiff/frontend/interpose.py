@@ -148,6 +148,9 @@ class Interposer:
     def capture(self, hidden: Hidden) -> Input:
         """The input that stands for an array."""
         made = input_node(hidden.path.name or "captured", type_of(hidden.array))
+        running = context.current()
+        if running is not None:
+            running.examples.give(made, hidden.array)
         self._inputs[made] = hidden
         self._captured[hidden.path.key] = Captured(hidden.path, made)
         return made

@@ -132,9 +132,11 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 
 @handles(np.where)
-def where(condition: Any, x1: Any = None, x2: Any = None) -> Tracer:
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    if x1 is None and x2 is None:
+        return nonzero(condition)
     if x1 is None or x2 is None:
-        raise NotImplementedError("np.where with one argument has a size that depends on values")
+        raise ValueError("either both or neither of x and y should be given")
     c, a, b = lift(condition), lift(x1), lift(x2)
     dtype = np.result_type(*[each.type.python(0) if each.type.weak else each.type.dtype
                              for each in (a, b)])
@@ -183,37 +185,35 @@ def stop_gradient(x: Any) -> Tracer:
 
 @handles(operator.getitem)
 def getitem(x: Tracer, index: Any) -> Tracer:
-    """x[index]: NumPy's rules, with integer arrays (traced or not) as operands."""
-    static, arrays = shaping.encode_index(_readable(index), x.shape)
-    arrays = tuple(_index_array(each) for each in arrays)
+    """x[index]: NumPy's rules, with integer arrays and masks (traced or not) as operands."""
+    index = tuple(map(_readable, index)) if isinstance(index, tuple) else _readable(index)
+    static, arrays = shaping.encode_index(index, x.shape)
     if not static:
         return x if x.in_memory else Tracer(x.node, is_array=True)
-    params = (("index", _expand_masks(static, arrays)),)
-    operands = tuple(part for each in arrays for part in _mask_indices(each))
-    made = node(shaping.getitem, (x.node, *(lift(each) for each in operands)), params)
-    entries = index if isinstance(index, tuple) else (index,)
-    whole = any(each is Ellipsis for each in entries)
+    remaining = iter(arrays)
+    entries: list[Any] = []
+    operands: list[Any] = []
+    for entry in static:
+        selected = _selected(next(remaining)) if entry == shaping.ARRAY else ([entry], [])
+        entries += selected[0]
+        operands += selected[1]
+    params = (("index", tuple(entries)),)
+    made = node(shaping.getitem, (x.node, *map(lift, operands)), params)
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = any(each is Ellipsis for each in parts)
     part = Tracer(made, is_array=bool(made.type.shape) or whole)
     return memory.share(part, x, made) if part.is_array else part
 
 
-def _readable(index: Any) -> Any:
-    """Traced Python ints in an index are decided: they are static."""
-    if isinstance(index, tuple):
-        return tuple(_readable(each) for each in index)
-    if isinstance(index, slice):
-        parts = (index.start, index.stop, index.step)
-        return slice(*[each if each is None else operator.index(each) for each in parts])
-    if isinstance(index, Tracer) and index.weak:
-        return operator.index(index)
-    return index
-
-
-def _index_array(entry: Any) -> Any:
-    if isinstance(entry, Tracer):
-        if entry.dtype.kind == "b":
-            raise NotImplementedError("the size of a selection by a traced mask depends on values")
+def _readable(entry: Any) -> Any:
+    """An entry of an index. Traced Python ints in it are decided: they are static."""
+    if entry is None or entry is Ellipsis or isinstance(entry, (int, np.generic)):
         return entry
+    if isinstance(entry, slice):
+        parts = (entry.start, entry.stop, entry.step)
+        return slice(*[each if each is None else operator.index(each) for each in parts])
+    if isinstance(entry, Tracer):
+        return operator.index(entry) if entry.weak else entry
     array = as_array(entry) if isinstance(entry, (list, tuple)) else np.asarray(entry)
     if isinstance(array, np.ndarray) and array.size == 0 and array.dtype.kind == "f":
         return array.astype(np.intp)
@@ -222,21 +222,46 @@ def _index_array(entry: Any) -> Any:
     return array
 
 
-def _mask_indices(array: Any) -> tuple[Any, ...]:
-    """A known boolean mask as the integer arrays it stands for."""
-    return tuple(np.nonzero(array)) if array.dtype.kind == "b" else (array,)
+def _selected(array: Any) -> tuple[list[Any], list[Any]]:
+    """The static entries and the operands that an array in an index stands for."""
+    if array.dtype.kind != "b":
+        return [shaping.ARRAY], [array]
+    if isinstance(array, Tracer):
+        return [(shaping.MASK, array.ndim, count_true(array))], [array]
+    places = np.nonzero(array)
+    return [shaping.ARRAY] * len(places), list(places)
 
 
-def _expand_masks(static: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-    remaining = iter(arrays)
-    entries: list[Any] = []
-    for entry in static:
-        if entry == shaping.ARRAY:
-            array = next(remaining)
-            entries += [entry] * (array.ndim if array.dtype.kind == "b" else 1)
-        else:
-            entries.append(entry)
-    return tuple(entries)
+def count_true(mask: Tracer) -> int:
+    """How many elements of a mask are True in this call; the trace holds for just as many.
+
+    Raises TraceError where only types are known.
+    """
+    running = context.current()
+    try:
+        count = int(np.count_nonzero(running.examples.of(mask.node))) if running else None
+    except KeyError:
+        count = None
+    if running is None or count is None:
+        mask.refuse(
+            "the size of what a traced mask selects depends on values, and only types are known",
+            "Write np.where(mask, x, 0), or call the function with arrays, outside of vmap.",
+        )
+    if not isinstance(mask.node, Const):
+        running.relied[node(shaping.counts, (mask.node,), (("count", count),))] = None
+    return count
+
+
+@handles(np.nonzero)
+def nonzero(a: Any) -> tuple[Tracer, ...]:
+    if not a.ndim:
+        raise ValueError("Calling nonzero on 0d arrays is not allowed.")
+    mask = a if a.dtype == bool else a != 0
+    count = count_true(mask)
+    return tuple(
+        Tracer(node(shaping.nonzero, (mask.node,), (("axis", axis), ("count", count))))
+        for axis in range(a.ndim)
+    )
 
 
 # ---------------------------------------------------------------------------- products

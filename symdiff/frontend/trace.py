@@ -15,12 +15,13 @@ from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
 from symdiff.frontend.source_map import name_at, position_of
-from symdiff.frontend.tracer import StaticArgument, Tracer, lift
+from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, Note, users
 from symdiff.ir.node import Const, Input, Node, input_node
 from symdiff.ir.types import ArrayType
 
 _PATH = re.compile(r"(\w*)(.*)", re.DOTALL)
+UNKNOWN: Any = object()  # in the place of the value of a leaf
 _WORD = re.compile(r"\w+")
 
 
@@ -64,13 +65,18 @@ def trace(
     parameters: Parameters,
     leaves: Sequence[Leaf],
     spec: Spec,
+    given: Sequence[Any] = (),
 ) -> Traced:
     """Run the function on tracers; `leaves` and `spec` describe one value per parameter.
+
+    `given` are the values of the leaves, UNKNOWN or left out where there are only types: what is
+    selected by a traced mask has the size that it has for them.
 
     Raises TraceError and its kin where the function cannot be traced, and StaticArgument where a
     Python int among the leaves decides a shape.
     """
     names = leaf_names(parameters, spec)
+    known = [_known(value, leaf) for value, leaf in zip(given, leaves, strict=bool(given))]
     inputs = tuple(
         input_node(identifier(name), leaf.type) if leaf.type is not None else None
         for name, leaf in zip(names, leaves, strict=True)
@@ -81,7 +87,10 @@ def trace(
     ]
     outer = context.current()
     interposer = outer.interposer if outer is not None and outer.interposer else Interposer()
-    running = Context(interposer)
+    running = Context(interposer, outer.examples if outer is not None else None)
+    for each, value in zip(inputs, known, strict=False):
+        if each is not None and value is not UNKNOWN:
+            running.examples.give(each, value)
     with tracing(running):
         try:
             result = parameters.call(function, unflatten(spec, values), run=interposer)
@@ -93,12 +102,19 @@ def trace(
     captured = () if nested else tuple(interposer.captured)
     hidden = tuple(each.input for each in captured if each.input is not None)
     visible = tuple(each for each in inputs if each is not None)
-    graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes))
+    graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes), tuple(running.relied))
     graph.notes.update(notes_of(running, graph))
     return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured)
 
 
 beginnings.add(trace.__code__)
+
+
+def _known(value: Any, leaf: Leaf) -> Any:
+    """A value for the input of a leaf: what is traced outside is a node."""
+    if isinstance(value, Tracer) and leaf.type is not None:
+        return coerce(value.node, leaf.type)
+    return value
 
 
 def _read_result(result: Any) -> tuple[list[Node], tuple[Result, ...], Spec]:

@@ -134,40 +134,40 @@ class Tracer:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         decide(self.node)
-        self._refuse(
+        self.refuse(
             "a traced value cannot become a plain NumPy array",
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304
         decide(self.node)
-        self._refuse(
+        self.refuse(
             "the truth value of a traced value is not known while tracing",
             "Choose with np.where(condition, a, b), or take the decision outside the function.",
         )
 
     def __float__(self) -> float:
         decide(self.node)
-        self._refuse(
+        self.refuse(
             "a traced value cannot become a plain Python float",
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
     def __int__(self) -> int:
         decide(self.node)
-        self._refuse(
+        self.refuse(
             "a traced value cannot become a Python int",
             "Use .astype(int) to convert values; make sizes and indices arguments of their own.",
         )
 
     def __complex__(self) -> complex:
         decide(self.node)
-        self._refuse("a traced value cannot become a Python complex", "Use .astype(complex).")
+        self.refuse("a traced value cannot become a Python complex", "Use .astype(complex).")
 
     def __index__(self) -> int:
         decided = decide_index(self)
         if decided is None:
-            self._refuse(
+            self.refuse(
                 "an index or a size depends on a traced value",
                 "Pass it as a Python int argument of its own.",
             )
@@ -178,7 +178,7 @@ class Tracer:
 
     def refuse_store(self, what: str) -> NoReturn:
         """Raises TraceError: what is stored into is no value of this trace."""
-        self._refuse(what, "Write y = y + x, np.where(mask, new, old), np.concatenate of parts.")
+        self.refuse(what, "Write y = y + x, np.where(mask, new, old), np.concatenate of parts.")
 
     def overwrite(self, result: Tracer) -> None:
         """Become the result in place, so that other names of this array see it: `x += y`."""
@@ -196,9 +196,9 @@ class Tracer:
         """Raises TraceError where an array cannot be changed in place."""
         step = self.view_of.step if self.view_of is not None else None
         if step is not None and isinstance(step.op, Primitive) and step.op.read_only:
-            self._refuse(f"the result of np.{step.op.name} is read-only", "Change a copy of it.")
+            self.refuse(f"the result of np.{step.op.name} is read-only", "Change a copy of it.")
 
-    def _refuse(self, what: str, way_out: str) -> NoReturn:
+    def refuse(self, what: str, way_out: str) -> NoReturn:
         root = depends_on(self.node)
         raise TraceError(word(what, where=where(), depends_on=root, way_out=way_out))
 
@@ -235,6 +235,9 @@ class Tracer:
         return call(np.conjugate, self) if self.dtype.kind == "c" else self  # itself, as NumPy
 
     conjugate = conj
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        return call(np.compress, condition, self, axis)
 
     def item(self, *index: Any) -> Any:
         if not index:

@@ -102,6 +102,32 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     return np.sum(a if a.dtype == bool else a != 0, axis, keepdims=keepdims)
 
 
+@composite(np.flatnonzero)
+def flatnonzero(a: Any) -> Any:
+    """Where the flattened array is not zero."""
+    return np.nonzero(np.ravel(a))[0]
+
+
+@composite(np.argwhere)
+def argwhere(a: Any) -> Any:
+    """A row of indices for each element that is not zero."""
+    return np.transpose(np.stack(np.nonzero(a)))
+
+
+@composite(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """The elements of an array for which a condition holds, flattened."""
+    return np.ravel(arr)[np.flatnonzero(condition)]
+
+
+@composite(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """The slices along an axis for which a condition holds; without one, of the flattened array."""
+    if np.ndim(condition) != 1:
+        raise ValueError("condition must be a 1-d array")
+    return np.take(a, np.flatnonzero(condition), axis)
+
+
 @composite(np.median)
 def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The middle of the sorted elements, the mean of two of them for an even number."""

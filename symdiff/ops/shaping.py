@@ -214,11 +214,38 @@ def is_advanced(entry: Any) -> bool:
     return entry == ARRAY or isinstance(entry, int) or is_mask(entry)
 
 
+def _axes_taken(entry: Any) -> int:
+    """How many axes of the array an entry of an index is for: a mask has all of its own."""
+    if entry is None or entry is Ellipsis:
+        return 0
+    return np.ndim(entry) if selects(entry) else 1
+
+
+def selects(entry: Any) -> bool:
+    """Whether an entry of an index is a mask."""
+    return isinstance(entry, bool) or getattr(getattr(entry, "dtype", None), "kind", "") == "b"
+
+
+def _check_mask(entry: Any, axis: int, shape: Shape) -> None:
+    """Raises IndexError, as NumPy does, unless a mask has the extents of the axes it is for."""
+    if not selects(entry):
+        return
+    if not np.ndim(entry):
+        raise NotImplementedError("an index that is a single truth value is not traced")
+    for i, extent in enumerate(np.shape(entry), axis):
+        if i >= len(shape):
+            raise IndexError("too many indices for array")
+        if extent != shape[i]:
+            raise IndexError(
+                f"boolean index did not match indexed array along axis {i}; size of axis is "
+                f"{shape[i]} but size of corresponding boolean axis is {extent}"
+            )
+
+
 def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """A NumPy index as (static entries, array operands): ellipsis expanded, slices as tuples."""
     entries = index if isinstance(index, tuple) else (index,)
-    used = sum(1 for entry in entries if entry is not None and entry is not Ellipsis)
-    rest = (slice(None),) * (len(shape) - used)
+    rest = (slice(None),) * (len(shape) - sum(map(_axes_taken, entries)))
     expanded: list[Any] = []
     for entry in entries:
         expanded.extend(rest if entry is Ellipsis else (entry,))
@@ -226,7 +253,10 @@ def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, 
         expanded.pop()
     static: list[Any] = []
     arrays: list[Any] = []
+    axis = 0
     for entry in expanded:
+        _check_mask(entry, axis, shape)
+        axis += _axes_taken(entry)
         if isinstance(entry, slice):
             static.append(("slice", entry.start, entry.stop, entry.step))
         elif entry is None or (np.ndim(entry) == 0 and isinstance(entry, (int, np.integer))):
@@ -349,9 +379,10 @@ def _index_batch(
     x: Any, *indices: Any, index: tuple[Any, ...], batched: tuple[bool, ...]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]:
     """The batched index of x, its arrays, and the axes to move to restore NumPy's place."""
+    advanced = any(entry == ARRAY or is_mask(entry) for entry in index)
+    if not advanced or (not any(batched) and _adjacent(index)):
+        return (ROWS, *index), indices, ()
     index, indices, batched = _without_masks(index, indices, batched)
-    if ARRAY not in index:
-        return (("slice", None, None, None), *index), (), ()
     arrays = _batch_index(_shape(x)[0], batched, indices)
     ndim = np.ndim(arrays[0]) - 1
     place = 0

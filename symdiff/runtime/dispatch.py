@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from symdiff.errors import TraceError, word
 from symdiff.frontend.captured import Captured, Path
 from symdiff.frontend.pytree import (
     Layout,
@@ -29,6 +30,7 @@ from symdiff.frontend.pytree import (
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.node import compilation, input_node
 from symdiff.ir.types import ArrayType, type_of
+from symdiff.runtime.python_module import GuardError
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
@@ -79,6 +81,13 @@ class Entry:
     captured: tuple[Captured, ...]
     layout: Layout
     outputs: int
+
+    def fits(self, used: tuple[Any, ...]) -> bool:
+        """Whether it was compiled for the values of these arguments, not only for their types."""
+        if not self.compiled.guarded:
+            return True
+        with np.errstate(all="ignore"):
+            return self.run(*used) is not MISS
 
     @property
     def key(self) -> Hashable:
@@ -136,7 +145,7 @@ class Dispatcher:
     def __init__(
         self,
         describe: Callable[[tuple[Any, ...]], tuple[tuple[Any, ...], list[Leaf], Spec]],
-        compile: Callable[[list[Leaf], Spec], Entry],
+        compile: Callable[[tuple[Any, ...], list[Leaf], Spec], Entry],
         maxsize: int = 64,
     ) -> None:
         self._describe = describe
@@ -162,29 +171,42 @@ class Dispatcher:
         while True:
             used, leaves, spec = self._describe(values)
             try:
-                return self.entry(leaves, spec).run(*used)
+                result = self.entry(used, leaves, spec).run(*used)
             except Redescribe:
                 continue
+            if result is MISS:
+                raise TraceError(
+                    word(
+                        "a mask selects another number of elements each time it is computed",
+                        depends_on="its values are on the edge, within rounding",
+                        way_out="Choose with a threshold that no value is equal to.",
+                    )
+                )
+            return result
 
-    def entry(self, leaves: list[Leaf], spec: Spec) -> Entry:
+    def entry(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         """The compiled signature, compiled now if it is new or what it captured changed."""
         key = _key(leaves, spec)
-        found = self._find(key)
+        found = self._find(key, used)
         if found is None:
             with _locks.compiling:
-                found = self._find(key)  # another thread may have been at it
+                found = self._find(key, used)  # another thread may have been at it
                 if found is None:
-                    found = self._compile(leaves, spec)
+                    found = self._compile(used, leaves, spec)
                     self._misses += 1
                     self.keep(found)
         self._use(found)
         return found
 
-    def _find(self, key: Hashable) -> Entry | None:
-        found = next((each for each in self._entries.get(key, ()) if each.holds()), None)
+    def _find(self, key: Hashable, used: tuple[Any, ...]) -> Entry | None:
+        entries = self._entries.get(key, ())
+        found = next((each for each in entries if each.holds() and each.fits(used)), None)
         with _locks.keeping:
             if key in self._entries:
                 self._entries.move_to_end(key)
+                if found is not None:  # what was used last is tried first
+                    rest = [each for each in self._entries[key] if each is not found]
+                    self._entries[key] = (found, *rest)
         return found
 
     def keep(self, entry: Entry) -> None:
@@ -335,6 +357,9 @@ class Loaded(Protocol):
     @property
     def function(self) -> Callable[..., Any]: ...
 
+    @property
+    def guarded(self) -> bool: ...
+
 
 def make_entry(
     compiled: Loaded,
@@ -354,9 +379,8 @@ def make_entry(
     hidden = [each for each in captured if each.input is not None]
     reads = [f"h{i} = {each.source(wrapper.bind)}" for i, each in enumerate(hidden)]
     arguments = [*_taken(parameters, leaves, spec), *(f"h{i}" for i in range(len(hidden)))]
-    result = _result_lines(
-        f"{wrapper.bind(compiled.function)}({', '.join(arguments)})", wrapper, layout, outputs
-    )
+    call = f"{wrapper.bind(compiled.function)}({', '.join(arguments)})"
+    result = _result_lines(call, wrapper, layout, outputs, compiled.guarded)
     header = ", ".join(parameters)
     source = "\n".join(
         [
@@ -470,9 +494,18 @@ def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> lis
     ]
 
 
-def _result_lines(call: str, wrapper: _Wrapper, layout: Layout, outputs: int) -> list[str]:
-    """Call the generated function, which returns the result itself if its tree is plain."""
-    if layout.plain:
-        return [f"    return {call}"]
-    slots = ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
-    return [f"    r = {call}", f"    return {wrapper.build(layout, slots)}"]
+def _result_lines(
+    call: str, wrapper: _Wrapper, layout: Layout, outputs: int, guarded: bool
+) -> list[str]:
+    """Call the generated function, which returns the result itself if its tree is plain.
+
+    A guard in it that does not hold says that another one is meant.
+    """
+    lines = [f"return {call}"] if layout.plain else [f"r = {call}"]
+    if guarded:
+        failed = f"except {wrapper.bind(GuardError)}:"
+        lines = ["try:", f"    {lines[0]}", failed, "    return MISS"]
+    if not layout.plain:
+        slots = ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
+        lines.append(f"return {wrapper.build(layout, slots)}")
+    return [f"    {line}" for line in lines]

@@ -20,6 +20,14 @@ from symdiff.errors import CompileError
 if TYPE_CHECKING:
     from pathlib import Path  # slow to import
 
+
+class GuardError(ValueError):
+    """What `raise ValueError` raises in emitted source that was loaded: a guard did not hold.
+
+    So it is told apart from the ValueErrors of the functions that the source calls.
+    """
+
+
 KEPT_FILES = 2000
 _MATH = re.compile(r"\bmath\.")
 _SCIPY = re.compile(r"\b(scipy\.\w+)\.")
@@ -35,7 +43,11 @@ def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., 
         code = compile(source, filename, "exec")
     except (SyntaxError, ValueError, RecursionError) as error:
         raise CompileError(f"the source emitted for {name} does not compile: {error}") from error
-    namespace: dict[str, Any] = {"__name__": f"symdiff_generated.{name}", "__file__": filename}
+    namespace: dict[str, Any] = {
+        "__name__": f"symdiff_generated.{name}",
+        "__file__": filename,
+        "ValueError": GuardError,
+    }
     namespace.update(constants)
     exec(code, namespace)  # our own text: names in it were checked by schedule.names
     function = namespace[name]

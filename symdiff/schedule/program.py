@@ -81,10 +81,12 @@ class Guard:
     position: Position | None = None
 
     def __str__(self) -> str:
-        text = f"compiled for {self.count} elements where {self.where}"
+        elements = "element" if self.count == 1 else "elements"
+        text = f"compiled for {self.count} {elements} where {self.where}"
+        quoted = repr(text) if '"' in text or "\\" in text else f'"{text}"'
         return (
             f"if np.count_nonzero({self.expression.source.text}) != {self.count}:\n"
-            f"    raise ValueError({text!r})"
+            f"    raise ValueError({quoted})"
         )
 
 
@@ -121,6 +123,11 @@ class Program:
     types: dict[str, ArrayType] = field(default_factory=dict)  # of what the parameters hold
 
     @property
+    def guarded(self) -> bool:
+        """Whether it ends early for some values of its parameters."""
+        return _guarded(self.statements)
+
+    @property
     def result(self) -> str:
         """The source of what is returned."""
         outputs = [each.source.text for each in self.returns]
@@ -148,6 +155,13 @@ class Program:
         ]
         lines.append(f"  return {self.result}")
         return "\n".join(lines) + "\n"
+
+
+def _guarded(statements: tuple[Statement, ...]) -> bool:
+    return any(
+        isinstance(each, Guard) or (isinstance(each, Quiet) and _guarded(each.body))
+        for each in statements
+    )
 
 
 def _rows(statements: tuple[Statement, ...], indent: str) -> Iterator[tuple[str, str, str]]:

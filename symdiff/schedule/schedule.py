@@ -555,15 +555,20 @@ def _is_ufunc(each: Node) -> bool:
 
 
 def _distinct(indices: Sequence[Node]) -> bool:
-    """Whether index arrays certainly name each place once: one of them counts 0, 1, 2."""
+    """Whether index arrays certainly name each place once: one of them repeats nothing."""
     return any(
-        isinstance(each, Const)
-        and not each.uniform
-        and each.value.ndim == 1
-        and len(set(each.value.tolist())) == len(each.value)
-        and all(other.type.shape == each.type.shape for other in indices)
+        _repeats_nothing(each) and all(other.type.shape == each.type.shape for other in indices)
         for each in indices
     )
+
+
+def _repeats_nothing(index: Node) -> bool:
+    """Whether an index array is known to be 0, 1, 2, …, or the places where a mask is True."""
+    if index.op is shaping.nonzero:
+        return index.args[0].type.ndim == 1
+    if not isinstance(index, Const) or index.uniform or index.value.ndim != 1:
+        return False
+    return len(set(index.value.tolist())) == len(index.value)
 
 
 def _is_zero(each: Node) -> bool:

@@ -19,7 +19,7 @@ from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.tracer import lift
 from symdiff.ir.node import compilation, input_node
 from symdiff.ir.types import type_of
-from symdiff.runtime.evaluate import evaluate
+from symdiff.ops.evaluate import evaluate
 
 X = np.array([0.3, -0.4])
 

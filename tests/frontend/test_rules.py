@@ -5,7 +5,7 @@ import numpy as np
 from symdiff.frontend.rules import template
 from symdiff.ir.node import compilation, input_node
 from symdiff.ir.types import parse_type
-from symdiff.runtime.evaluate import evaluate
+from symdiff.ops.evaluate import evaluate
 
 F3 = parse_type("f64[3]")
 

@@ -5,8 +5,8 @@ import pytest
 
 from symdiff.ir.node import compilation
 from symdiff.ir.text import parse, to_text
+from symdiff.ops.evaluate import evaluate
 from symdiff.ops.primitive import lookup
-from symdiff.runtime.evaluate import evaluate
 
 TEXT = """\
 graph f(x: f64[3,4], y: f64[4])

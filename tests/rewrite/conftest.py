@@ -13,8 +13,8 @@ from symdiff.autodiff.transpose import transpose
 from symdiff.frontend import Tracer
 from symdiff.ir import Graph, Note, compilation, constant, input_node, type_of
 from symdiff.ir.verify import verify
+from symdiff.ops.evaluate import evaluate
 from symdiff.rewrite import Application, simplify, stabilize
-from symdiff.runtime.evaluate import evaluate
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from symdiff.ir import Const, Graph, Input, Node, constant, input_node, parse_type, toposort
+from symdiff.ops.evaluate import evaluate
 from symdiff.ops.primitive import Primitive
 from symdiff.rewrite import CONSTANTS, STABILITY, TABLES
 from symdiff.rewrite.algebra import MASKS
@@ -34,7 +35,6 @@ from symdiff.rewrite.pattern import (
     variants,
     wilds,
 )
-from symdiff.runtime.evaluate import evaluate
 
 RULES = [row for table in TABLES.values() for row in table]
 CODES = {

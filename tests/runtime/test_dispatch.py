@@ -329,8 +329,8 @@ def test_a_function_that_is_called_while_it_is_compiled(monkeypatch):
     function = symdiff.jit(lambda x: x * 3)
     run, found = pipeline.steps, []
 
-    def steps(request):
-        yield from run(request)
+    def steps(request, given):
+        yield from run(request, given)
         if not found:
             found.append(None)
             found[0] = function(np.ones(2)), function(2.0)

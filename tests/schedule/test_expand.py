@@ -8,8 +8,8 @@ import pytest
 from symdiff.frontend import Tracer
 from symdiff.ir import Graph, Note, compilation, input_node, parse_type
 from symdiff.ir.verify import verify
+from symdiff.ops.evaluate import evaluate
 from symdiff.ops.stable import log_softmax, sigmoid, softmax
-from symdiff.runtime.evaluate import evaluate
 from symdiff.schedule.expand import expand
 
 X = np.array([[1.0, 2.0, 4.0], [0.0, 800.0, -800.0]])

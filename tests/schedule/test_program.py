@@ -53,7 +53,7 @@ def test_every_kind_of_statement_has_a_text():
         "np.add.at(a, i, x)",
         "np.add.at(a, np.s_[:, i], x)",
         "if np.count_nonzero(x) != 2:",
-        "raise ValueError('compiled for 2 elements where x > 0')",
+        'raise ValueError("compiled for 2 elements where x > 0")',
         "quiet",
         "b = x",
         "del a, b",

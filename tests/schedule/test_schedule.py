@@ -155,10 +155,10 @@ def test_a_guard_stands_behind_its_mask():
     assert source == (
         "def f(x, m):\n"
         "    if np.count_nonzero(m) != 3:\n"
-        "        raise ValueError('compiled for 3 elements where m')\n"
+        '        raise ValueError("compiled for 3 elements where m")\n'
         "    positive = x > 0\n"
         "    if np.count_nonzero(positive) != 2:\n"
-        "        raise ValueError('compiled for 2 elements where x > 0')\n"
+        '        raise ValueError("compiled for 2 elements where x > 0")\n'
         "    a = x[positive]\n"
         "    b = x[m]\n"
         "    return a, b\n"

@@ -17,18 +17,21 @@ def evaluate(outputs: Iterable[Node], values: Mapping[Node, Any]) -> list[Any]:
     outputs = list(outputs)
     known: dict[Node, Any] = dict(values)
     for each in toposort(outputs):
-        if each in known:
-            continue
-        if isinstance(each, Const):
-            known[each] = full(each)
-        elif isinstance(each, Input):
-            raise KeyError(f"no value for input {each.name}")
-        else:
-            assert isinstance(each.op, Primitive)
-            args = [known[arg] for arg in each.args]
-            params = {} if isinstance(each.op.function, np.ufunc) else dict(each.params)
-            known[each] = each.op.function(*args, **params)
+        if each not in known:
+            known[each] = value_of(each, known)
     return [known[each] for each in outputs]
+
+
+def value_of(each: Node, known: Mapping[Node, Any]) -> Any:
+    """The value of a node from those of its operands. Raises KeyError for an input."""
+    if isinstance(each, Const):
+        return full(each)
+    if isinstance(each, Input):
+        raise KeyError(f"no value for input {each.name}")
+    assert isinstance(each.op, Primitive)
+    args = [known[arg] for arg in each.args]
+    params = {} if isinstance(each.op.function, np.ufunc) else dict(each.params)
+    return each.op.function(*args, **params)
 
 
 def full(each: Const) -> Any:

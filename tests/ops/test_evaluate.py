@@ -6,8 +6,8 @@ import pytest
 from symdiff.ir.node import compilation, constant, input_node, node
 from symdiff.ir.types import parse_type
 from symdiff.ops import elementwise as e
+from symdiff.ops.evaluate import evaluate, full
 from symdiff.ops.reductions import sum_
-from symdiff.runtime.evaluate import evaluate, full
 
 
 def test_values_of_nodes():
