@@ -26,7 +26,7 @@ EXAMPLES = {
     "networks/cross_entropy": LABELS,
     "networks/sigmoid": ("--mode", "jvp", "--arg", "z: f64[4]"),
     "networks/elu": ("--mode", "jvp", "--arg", "z: f64[4]"),
-    "rosenbrock/rosenbrock": ("--arg", "x: f64[10]"),
+    "rosenbrock/rosenbrock": ("--mode", "value_and_grad", "--arg", "x: f64[10]"),
 }
 
 

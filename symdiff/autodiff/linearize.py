@@ -22,7 +22,7 @@ class Linearized(NamedTuple):
     wrt: tuple[Input, ...]
     tangents: tuple[Input, ...]
     outputs: tuple[Node | None, ...]
-    origins: dict[Node, Node]  # tangent -> the last primal node it is the tangent of
+    origins: dict[Node, Node]  # tangent -> the primal node it is the tangent of: the last, or best named
 
     @property
     def graph(self) -> Graph:
@@ -53,8 +53,10 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
         if dot is None:
             continue
         dots[each] = dot
-        origins[dot] = each
         note = notes.get(each) or Note()
+        known = notes.get(origins.get(dot, each)) or Note()
+        if (bool(note.name), not note.derived) >= (bool(known.name), not known.derived):
+            origins[dot] = each
         notes.setdefault(dot, Note(note.name, "dot", note.position, each, note.derived))
     outputs = tuple(dots.get(each) for each in graph.outputs)
     return Linearized(graph, tuple(wrt), tangents, outputs, origins)

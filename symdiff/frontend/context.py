@@ -35,8 +35,8 @@ class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
     __slots__ = (
-        "changes", "constants", "examples", "inherited", "interposer", "named", "place", "places",
-        "relied",
+        "changes", "constants", "examples", "inherited", "interposer", "named", "operands",
+        "place", "places", "relied",
     )  # fmt: skip
 
     def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
@@ -46,6 +46,7 @@ class Context:
         self.place: Place | None = None
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
+        self.operands: list[tuple[Place, tuple[Node | None, ...]]] = []  # of each operation
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
         self.changes: list[Change] = []  # of traced arrays in place
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one

@@ -21,6 +21,8 @@ class SourceMap:
         self.spans: list[Span] = list(code.co_positions())
         self.targets: dict[Span, str] = {}
         self.returned: set[Span] = set()
+        self.operands: dict[Span, list[str]] = {}  # of operations: the variables that they read
+        self.locals = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
         self.texts: dict[int, str] = {}
         self.file = code.co_filename
         lines = [span[1] for span in self.spans if span[1]]
@@ -41,6 +43,26 @@ class SourceMap:
                 self._read_statement(statement, offset, source, first)
             elif isinstance(statement, ast.Lambda):
                 self.returned.add(_span(statement.body, offset))
+            elif isinstance(statement, ast.expr) and (names := self._names_read(statement)):
+                self.operands[_span(statement, offset)] = names
+
+    def _names_read(self, operation: ast.expr) -> list[str]:
+        """The variables that are the operands of an operation, "" for other operands."""
+        parts: list[ast.expr] = []
+        if isinstance(operation, ast.BinOp):
+            parts = [operation.left, operation.right]
+        elif isinstance(operation, ast.UnaryOp):
+            parts = [operation.operand]
+        elif isinstance(operation, ast.Compare):
+            parts = [operation.left, *operation.comparators]
+        elif isinstance(operation, ast.Subscript):
+            parts = [operation.value]
+        elif isinstance(operation, ast.Call):
+            method = operation.func.value if isinstance(operation.func, ast.Attribute) else None
+            own = isinstance(method, ast.Name) and method.id in self.locals
+            parts = [*([method] if own and method else []), *operation.args]
+        names = [each.id if isinstance(each, ast.Name) else "" for each in parts]
+        return names if any(names) else []
 
     def _read_statement(
         self, statement: ast.stmt, offset: int, source: list[str], first: int
@@ -116,3 +138,10 @@ def name_at(place: Place) -> str:
     code, offset, _ = place
     source = _source_map(code)
     return source.targets.get(source.spans[offset // 2], "")
+
+
+def operand_names(place: Place) -> list[str]:
+    """The variables that the operation at this place reads, "" for operands that are none."""
+    code, offset, _ = place
+    source = _source_map(code)
+    return source.operands.get(source.spans[offset // 2], [])

@@ -14,7 +14,7 @@ from symdiff.frontend.context import Context, beginnings, tracing
 from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
-from symdiff.frontend.source_map import name_at, position_of
+from symdiff.frontend.source_map import name_at, operand_names, position_of
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, Note, users
 from symdiff.ir.node import Const, Input, Node, input_node
@@ -147,6 +147,15 @@ def identifier(name: str) -> str:
     return kept if kept[:1].isalpha() else "_".join(filter(None, (root, kept)))
 
 
+def _name_operands(running: Context, notes: dict[Node, Note]) -> None:
+    """Name values after the variables through which the user's code first reads them."""
+    for place, operands in running.operands:
+        for each, name in zip(operands, operand_names(place), strict=False):
+            note = notes.get(each) if each is not None else None
+            if note is not None and not note.name and name:
+                note.name, note.derived = name, True
+
+
 def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
     """The notes of a finished trace: user's names, lines, and names derived from a consumer's."""
     nodes = graph.nodes()
@@ -160,8 +169,11 @@ def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
         place = named if name else made or named
         if place is not None:
             notes[each] = Note(name, position=position_of(place))
+    _name_operands(running, notes)
     found = users(nodes)
     for each, note in notes.items():
+        if each.type.dtype.kind == "b":
+            continue
         consumers = found.get(each, ())
         if not note.name and len(consumers) == 1:
             consumer = notes.get(consumers[0])

@@ -579,7 +579,12 @@ def call_python(op: Primitive, *args: Any) -> Any:
 
 
 def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """One operation, its errors worded with the user's line, its result noted for naming."""
+    """One operation, its errors worded with the user's line, its operands and result noted."""
+    running = context.current()
+    if running is not None and running.place is not None:
+        operands = args if isinstance(args[0], Tracer) else args[1:]
+        nodes = tuple([each.node if isinstance(each, Tracer) else None for each in operands])
+        running.operands.append((running.place, nodes))
     try:
         result = action(*args, **kwargs)
     except SymdiffError:
@@ -588,7 +593,6 @@ def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
         raise ShapeError(word(str(error), where=where())) from None
     except NotImplementedError as error:
         raise UnsupportedFunctionError(word(str(error), where=where())) from None
-    running = context.current()
     if running is not None and running.place is not None and isinstance(result, Tracer):
         running.named.setdefault(result.node, assigned_place(running.place))
     return result

@@ -23,3 +23,9 @@ def test_gradient_is_a_model_with_the_derivatives(example):
     assert isinstance(bar.bias, float)
     np.testing.assert_allclose(bar.weights, pull @ x, rtol=1e-12)
     np.testing.assert_allclose(bar.bias, np.sum(pull), rtol=1e-12)
+
+
+def test_what_is_emitted(example, golden):
+    x, sign = example.two_clouds(count=500)
+    example.loss(example.Model(np.zeros(2), 0.0), x, sign)
+    golden("logistic/loss.py", example.loss.source)

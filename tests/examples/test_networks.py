@@ -160,3 +160,27 @@ def test_prints_loss_and_gradient_of_each(run):
         ("cross_entropy", "2.3231", "506", "0.7585"),
         ("200 layers", "2.3798", "54,362", "1.0147"),
     ]
+
+
+SHOWN = [
+    *[(name, "cross_entropy") for name in ("linear", "two_layers", "five_layers")],
+    *[(name, "mse") for name in ("leaky_relu", "prelu", "elu", "maxout")],
+]
+
+
+@pytest.mark.parametrize(("name", "loss"), SHOWN)
+def test_what_is_emitted(example, golden, name, loss):
+    """Networks with their losses, one after the other as they are written in a lecture."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((32, 20)), rng.integers(10, size=32)
+    y = np.eye(10)[labels] if loss == "mse" else labels
+    part = getattr(example, name)
+    if part in example.SCORES:
+        layers = 1 + example.SCORES.index(part)
+        params = example.random_layers(rng, [20, *[16] * (layers - 1), 10])
+        gradient = value_and_grad(example.scores_loss)
+    else:
+        params = example.random_network(rng, [20, 16, 16, 10], part)
+        gradient = value_and_grad(example.network_loss)
+    gradient(params, x, y, part, getattr(example, loss))
+    golden(f"networks/{name}_{loss}.py", gradient.source)

@@ -53,3 +53,17 @@ def test_a_returned_value_has_the_callers_name():
     for line in ("    h = 1 / ", "    g = 1 / ", "    h_bar = ", "# from: h = twice(x)"):
         assert line in gradient.source
     assert "loss" not in gradient.source
+
+
+def squares(scores, target):
+    return np.sum((scores - target) ** 2)
+
+
+def test_a_value_without_a_name_has_that_of_the_variable_that_holds_it():
+    def f(W, x, y):
+        return squares(np.tanh(x @ W) * 3, y)
+
+    gradient = value_and_grad(f)
+    gradient(np.ones((2, 3)), np.ones((4, 2)), np.ones((4, 3)))
+    assert "scores_bar = " in gradient.source
+    assert "target" not in gradient.source  # y has a name

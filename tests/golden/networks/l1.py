@@ -9,4 +9,6 @@ def l1_grad(scores, target):
 
     np.abs has derivative 0 at 0.
     """
-    return 0.003125 * np.sign(scores - target)
+    # from: return np.mean(np.abs(scores - target))
+    scores_bar = 0.003125 * np.sign(scores - target)
+    return scores_bar

@@ -1,0 +1,50 @@
+import numpy as np
+
+
+def network_loss_value_and_grad(params, x, y):
+    """Value and gradient of `network_loss` with respect to params.
+
+    Takes params["hidden"][0][0]: f64[20,32], params["hidden"][0][1]: f64[32],
+      params["hidden"][1][0]: f64[16,32], params["hidden"][1][1]: f64[32],
+      params["scores"][0]: f64[16,10], params["scores"][1]: f64[10], x:
+      f64[32,20], y: f64[32,10].
+    Returns value: f64[], hidden_0_0_bar: f64[20,32], hidden_0_1_bar: f64[32],
+      hidden_1_0_bar: f64[16,32], hidden_1_1_bar: f64[32], scores_0_bar:
+      f64[16,10], scores_1_bar: f64[10].
+
+    np.maximum shares its derivative at a tie; a tie with a constant goes to
+      the constant.
+    """
+    z = x @ params["hidden"][0][0] + params["hidden"][0][1]
+    h_in = z[:, :16]
+    h_in_1 = z[:, 16:]
+    h = np.maximum(h_in, h_in_1)
+    z = h @ params["hidden"][1][0] + params["hidden"][1][1]
+    h_in_2 = z[:, :16]
+    h_in_3 = z[:, 16:]
+    h_1 = np.maximum(h_in_2, h_in_3)
+    subtract_1 = h_1 @ params["scores"][0] + params["scores"][1] - y
+    value = np.sum(subtract_1 ** 2) / 320
+    scores_bar = 0.00625 * subtract_1        # from: return np.mean((scores - target) ** 2)
+    scores_0_bar = h_1.T @ scores_bar        # from: return h @ W + b
+    scores_1_bar = np.sum(scores_bar, axis=0)
+    h_bar = scores_bar @ params["scores"][0].T
+    where_1 = np.where(h_in_2 == h_in_3, 0.5, 0.0)
+    z_bar = np.zeros((32, 32))
+    z_bar[:, 16:] = h_bar * np.where(h_in_3 > h_in_2, 1, where_1)
+    # from: return np.maximum(z[:, :half], z[:, half:])
+    z_bar[:, :16] += h_bar * np.where(h_in_2 > h_in_3, 1, where_1)
+    hidden_1_0_bar = h.T @ z_bar             # from: h = activation(h @ W + b, *learned)
+    hidden_1_1_bar = np.sum(z_bar, axis=0)
+    h_bar = z_bar @ params["hidden"][1][0].T
+    where_2 = np.where(h_in == h_in_1, 0.5, 0.0)
+    z_bar = np.zeros((32, 32))
+    z_bar[:, 16:] = h_bar * np.where(h_in_1 > h_in, 1, where_2)
+    # from: return np.maximum(z[:, :half], z[:, half:])
+    z_bar[:, :16] += h_bar * np.where(h_in > h_in_1, 1, where_2)
+    hidden_0_0_bar = x.T @ z_bar             # from: h = activation(h @ W + b, *learned)
+    hidden_0_1_bar = np.sum(z_bar, axis=0)
+    return (
+        value, {"hidden": [(hidden_0_0_bar, hidden_0_1_bar), (hidden_1_0_bar, hidden_1_1_bar)],
+        "scores": (scores_0_bar, scores_1_bar)}
+    )

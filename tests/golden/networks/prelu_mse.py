@@ -1,0 +1,48 @@
+import numpy as np
+
+
+def network_loss_value_and_grad(params, x, y):
+    """Value and gradient of `network_loss` with respect to params.
+
+    Takes params["hidden"][0][0]: f64[20,16], params["hidden"][0][1]: f64[16],
+      params["hidden"][0][2]: float, params["hidden"][1][0]: f64[16,16],
+      params["hidden"][1][1]: f64[16], params["hidden"][1][2]: float,
+      params["scores"][0]: f64[16,10], params["scores"][1]: f64[10], x:
+      f64[32,20], y: f64[32,10].
+    Returns value: f64[], hidden_0_0_bar: f64[20,16], hidden_0_1_bar: f64[16],
+      hidden_0_2_bar: float, hidden_1_0_bar: f64[16,16], hidden_1_1_bar:
+      f64[16], hidden_1_2_bar: float, scores_0_bar: f64[16,10], scores_1_bar:
+      f64[10].
+
+    np.where: the branch not chosen has derivative 0, even where its own is not
+      finite.
+    """
+    z = x @ params["hidden"][0][0] + params["hidden"][0][1]
+    greater_1 = z > 0
+    h = np.where(greater_1, z, params["hidden"][0][2] * z)
+    z_1 = h @ params["hidden"][1][0] + params["hidden"][1][1]
+    greater_2 = z_1 > 0
+    h_1 = np.where(greater_2, z_1, params["hidden"][1][2] * z_1)
+    subtract_1 = h_1 @ params["scores"][0] + params["scores"][1] - y
+    value = np.sum(subtract_1 ** 2) / 320
+    scores_bar = 0.00625 * subtract_1        # from: return np.mean((scores - target) ** 2)
+    scores_0_bar = h_1.T @ scores_bar        # from: return h @ W + b
+    scores_1_bar = np.sum(scores_bar, axis=0)
+    h_bar = scores_bar @ params["scores"][0].T
+    # from: h = activation(h @ W + b, *learned)
+    z_bar = np.where(greater_2, h_bar, h_bar * params["hidden"][1][2])
+    hidden_1_0_bar = h.T @ z_bar
+    hidden_1_1_bar = np.sum(z_bar, axis=0)
+    # from: return np.where(z > 0, z, beta * z)
+    sum_1 = np.sum(np.where(greater_2, 0, h_bar * z_1))
+    hidden_1_2_bar = float(sum_1)
+    h_bar = z_bar @ params["hidden"][1][0].T  # from: h = activation(h @ W + b, *learned)
+    z_bar = np.where(greater_1, h_bar, h_bar * params["hidden"][0][2])
+    hidden_0_0_bar = x.T @ z_bar
+    hidden_0_1_bar = np.sum(z_bar, axis=0)
+    sum_2 = np.sum(np.where(greater_1, 0, h_bar * z))  # from: return np.where(z > 0, z, beta * z)
+    hidden_0_2_bar = float(sum_2)
+    return (
+        value, {"hidden": [(hidden_0_0_bar, hidden_0_1_bar, hidden_0_2_bar), (hidden_1_0_bar,
+        hidden_1_1_bar, hidden_1_2_bar)], "scores": (scores_0_bar, scores_1_bar)}
+    )
