@@ -22,7 +22,7 @@ class Linearized(NamedTuple):
     wrt: tuple[Input, ...]
     tangents: tuple[Input, ...]
     outputs: tuple[Node | None, ...]
-    origins: dict[Node, Node]  # tangent -> the primal node it is the tangent of: the last, or best named
+    origins: dict[Node, Node]  # tangent -> the best named primal node it is the tangent of
 
     @property
     def graph(self) -> Graph:
