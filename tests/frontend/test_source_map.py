@@ -61,7 +61,7 @@ def squares(scores, target):
 
 def test_a_value_without_a_name_has_that_of_the_variable_that_holds_it():
     def f(W, x, y):
-        return squares(np.tanh(x @ W) * 3, y)
+        return squares(x @ W, y)
 
     gradient = value_and_grad(f)
     gradient(np.ones((2, 3)), np.ones((4, 2)), np.ones((4, 3)))
