@@ -9,7 +9,6 @@ from typing import Any
 from symdiff.api.transformed import (
     Transformed,
     fitting,
-    leaf_of,
     loaded,
     place,
     result_tree,
@@ -134,14 +133,10 @@ class Halves(Transformed):
         )
 
     def _inline(self, values: tuple[Any, ...]) -> Any:
-        given, spec = flatten(values)
-        leaves = [leaf_of(value) for value in given]
-        work = until_simplified(self._request(leaves, spec), given)
+        spec, work, known = self._simplified(values)
         traced = work.traced
-        assert traced is not None
-        known = [value for value, leaf in zip(given, leaves, strict=True) if leaf.type is not None]
+        assert traced is not None and work.graph is not None
         kept = len(traced.graph.outputs)
-        assert work.graph is not None
         value = place(work.graph, work.arrays, known, layout_of(result_tree(traced, range(kept))))
         apply = partial(_apply_inline, work, known, kept)
         return value, partial(self._late, traced, spec, apply)

@@ -476,10 +476,15 @@ class Transformed:
 
     def _inline(self, values: tuple[Any, ...]) -> Any:
         """Called on traced values: the derivative's nodes become part of the running trace."""
+        spec, work, traced = self._simplified(values)
+        assert work.traced is not None and work.graph is not None
+        return place(work.graph, work.arrays, traced, self._layout(work.traced, spec))
+
+    def _simplified(self, values: tuple[Any, ...]) -> tuple[Spec, Work, list[Any]]:
+        """The structure of the values, the work up to the graph, and the values of its inputs."""
         given, spec = flatten(values)
         names = leaf_names(self.parameters, spec)
-        own = self._own(spec)
-        wrt = self._wrt(own)
+        wrt = self._wrt(self._own(spec))
         leaves = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
             if i in wrt:
@@ -499,14 +504,9 @@ class Transformed:
             ]
             if known == given:
                 raise
-            return self._inline(unflatten(spec, known))
-        assert work.traced is not None and work.graph is not None
-        traced = [
-            value
-            for value, leaf in zip(given, leaves, strict=True)
-            if leaf.type is not None
-        ]
-        return place(work.graph, work.arrays, traced, self._layout(work.traced, spec))
+            return self._simplified(unflatten(spec, known))
+        traced = zip(given, leaves, strict=True)
+        return spec, work, [value for value, leaf in traced if leaf.type is not None]
 
 
 # ---------------------------------------------------------------------------- pickling

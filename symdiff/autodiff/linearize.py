@@ -99,7 +99,11 @@ def _term(op: Primitive, each: Node, index: int, dot: Node) -> Node | None:
     if isinstance(rule, Jvp):
         types = (each.type, *[arg.type for arg in each.args], dot.type)
         found = template(rule.tangent, types, each.params, op.name)
-        return None if found.number is not None else found.replay([each, *each.args, dot])
+        if found.number is not None:
+            return None
+        made = found.replay([each, *each.args, dot])
+        # the tangent of a Python number is one
+        return as_type(made, each) if made.type.dtype == each.type.dtype else made
     return None
 
 

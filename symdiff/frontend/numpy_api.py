@@ -21,12 +21,13 @@ from symdiff.frontend.tracer import (
     coerce,
     elementwise,
     lift,
+    strong,
 )
 from symdiff.ir.node import Const, constant, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, rearrange, shaping
-from symdiff.ops.primitive import Primitive
+from symdiff.ops.primitive import COMPOSITES, Primitive
 
 
 def handles(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -114,13 +115,6 @@ def copy(a: Tracer, order: str = "K", subok: bool = False) -> Tracer:
     return Tracer(strong(a.node), is_array=True)
 
 
-def strong(operand: Any) -> Any:
-    """A node whose type is not a Python scalar's."""
-    if not operand.type.weak:
-        return operand
-    return coerce(operand, array_type(operand.type.dtype, operand.type.shape))
-
-
 @handles(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """A view where the layout of `a` allows it, otherwise a copy."""
@@ -146,6 +140,12 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     c = coerce(c, array_type(bool, full))
     made = node(e.where, (c, coerce(a, target), coerce(b, target)))
     return Tracer(made, is_array=True)
+
+
+@handles(np.select)
+def select(*args: Any, **kwargs: Any) -> Any:
+    chosen = COMPOSITES[np.select](*args, **kwargs)
+    return Tracer(chosen.node, is_array=True) if isinstance(chosen, Tracer) else chosen
 
 
 def _choose(op: Primitive) -> Callable[..., Tracer]:
@@ -188,8 +188,10 @@ def getitem(x: Tracer, index: Any) -> Tracer:
     """x[index]: NumPy's rules, with integer arrays and masks (traced or not) as operands."""
     index = tuple(map(_readable, index)) if isinstance(index, tuple) else _readable(index)
     static, arrays = shaping.encode_index(index, x.shape)
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = any(each is Ellipsis for each in parts)
     if not static:
-        return x if x.in_memory else Tracer(x.node, is_array=True)
+        return x if x.in_memory and (x.shape or whole) else Tracer(x.node, is_array=whole)
     remaining = iter(arrays)
     entries: list[Any] = []
     operands: list[Any] = []
@@ -199,8 +201,6 @@ def getitem(x: Tracer, index: Any) -> Tracer:
         operands += selected[1]
     params = (("index", tuple(entries)),)
     made = node(shaping.getitem, (x.node, *map(lift, operands)), params)
-    parts = index if isinstance(index, tuple) else (index,)
-    whole = any(each is Ellipsis for each in parts)
     part = Tracer(made, is_array=bool(made.type.shape) or whole)
     return memory.share(part, x, made) if part.is_array else part
 

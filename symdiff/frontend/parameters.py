@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.ops.primitive import Primitive, find
+
 _ANY = inspect.Signature(
     [
         inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
@@ -66,6 +68,9 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
         names = ["x"] if function.nin == 1 else [f"x{i + 1}" for i in range(function.nin)]
         kind = inspect.Parameter.POSITIONAL_ONLY
         return Parameters(inspect.Signature([inspect.Parameter(name, kind) for name in names]))
+    found = find(function)
+    if found is not None:  # so too by what is traced of it
+        function = (found.call or found.function) if isinstance(found, Primitive) else found
     own = getattr(function, "parameters", None)  # of one of our transformations
     if isinstance(own, Parameters):
         return own

@@ -503,6 +503,13 @@ def coerce(operand: Node, target: ArrayType) -> Node:
     return operand
 
 
+def strong(operand: Node) -> Node:
+    """A node whose type is not a Python scalar's."""
+    if not operand.type.weak:
+        return operand
+    return coerce(operand, array_type(operand.type.dtype, operand.type.shape))
+
+
 def _cast(value: Any, target: ArrayType) -> Any:
     if target.weak:
         return target.python(value)
@@ -547,9 +554,14 @@ def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
         dtype = np.result_type(*[_promotable(operands[i].type) for i in values])
         for i in values:
             operands[i] = coerce(operands[i], array_type(dtype, operands[i].type.shape))
-    made = node(op, tuple(operands), tuple(sorted(params.items())))
-    result = Tracer(made, is_array=op.view)
+    made = node(op, tuple([strong(each) for each in operands]), tuple(sorted(params.items())))
+    result = Tracer(made, is_array=op.view and not _is_scalar(args[0]))
     return memory.share(result, args[0], made) if isinstance(args[0], Tracer) else result
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether the value is a NumPy scalar: a view of one is a scalar too."""
+    return isinstance(value, Tracer) and not (value.in_memory or value.weak)
 
 
 def _promotable(each: ArrayType) -> Any:
@@ -607,7 +619,7 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
         raise unsupported(function, args, kwargs)
     kwargs = _without_defaults(function, kwargs)
     if not isinstance(found, Primitive):
-        return found(*args, **kwargs)
+        return _as_returned(found(*args, **kwargs), args)
     if found.elementwise and isinstance(found.function, np.ufunc):
         if kwargs and function is not found:
             raise NotImplementedError(f"np.{found.name} with {', '.join(kwargs)}= is not traced")
@@ -617,11 +629,23 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     return bind(found, args, kwargs)
 
 
-_NEVER_TRACED = {"where": True, "initial": np._NoValue}
+def _as_returned(result: Any, args: Any) -> Any:
+    """The result of a composite: NumPy's functions return scalars, but for views of arguments."""
+    if not isinstance(result, Tracer) or result.shape or not result.is_array:
+        return result
+    root = result.node
+    while isinstance(root.op, Primitive) and root.op.view:
+        root = root.args[0]
+    given = any(isinstance(each, Tracer) and each.node is root for each in args)
+    return result if given else Tracer(result.node)
+
+
+_NEVER_TRACED = {"where": True, "initial": None}
 
 
 def _without_defaults(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments without those that say what NumPy does anyway."""
+    kwargs = {key: value for key, value in kwargs.items() if value is not np._NoValue}
     for key, default in _NEVER_TRACED.items():
         if key in kwargs and kwargs.pop(key) is not default:
             raise NotImplementedError(f"{key}= of {function_name(function)} is not traced")

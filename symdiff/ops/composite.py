@@ -430,7 +430,7 @@ def linspace(
 def polyval(p: Any, x: Any) -> Any:
     """The polynomial with coefficients p, the highest power first, by Horner's rule."""
     y = np.zeros_like(x)
-    for coefficient in p:
+    for coefficient in np.stack(p) if len(p) else ():
         y = y * x + coefficient
     return y
 

@@ -154,8 +154,9 @@ def einsum(*operands: Any, optimize: Any = False, **rest: Any) -> Any:
             extents[label] = extent if known == 1 else known
     for i, (labels, x) in enumerate(zip(inputs, arrays, strict=True)):
         inputs[i], arrays[i] = _distinct(*_stretchable(labels, x, extents))
-    if len(arrays) == 1 and len(inputs[0]) == len(output):  # nothing is summed: a view
-        return np.transpose(arrays[0], [inputs[0].index(label) for label in output])
+    if len(inputs) == 1 and sorted(inputs[0]) == sorted(output):  # a view, and not a sum
+        axes = [inputs[0].index(label) for label in output]
+        return np.transpose(arrays[0], axes) if inputs[0] != output else arrays[0]
     return linalg.einsum(
         *arrays, subscripts=f"{','.join(inputs)}->{output}", optimize=bool(optimize)
     )

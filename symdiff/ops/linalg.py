@@ -324,7 +324,9 @@ def _einsum_adjoint(
     others = inputs[:position] + inputs[position + 1 :]
     kept = [label for label in labels if any(label in each for each in (output, *others))]
     x_bar = y_bar
-    if others or list(output) != kept:
+    if not others:
+        x_bar = np.transpose(y_bar, [output.index(label) for label in kept])
+    else:
         factors = (y_bar, *operands[:position], *operands[position + 1 :])
         new = f"{','.join([output, *others])}->{''.join(kept)}"
         x_bar = einsum(*factors, subscripts=new, optimize=optimize)

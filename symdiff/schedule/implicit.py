@@ -62,9 +62,9 @@ def _agrees(
         return False
     if op is e.where:
         return np.result_type(*[_example(*each) for each in args[1:]]) == result.dtype
-    python = bool(op.infix) and all(each.weak for each, _ in args)
-    if python or result.weak:  # a Python operator gives a Python number, a ufunc never does
-        return python and result.weak
+    python = bool(op.infix) and all(each.weak or literal for each, literal in args)
+    if python != result.weak:  # a Python operator gives a Python number, a ufunc never does
+        return False
     try:
         spec = tuple([_spec(*each) for each in args])
         return bool(resolve(op.function, spec)[-2] == loop)

@@ -271,7 +271,8 @@ class _Scheduler:
             chosen = reads[1:] if op is e.where else reads
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in chosen)
             shaped = bare and op is not e.where  # its mask has the shape
-            parts = [self._operand(arg, typed=bare, shaped=shaped) for arg in reads]
+            inexact = any(arg.type.inexact for arg in chosen if not isinstance(arg, Const))
+            parts = [self._operand(arg, bare, shaped, exact=not inexact) for arg in reads]
             source = render(
                 op,
                 each.params if op is each.op else (),
@@ -292,12 +293,14 @@ class _Scheduler:
         expression = Expression(each, source, tuple(part.expression for part in parts))
         return _Value(expression, depth)
 
-    def _operand(self, arg: Node, typed: bool = False, shaped: bool = False) -> _Value:
+    def _operand(
+        self, arg: Node, typed: bool = False, shaped: bool = False, exact: bool = False
+    ) -> _Value:
         """What stands for an operand: for a constant a literal, or one of its dtype, or shape."""
         if arg in self.pending:
             return self.pending[arg]
         if isinstance(arg, Const):
-            source = self._constant(arg)
+            source = self._constant(arg, exact)
             if typed and arg.uniform:
                 if arg.type.dtype == np.float64 and not shaped:
                     return _Value(Expression(arg, literal(arg.value, exact=True), known=True))
@@ -333,9 +336,9 @@ class _Scheduler:
 
     # ------------------------------------------------------------------ constants
 
-    def _constant(self, each: Const) -> Source:
+    def _constant(self, each: Const, exact: bool = False) -> Source:
         if each.uniform:
-            return literal(each.value, self.reuse)
+            return literal(each.value, exact or self.reuse)
         counted = _counting_source(each.value)
         if counted is not None:
             return Source(counted)
@@ -455,7 +458,7 @@ class _Scheduler:
         """Whether NumPy's result may share memory with an argument, another result or itself."""
         root = each
         while is_view(root):
-            if root.op is shaping.broadcast_to:  # read-only, many elements in one place
+            if root.op in (shaping.broadcast_to, linalg.diagonal):  # read-only
                 return True
             root = self.reads[root][0]
             if root in self.outputs:
@@ -576,8 +579,11 @@ def _is_zero(each: Node) -> bool:
 
 
 def _gives_array(each: Node) -> bool:
-    """Whether NumPy's result for a 0-d node is an array: a ufunc's is a scalar, a view's is not."""
-    return is_view(each) or each.op is e.where or each.op is shaping.index_add
+    """Whether NumPy's result for a 0-d node may be an array: a ufunc's is a scalar."""
+    if each.op is e.convert:  # .astype of an array is one
+        each = each.args[0]
+    own = each.op in (e.where, shaping.index_add)
+    return own or isinstance(each, Input) or is_view(each)
 
 
 def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:

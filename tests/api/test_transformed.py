@@ -2,9 +2,11 @@
 
 import dataclasses
 import inspect
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+import optree
 import pytest
 
 import symdiff
@@ -35,6 +37,16 @@ TREES = {
     "dataclass": (Layer, lambda t: (t.w, t.b)),
     "nested": (lambda w, b: {"a": [(w,)], 3: Pair(b, ())}, lambda t: (t["a"][0][0], t[3].w)),
 }
+
+
+@pytest.mark.parametrize("jacobian", [symdiff.jacrev, symdiff.jacfwd, symdiff.jacobian])
+def test_static_arguments_of_jacobians(jacobian):
+    power = jacobian(lambda x, n: x ** len(range(n)))
+    x = np.array([2.0, 3.0])
+    assert_same(power(x, 2), np.diag(2 * x))
+    assert_same(power(x, 3), np.diag(3 * x * x))
+    assert power.static_arguments == {"n"}
+    np.testing.assert_allclose(jacobian(np.linalg.norm)(np.array([3.0, 4.0])), [0.6, 0.8])
 
 
 @pytest.mark.parametrize("kind", TREES)
@@ -131,6 +143,137 @@ def test_gradients_are_writable_and_their_own():
     for i, each in enumerate(grads):
         assert not any(np.shares_memory(each, other) for other in grads[:i])
         each[...] = 5
+
+
+# ---------------------------------------------------------------------------- types of results
+
+V, M = np.array([0.5, 1.5, -0.25]), np.array([[1.0, 0.5, 0.2], [0.3, 2.0, 0.1], [0.2, 0.4, 3.0]])
+CAPTURED = np.array([2.0, 0.25, 1.0])
+ARGUMENTS = {
+    "float": 0.7,
+    "f64": np.float64(0.7),
+    "f32": np.float32(0.7),
+    "0-d": np.array(0.7),
+    "0-d f32": np.array(0.7, np.float32),
+    "vector": V,
+    "vector f32": V.astype(np.float32),
+    "one": V[:1].copy(),
+    "matrix": M,
+    "empty": np.zeros(0),
+}
+TYPED = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "average": np.average,
+    "std": np.std,
+    "std axis": lambda x: np.std(np.ravel(x), axis=0),
+    "max": np.max,
+    "ptp": np.ptp,
+    "norm": np.linalg.norm,
+    "norm 3": lambda x: np.linalg.norm(np.ravel(x), 3),
+    "norm 1": lambda x: np.linalg.norm(np.atleast_2d(x), 1),
+    "trace": lambda x: np.trace(np.atleast_2d(x)),
+    "dot": lambda x: np.dot(np.ravel(x), np.ravel(x)),
+    "matmul": lambda x: np.ravel(x) @ np.ravel(x),
+    "vdot": lambda x: np.vdot(x, x),
+    "inner": lambda x: np.inner(np.ravel(x), np.ravel(x)),
+    "einsum": lambda x: np.einsum("i,i->", np.ravel(x), np.ravel(x)),
+    "einsum sum": lambda x: np.einsum("i->", np.ravel(x)),
+    "einsum transpose": lambda x: np.einsum("ij->ji", np.atleast_2d(x)),
+    "einsum diagonal": lambda x: np.einsum("ii->i", np.atleast_2d(x)[:, :1][:1]),
+    "median": np.median,
+    "nan_to_num": lambda x: np.nan_to_num(x) * 2,
+    "same": lambda x: x,
+    "times one": lambda x: x * 1,
+    "twice negative": lambda x: np.negative(-x),
+    "transposed": lambda x: np.transpose(np.sum(x)),
+    "method T": lambda x: np.sum(x).T,
+    "method reshape": lambda x: np.sum(x).reshape(()),
+    "method copy": lambda x: np.sum(x).copy(),
+    "method astype": lambda x: np.sum(x).astype(np.float32),
+    "float32": lambda x: np.float32(x) if np.ndim(x) == 0 else x,
+    "index ()": lambda x: np.sum(x)[()],
+    "index ...": lambda x: np.sum(x)[...],
+    "squeeze": lambda x: np.squeeze(np.sum(x, keepdims=True)),
+    "element": lambda x: np.ravel(x)[0],
+    "item": lambda x: np.ravel(x)[0].item(),
+    "where": lambda x: np.where(np.sum(x) > 0, x, 0),
+    "select": lambda x: np.select([x > 0], [x], 0.5),
+    "clip": lambda x: np.clip(x, 0, 1),
+    "round": np.round,
+    "float64 factor": lambda x: np.float64(2) * x,
+    "0-d factor": lambda x: np.array(2.0) * x,
+    "polyval": lambda x: np.polyval([1.0, 2.0], x),
+    "python": lambda x: abs(x) ** 0.5 + x / 2,
+    "exp": np.exp,
+    "reverse": lambda x: np.ravel(x)[::-1],
+    "overlap": lambda x: (np.ravel(x)[:2], np.ravel(x)[1:], x, x),
+    "captured": lambda x: (CAPTURED, CAPTURED, np.sum(x)),
+    "constant": lambda x: (1.0, np.float32(2), np.array([1.0, 2.0]), np.array(3.0)),
+    "broadcast": lambda x: np.broadcast_to(x, (2, *np.shape(x))),
+    "like": lambda x: (np.zeros_like(x), np.ones_like(x)),
+    "tree": lambda x: {"a": [x, np.sum(x)], "b": (np.ravel(x)[0], np.ravel(x)[:1])},
+}
+
+
+def described(tree):
+    """Types, dtypes and shapes of the leaves."""
+    leaves = optree.tree_leaves(tree)
+    return [(type(each), getattr(each, "dtype", None), np.shape(each)) for each in leaves]
+
+
+def assert_own(results, *given):
+    """Arrays among the results can be written to, and share memory with nothing."""
+    others = [each for each in optree.tree_leaves(given) if isinstance(each, np.ndarray)]
+    for each in optree.tree_leaves(results):
+        if isinstance(each, np.ndarray):
+            assert each.flags.writeable
+            assert not any(np.shares_memory(each, other) for other in others)
+            others.append(each)
+
+
+def ones(tree):
+    return optree.tree_map(
+        lambda x: np.ones_like(x) if isinstance(x, np.ndarray) else type(x)(1), tree
+    )
+
+
+def typed_cases():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, function in TYPED.items():
+            for kind, argument in ARGUMENTS.items():
+                if kind == "empty" and name in ("median", "norm 1"):
+                    continue  # refused
+                try:
+                    yield pytest.param(function, argument, function(argument), id=f"{name}-{kind}")
+                except (ValueError, IndexError, AttributeError, TypeError):
+                    continue  # NumPy refuses it
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+@pytest.mark.parametrize(("function", "x", "expected"), list(typed_cases()))
+def test_results_are_of_numpys_types_and_alias_nothing(function, x, expected):
+    compiled = symdiff.jit(function)
+    results = compiled(x), compiled(x)
+    assert described(results[0]) == described(expected)
+    for actual, each in zip(*map(optree.tree_leaves, (results[0], expected)), strict=True):
+        np.testing.assert_allclose(actual, each, rtol=1e-6)
+    assert_own(results, x, CAPTURED)
+    tangent = ones(x)
+    value, dot = symdiff.jvp(function, (x,), (tangent,))
+    assert described(value) == described(dot) == described(expected)
+    assert_own((value, dot), x, tangent, CAPTURED)
+    bar = ones(expected)
+    value, pullback = symdiff.vjp(function, x)
+    bars = pullback(bar), pullback(bar)
+    assert described(value) == described(expected)
+    assert described(bars) == described((x, x))
+    assert_own((value, bars), x, bar, CAPTURED)
+    if not isinstance(expected, (tuple, dict)) and np.ndim(expected) == 0:
+        gradient = symdiff.grad(function)
+        assert described((gradient(x), gradient(x))) == described((x, x))
+        assert_own((gradient(x), gradient(x)), x, CAPTURED)
 
 
 class Model:

@@ -175,6 +175,7 @@ def test_value_type_and_derivative(check, expression):
         ("np.einsum('ij,kj', x, y)", 'np.einsum("ij,kj->ik", x, y)'),
         ("np.einsum('ij->j', x, optimize=True)", 'np.einsum("ij->j", x, optimize=True)'),
         ("np.einsum('ij->ji', x)", "x.T"),
+        ("np.einsum('ii->i', a)", "np.diagonal(a).copy()"),
         ("np.linalg.norm(x)", "np.linalg.norm(x)"),
         ("np.linalg.norm(x, axis=1, keepdims=True)", "np.linalg.norm(x, axis=1, keepdims=True)"),
         ("np.linalg.solve(a, b)", "np.linalg.solve(a, b)"),
