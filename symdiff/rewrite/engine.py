@@ -91,7 +91,8 @@ class RuleSet:
         self._own, self._derived = MODES[math]
         self._rows = [row for table in tables for row in table]
         self._numbers = {number for row in self._rows for number in numbers(row.pattern)}
-        self._by_op: dict[Any, list[tuple[Rule, Any]]] = {}
+        self._by_op: dict[Any, list[Rule]] = {}
+        self._variants: dict[Rule, list[Any]] = {}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
     def candidates(self, each: Node, primal: bool, exact: bool) -> tuple[tuple[Rule, Any], ...]:
@@ -116,24 +117,34 @@ class RuleSet:
     def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
         primal, exact, op, *kinds = key
         operations = tuple([arg.op for arg in each.args])
+        orders = [(operations, kinds)]
+        if op.commutative:
+            orders.append((operations[::-1], kinds[::-1]))
         return tuple(
             [
                 (row, variant)
-                for row, variant in self._rooted(op)
-                if self._allowed(row, primal, exact) and _possible(variant, op, operations, kinds)
+                for row in self._rooted(op)
+                if self._allowed(row, primal, exact)
+                and any(_possible(row.pattern, op, *order) for order in orders)
+                for variant in self._variants_of(row)
+                if _possible(variant, op, operations, kinds)
             ]
         )
 
-    def _rooted(self, op: Any) -> list[tuple[Rule, Any]]:
+    def _rooted(self, op: Any) -> list[Rule]:
         """The rules for nodes of an operation; a program has few of all that have rules."""
         if op not in self._by_op:
             self._by_op[op] = [
-                (row, variant)
+                row
                 for row in self._rows
                 if isinstance(row.pattern, Family) or row.pattern.op is op
-                for variant in variants(row.pattern)
             ]
         return self._by_op[op]
+
+    def _variants_of(self, row: Rule) -> list[Any]:
+        if row not in self._variants:
+            self._variants[row] = variants(row.pattern)
+        return self._variants[row]
 
     def _allowed(self, row: Rule, primal: bool, exact: bool) -> bool:
         if exact and row.exactness is not EXACT:
