@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from symdiff.ir.node import Const, Input, Node, node
@@ -75,6 +76,9 @@ class Graph:
         return Graph(name or self.name, self.inputs, tuple(outputs), self.effects, self.notes)
 
 
+_serial = attrgetter("serial")
+
+
 def toposort(outputs: Iterable[Node]) -> list[Node]:
     """Every node that `outputs` depend on, operands first, in the order of creation.
 
@@ -88,7 +92,7 @@ def toposort(outputs: Iterable[Node]) -> list[Node]:
         if current not in seen:
             seen.add(current)
             stack.extend(current.args)
-    return sorted(seen, key=lambda each: each.serial)
+    return sorted(seen, key=_serial)
 
 
 def users(nodes: Iterable[Node]) -> dict[Node, list[Node]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 from symdiff.errors import RuleError
@@ -32,10 +32,10 @@ from symdiff.rewrite.pattern import (
 Table = tuple[Rule, ...]
 
 # The classes that may be applied: to the user's own program, and to derivatives.
-MODES: dict[str, tuple[frozenset[Exactness], frozenset[Exactness]]] = {
-    "ieee": (frozenset({EXACT}), frozenset({EXACT})),
-    "default": (frozenset({EXACT, ACCURATE}), frozenset({EXACT, ACCURATE, ROUNDING})),
-    "fast": (frozenset(Exactness), frozenset(Exactness)),
+MODES: dict[str, tuple[tuple[Exactness, ...], tuple[Exactness, ...]]] = {
+    "ieee": ((EXACT,), (EXACT,)),
+    "default": ((EXACT, ACCURATE), (EXACT, ACCURATE, ROUNDING)),
+    "fast": (tuple(Exactness), tuple(Exactness)),
 }
 assert FINITE not in MODES["default"][1]
 
@@ -81,6 +81,9 @@ def rule_set(tables: tuple[Table, ...], math: str) -> RuleSet:
     return RuleSet(tables, math)
 
 
+_PLACE = itemgetter(0)
+
+
 class RuleSet:
     """Rules by what they can match: the operation of a node and the kinds of its operands.
 
@@ -89,9 +92,12 @@ class RuleSet:
 
     def __init__(self, tables: tuple[Table, ...], math: str) -> None:
         self._own, self._derived = MODES[math]
-        self._rows = [row for table in tables for row in table]
-        self._numbers = {number for row in self._rows for number in numbers(row.pattern)}
-        self._by_op: dict[Any, list[Rule]] = {}
+        rows = [row for table in tables for row in table]
+        self._numbers = {number for row in rows for number in numbers(row.pattern)}
+        self._by_root: dict[Any, list[tuple[int, Rule, frozenset[Any]]]] = {}
+        for place, row in enumerate(rows):
+            self._by_root.setdefault(row.root, []).append((place, row, _needed(row.pattern)))
+        self._rooted: dict[tuple[Any, bool, bool], list[tuple[Rule, frozenset[Any]]]] = {}
         self._variants: dict[Rule, list[Any]] = {}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
@@ -117,29 +123,27 @@ class RuleSet:
     def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
         primal, exact, op, *kinds = key
         operations = tuple([arg.op for arg in each.args])
-        orders = [(operations, kinds)]
-        if op.commutative:
-            orders.append((operations[::-1], kinds[::-1]))
         return tuple(
             [
                 (row, variant)
-                for row in self._rooted(op)
-                if self._allowed(row, primal, exact)
-                and any(_possible(row.pattern, op, *order) for order in orders)
+                for row, needed in self._rooted_in(op, primal, exact)
+                if needed.issubset(operations)
                 for variant in self._variants_of(row)
                 if _possible(variant, op, operations, kinds)
             ]
         )
 
-    def _rooted(self, op: Any) -> list[Rule]:
-        """The rules for nodes of an operation; a program has few of all that have rules."""
-        if op not in self._by_op:
-            self._by_op[op] = [
-                row
-                for row in self._rows
-                if isinstance(row.pattern, Family) or row.pattern.op is op
+    def _rooted_in(
+        self, op: Any, primal: bool, exact: bool
+    ) -> list[tuple[Rule, frozenset[Any]]]:
+        """The rules for nodes of an operation, in order, each with what its operands must be."""
+        key = op, primal, exact
+        if key not in self._rooted:
+            rows = sorted((*self._by_root.get(op, ()), *self._by_root.get(None, ())), key=_PLACE)
+            self._rooted[key] = [
+                (row, needed) for _, row, needed in rows if self._allowed(row, primal, exact)
             ]
-        return self._by_op[op]
+        return self._rooted[key]
 
     def _variants_of(self, row: Rule) -> list[Any]:
         if row not in self._variants:
@@ -155,6 +159,19 @@ class RuleSet:
 
 
 UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
+
+
+def _needed(pattern: Applied | Family) -> frozenset[Any]:
+    """The operations that a node's operands must have, in whatever order, for it to fit."""
+    if isinstance(pattern, Family):
+        return frozenset()
+    return frozenset(
+        [
+            arg.op if isinstance(arg, Applied) else CONST
+            for arg in pattern.args
+            if not isinstance(arg, Wild) or arg.constant
+        ]
+    )
 
 
 def _possible(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -162,6 +162,11 @@ class Rule:
     ulps: float = 4.0
     example: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def root(self) -> Primitive | None:
+        """The operation that it rewrites; None: it may be any of a family."""
+        return None if isinstance(self.pattern, Family) else self.pattern.op
+
     def __repr__(self) -> str:
         return f"{self.name}: {self.pattern} -> {side(self.replacement)}"
 
@@ -198,7 +203,7 @@ def variants(pattern: Any) -> list[Any]:
 
     Orders that differ in the names of wild values only are one.
     """
-    found: dict[str, Any] = {}
+    found: dict[Hashable, Any] = {}
     for each in _orders(pattern):
         found.setdefault(_anonymous(each, {}), each)
     return list(found.values())
@@ -214,15 +219,15 @@ def _orders(pattern: Any) -> Iterator[Any]:
             yield Applied(pattern.op, args[::-1], pattern.params)
 
 
-def _anonymous(term: Any, order: dict[str, int]) -> str:
-    """The term as text, with wild names replaced by the order of their first appearance."""
+def _anonymous(term: Any, order: dict[str, int]) -> Hashable:
+    """The term with wild names replaced by the order of their first appearance."""
     if isinstance(term, Wild):
-        return f"{'c' if term.constant else 'w'}{order.setdefault(term.name, len(order))}"
+        return term.constant, order.setdefault(term.name, len(order))
     if not isinstance(term, Applied):
         return repr(term)
     args = [_anonymous(each, order) for each in term.args]
-    params = [f"{key}={_anonymous(each, order)}" for key, each in term.params]
-    return f"{term.op.name}({', '.join([*args, *params])})"
+    params = [(key, _anonymous(each, order)) for key, each in term.params]
+    return term.op, *args, *params
 
 
 def numbers(pattern: Any) -> list[Any]:
