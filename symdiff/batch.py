@@ -13,14 +13,19 @@ from typing import Any
 from symdiff.errors import RuleError
 from symdiff.frontend.rules import template
 from symdiff.frontend.tracer import coerce
-from symdiff.ir.graph import Graph, Note
+from symdiff.ir.graph import Graph, Note, between
 from symdiff.ir.node import Const, Input, Node, Params, input_node, node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import Primitive, asks_for
 
 
-def batch(graph: Graph, inputs: Collection[Input], size: int) -> Graph:
-    """The graph for `size` values of each of `inputs` at once; outputs too have them in front."""
+def batch(
+    graph: Graph, inputs: Collection[Input], size: int, primal: set[Node] | None = None
+) -> Graph:
+    """The graph for `size` values of each of `inputs` at once; outputs too have them in front.
+
+    `primal`, the nodes of the user's own program, grows by the nodes that they become.
+    """
     rows: dict[Node, Node] = {
         each: input_node(each.name, _stacked(each.type, size))
         for each in graph.inputs
@@ -28,7 +33,9 @@ def batch(graph: Graph, inputs: Collection[Input], size: int) -> Graph:
     }
     for each in graph.nodes():
         if not isinstance(each, (Input, Const)) and any(arg in rows for arg in each.args):
-            rows[each] = _batch_node(each, rows, size)
+            made = rows[each] = _batch_node(each, rows, size)
+            if primal is not None and each in primal:
+                primal.update((made, *between(made, [rows.get(arg, arg) for arg in each.args])))
     outputs = [rows.get(each) or coerce(each, _stacked(each.type, size)) for each in graph.outputs]
     return Graph(
         graph.name,

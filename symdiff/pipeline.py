@@ -85,7 +85,10 @@ def _stabilize(work: Work) -> Work:
     graph = stabilize(work.graph, math=work.request.math, log=log)
     arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
     return work._replace(
-        graph=graph, primal=frozenset(graph.nodes()), arrays=arrays, log=tuple(log)
+        graph=graph,
+        primal=frozenset(graph.nodes()) - _traced(work).derived,
+        arrays=arrays,
+        log=tuple(log),
     )
 
 

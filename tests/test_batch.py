@@ -160,3 +160,12 @@ def test_elementwise_operands_keep_their_dtypes():
     made = batched(traced(lambda m, x: np.where(m, x, 0.0), m="bool[2]", x="f32[2]"), "m")
     assert made.outputs[0].op is e.where
     assert str(made.outputs[0].type) == "f32[3,2]"
+
+
+def test_primal_nodes_are_followed_by_what_they_become():
+    graph = traced(lambda W, x: (np.tanh(x @ W), np.sin(x)), W="f64[2,2]", x="f64[2]")
+    product = graph.outputs[0]
+    primal = set(Graph("f", graph.inputs, (product,)).nodes())
+    made = batch(graph, graph.inputs[1:], SIZE, primal)
+    assert primal.issuperset(Graph("f", made.inputs, made.outputs[:1]).nodes()[2:])
+    assert made.outputs[1] not in primal

@@ -152,6 +152,6 @@ def _apply(
 def _apply_inline(work: Work, known: list[Any], kept: int, given: Sequence[Any]) -> list[Any]:
     layout: Layout = layout_of(list(range(kept, len(work.arrays))))
     assert work.graph is not None
-    found = place(work.graph, work.arrays, [*known, *given], layout)
+    found = place(work.graph, work.arrays, [*known, *given], layout, work.primal)
     assert isinstance(found, list)
     return found

@@ -83,10 +83,12 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         for each, leaf in zip(work.traced.inputs, leaves, strict=True)
         if each is not None and isinstance(leaf, _Mapped)
     ]
-    graph = batch(work.graph, batched, size)
+    primal = set(work.primal)
+    graph = batch(work.graph, batched, size, primal)
     values = [row for row, each in zip(rows, work.traced.inputs, strict=True) if each is not None]
     layout = layout_of(result_tree(work.traced, range(len(graph.outputs))))
-    return _to_axes(place(graph, (True,) * len(graph.outputs), values, layout), out_axes)
+    results = place(graph, (True,) * len(graph.outputs), values, layout, primal)
+    return _to_axes(results, out_axes)
 
 
 class _Mapped:

@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -697,8 +697,17 @@ def until_simplified(request: Request, given: Sequence[Any]) -> Work:
     raise AssertionError("every request is simplified")
 
 
-def place(graph: Graph, arrays: Sequence[bool], values: Sequence[Any], layout: Layout) -> Any:
-    """The results of a graph on values for its leading inputs, as part of the running trace."""
+def place(
+    graph: Graph,
+    arrays: Sequence[bool],
+    values: Sequence[Any],
+    layout: Layout,
+    primal: Collection[Node] | None = None,
+) -> Any:
+    """The results of a graph on values for its leading inputs, as part of the running trace.
+
+    `primal` are the nodes that keep their bits; None: all do.
+    """
     replacements: dict[Node, Node] = {
         each: coerce(lift(value), each.type)
         for each, value in zip(graph.inputs, values, strict=False)
@@ -710,6 +719,8 @@ def place(graph: Graph, arrays: Sequence[bool], values: Sequence[Any], layout: L
         for each, made in new.items():
             if each in graph.notes:
                 running.inherited.setdefault(made, graph.notes[each])
+            if primal is not None and each not in primal:
+                running.derived.add(made)
     outputs = [
         Tracer(new[each], is_array or bool(each.type.shape))
         for each, is_array in zip(graph.outputs, arrays, strict=True)

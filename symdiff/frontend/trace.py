@@ -53,6 +53,7 @@ class Traced(NamedTuple):
     results: tuple[Result, ...]
     out_spec: Spec
     captured: tuple[Captured, ...]
+    derived: frozenset[Node] = frozenset()  # parts of derivatives, which need not keep their bits
 
     @property
     def hidden(self) -> tuple[Input, ...]:
@@ -104,7 +105,8 @@ def trace(
     visible = tuple(each for each in inputs if each is not None)
     graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes), tuple(running.relied))
     graph.notes.update(notes_of(running, graph))
-    return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured)
+    derived = frozenset(running.derived)
+    return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured, derived)
 
 
 beginnings.add(trace.__code__)

@@ -123,3 +123,17 @@ def depends_on(outputs: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
         if any(arg in found for arg in each.args):
             found.add(each)
     return found
+
+
+def between(top: Node, bottom: Iterable[Node]) -> list[Node]:
+    """The nodes above `bottom` that `top` is computed from."""
+    found: list[Node] = []
+    stack = list(top.args)
+    seen = {top, *bottom}
+    while stack:
+        each = stack.pop()
+        if each not in seen:
+            seen.add(each)
+            found.append(each)
+            stack.extend(each.args)
+    return found

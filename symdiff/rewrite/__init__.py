@@ -13,6 +13,7 @@ from symdiff.ir.node import Node
 from symdiff.rewrite.algebra import ALGEBRA
 from symdiff.rewrite.broadcast import BROADCAST
 from symdiff.rewrite.constants import CONSTANTS
+from symdiff.rewrite.diagonal import DIAGONAL
 from symdiff.rewrite.engine import Application, Table, rewrite
 from symdiff.rewrite.linalg import LINALG
 from symdiff.rewrite.pattern import Exactness, Rule, rule, rules
@@ -36,6 +37,7 @@ TABLES: dict[str, Table] = {
     "algebra": ALGEBRA,
     "broadcast": BROADCAST,
     "linalg": LINALG,
+    "diagonal": DIAGONAL,
     "stability": STABILITY,
 }
 

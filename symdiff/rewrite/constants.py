@@ -55,7 +55,9 @@ def fold_elementwise(found: Match) -> Node | None:
     root, args = found.root, _constants(found)
     if all(arg.uniform for arg in args):
         return _computed(root, [arg.value for arg in args])
-    return _computed(root, [_filled(arg) for arg in args]) if root.type.size <= SMALL else None
+    if root.type.size > SMALL:
+        return None
+    return _unless_it_was_identity(args, _computed(root, [_filled(arg) for arg in args]))
 
 
 def fold_small(found: Match) -> Node | None:
@@ -63,7 +65,22 @@ def fold_small(found: Match) -> Node | None:
     root, args = found.root, _constants(found)
     if root.type.size > SMALL or any(arg.type.size > SMALL for arg in args):
         return None
-    return _computed(root, [_filled(arg) for arg in args])
+    return _unless_it_was_identity(args, _computed(root, [_filled(arg) for arg in args]))
+
+
+def _unless_it_was_identity(args: list[Const], value: Node | None) -> Node | None:
+    """The value, but not where it hides that an operand is an identity matrix."""
+    plain = value is None or (isinstance(value, Const) and value.uniform) or is_identity(value)
+    return value if plain or not any(map(is_identity, args)) else None
+
+
+def is_identity(x: Node) -> bool:
+    """Whether x is an identity matrix that is known here."""
+    if not isinstance(x, Const) or x.uniform or x.type.ndim != 2:
+        return False
+    rows, columns = x.type.shape
+    ones = rows == columns and bool(np.all(np.diagonal(x.value) == 1))
+    return ones and np.count_nonzero(x.value) == rows
 
 
 def fold_move(found: Match) -> Node | None:

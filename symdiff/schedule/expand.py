@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.frontend.rules import Template, template
-from symdiff.ir.graph import Graph, Note
+from symdiff.ir.graph import Graph, Note, between
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive
 
@@ -31,7 +31,7 @@ def _expand_once(graph: Graph, primal: set[Node]) -> Graph:
             new[each] = each if args == each.args else node(each.op, args, each.params, each.type)
         if new[each] is each:
             continue
-        inner = _between(new[each], args)
+        inner = between(new[each], args)
         if each in primal:
             primal.update((new[each], *inner))
         note = graph.notes.get(each)
@@ -53,17 +53,3 @@ def _formula(each: Node) -> Template | None:
     types = tuple([arg.type for arg in each.args])
     found = template(each.op.expansion, types, each.params, each.op.name)
     return None if found.number is NotImplemented else found
-
-
-def _between(top: Node, bottom: tuple[Node, ...]) -> list[Node]:
-    """The nodes above `bottom` that `top` is computed from."""
-    found: list[Node] = []
-    stack = list(top.args)
-    seen = {top, *bottom}
-    while stack:
-        each = stack.pop()
-        if each not in seen:
-            seen.add(each)
-            found.append(each)
-            stack.extend(each.args)
-    return found

@@ -1,6 +1,6 @@
 """Traversal: in order, without recursion, linear in the nodes."""
 
-from symdiff.ir.graph import Graph, depends_on, substitute, toposort, users
+from symdiff.ir.graph import Graph, between, depends_on, substitute, toposort, users
 from symdiff.ir.node import compilation, input_node, node
 from symdiff.ir.types import parse_type
 from symdiff.ops import elementwise as e
@@ -17,6 +17,16 @@ def test_order_users_and_dependence():
         assert toposort([total]) == [x, y, s, product, total]
         assert users(toposort([total]))[s] == [product, product]
         assert depends_on([total], [y]) == {y, total}
+
+
+def test_what_stands_between_two_ends():
+    with compilation(fresh=True):
+        x, y = input_node("x", F), input_node("y", F)
+        s = node(e.sin, (x,))
+        product = node(e.multiply, (s, y))
+        total = node(e.add, (product, s))
+        assert set(between(total, [x])) == {product, s, y}
+        assert between(total, [product, s]) == []
 
 
 def test_substitute_rebuilds_only_what_depends_on_it():

@@ -84,6 +84,8 @@ def leaf(name: str, spec: str, code: str) -> Node:
     type = parse_type(re.sub(r"^f\[", f"{code}[", text.replace("n[", "i64[")))
     if not value:
         return input_node(name, type)
+    if value == "eye":
+        return constant(np.eye(len(np.empty(type.shape)), dtype=type.dtype), type)
     if value == "range":
         return constant(np.arange(type.size).astype(type.dtype).reshape(type.shape), type)
     return constant(type.dtype.type(float(value)), type)
