@@ -60,10 +60,10 @@ def squares(scores, target):
 
 
 def test_a_value_without_a_name_has_that_of_the_variable_that_holds_it():
-    def f(W, x, y):
-        return squares(x @ W, y)
+    def f(W, b, x, y):
+        return squares(x @ W + b, y)
 
-    gradient = value_and_grad(f)
-    gradient(np.ones((2, 3)), np.ones((4, 2)), np.ones((4, 3)))
+    gradient = value_and_grad(f, (0, 1))
+    gradient(np.ones((2, 3)), np.ones(3), np.ones((4, 2)), np.ones((4, 3)))
     assert "scores_bar = " in gradient.source
     assert "target" not in gradient.source  # y has a name
