@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -103,8 +105,9 @@ class Tracer:
         return call(np.imag, self)
 
     @property
-    def flat(self) -> Iterator[Tracer]:
-        return iter(call(np.ravel, self))
+    def flat(self) -> Tracer:
+        made: Tracer = call(np.ravel, self)
+        return made
 
     def __len__(self) -> int:
         if not self.shape:
@@ -115,6 +118,15 @@ class Tracer:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(self.shape[0]))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        known = hasattr(np.ndarray, name) or hasattr(np.float64, name)
+        if known and not name.startswith("__"):  # those are asked for to see what this is
+            self.refuse(
+                f"`.{name}` of a traced value is not traced",
+                "Use a function of NumPy's in its place, or take it outside the function.",
+            )
+        raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<traced {self.node.type}>"
@@ -231,6 +243,14 @@ class Tracer:
     def flatten(self, order: str = "C") -> Any:
         return call(np.ravel, self, order=order).copy()
 
+    def view(self, dtype: Any = None) -> Any:
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            self.refuse("the bits of a traced array are not known", "Use .astype for its values.")
+        return self
+
+    def sort(self, axis: int = -1, kind: Any = None, *, stable: Any = None) -> None:
+        self.overwrite(call(np.sort, self, axis, kind, stable=stable))
+
     def conj(self) -> Any:
         return call(np.conjugate, self) if self.dtype.kind == "c" else self  # itself, as NumPy
 
@@ -289,7 +309,7 @@ def _method(function: Callable[..., Any]) -> Any:
 for _name in (
     "sum", "mean", "std", "var", "prod", "max", "min", "argmax", "argmin", "cumsum",
     "cumprod", "ravel", "squeeze", "swapaxes", "dot", "clip", "trace", "diagonal", "repeat",
-    "take", "round", "all", "any", "ptp", "nonzero", "argsort", "sort",
+    "take", "round", "all", "any", "ptp", "nonzero", "argsort",
     "searchsorted",
 ):  # fmt: skip
     setattr(Tracer, _name, _method(getattr(np, _name)))
@@ -617,7 +637,8 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     found = find(function)
     if found is None:
         raise unsupported(function, args, kwargs)
-    kwargs = _without_defaults(function, kwargs)
+    ours = found.call if isinstance(found, Primitive) else found
+    args, kwargs = _explicit(function, ours, args, kwargs)
     if not isinstance(found, Primitive):
         return _as_returned(found(*args, **kwargs), args)
     if found.elementwise and isinstance(found.function, np.ufunc):
@@ -640,16 +661,55 @@ def _as_returned(result: Any, args: Any) -> Any:
     return result if given else Tracer(result.node)
 
 
-_NEVER_TRACED = {"where": True, "initial": None}
+def _explicit(
+    function: Any, ours: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments without those that say what NumPy does anyway.
 
-
-def _without_defaults(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments without those that say what NumPy does anyway."""
-    kwargs = {key: value for key, value in kwargs.items() if value is not np._NoValue}
-    for key, default in _NEVER_TRACED.items():
-        if key in kwargs and kwargs.pop(key) is not default:
+    Those that ours takes by keyword only, or not at all, are named.
+    """
+    defaults = _defaults(function)
+    limit = _positional(ours)
+    if len(args) > limit and len(defaults) >= len(args):
+        kwargs = dict(zip(list(defaults)[limit:], args[limit:], strict=False)) | kwargs
+        args = args[:limit]
+    kwargs = {key: each for key, each in kwargs.items() if each is not defaults.get(key, kwargs)}
+    if kwargs.get("where") is True and "where" in defaults:
+        del kwargs["where"]
+    known = _keywords(ours)
+    for key in kwargs:
+        if known is not None and key not in known and key in defaults:
             raise NotImplementedError(f"{key}= of {function_name(function)} is not traced")
-    return kwargs
+    return args, kwargs
+
+
+@lru_cache(maxsize=1024)
+def _defaults(function: Any) -> dict[str, Any]:
+    """The parameters of a NumPy function and their defaults; none where it takes any number."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return {}
+    return {each.name: each.default for each in parameters}
+
+
+@lru_cache(maxsize=1024)
+def _keywords(ours: Any) -> frozenset[str] | None:
+    """The names under which one of our functions takes arguments; None if it takes any."""
+    parameters = inspect.signature(ours).parameters.values() if ours is not None else ()
+    if ours is None or any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
+    return frozenset(each.name for each in parameters)
+
+
+def _positional(ours: Any) -> int:
+    """How many arguments one of our functions takes by position."""
+    code = getattr(ours, "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return sys.maxsize
+    return int(code.co_argcount)
 
 
 def _getitem(x: Tracer, index: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import composite
+from symdiff.ops.primitive import composite, resolve
 from symdiff.ops.reductions import merged, normalize_axes, reduced_shape
 
 # ---------------------------------------------------------------------------- statistics
@@ -32,7 +32,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) 
     half = dtype is None and a.dtype == np.float16
     total = np.sum(a, axis, np.float32 if half else dtype or _floating(a.dtype), keepdims=keepdims)
     quotient = total / _count(a, axis)
-    return quotient.astype(np.float16) if half else quotient
+    if half or (dtype is not None and np.dtype(dtype).kind in "biu"):
+        return quotient.astype(np.float16 if half else dtype)
+    return quotient
 
 
 @composite(np.average)
@@ -65,6 +67,8 @@ def var(
     mean: Any = None,
 ) -> Any:
     """The mean square distance from the mean, in NumPy's own order of operations."""
+    if dtype is not None and np.dtype(dtype).kind in "biu":
+        raise NotImplementedError(f"np.var in {np.dtype(dtype)} is not traced")
     inner = dtype or _floating(a.dtype)
     if mean is None:
         mean = np.sum(a, axis, inner, keepdims=True) / _count(a, axis)
@@ -136,7 +140,7 @@ def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     rows = np.sort(rows, place)
     before: tuple[Any, ...] = (slice(None),) * place
     middle = np.mean(rows[(*before, slice((count - 1) // 2, count // 2 + 1))], place)
-    middle = np.where(np.isnan(rows[(*before, -1)]), np.nan, middle)  # sorted to the end
+    middle = _nan_where(np.isnan(rows[(*before, -1)]), middle)  # which is sorted to the end
     return np.reshape(middle, reduced_shape(np.shape(a), axes, True)) if keepdims else middle
 
 
@@ -164,6 +168,8 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = Fals
     """The mean of what is a number."""
     if a.dtype.kind not in "fc":
         return np.mean(a, axis, dtype, keepdims=keepdims)
+    if dtype is not None and np.dtype(dtype).kind in "biu":
+        raise TypeError("If a is inexact, then dtype must be inexact")
     total = np.nansum(a, axis, dtype, keepdims=keepdims)
     return total / np.sum(~np.isnan(a), axis, keepdims=keepdims).astype(total.dtype)
 
@@ -186,7 +192,12 @@ def _nan_extreme(
     found = function(_instead_of_nan(a, neutral), axis, keepdims=keepdims)
     if a.dtype.kind not in "fc":
         return found
-    return np.where(np.all(np.isnan(a), axis, keepdims=keepdims), np.nan, found)
+    return _nan_where(np.all(np.isnan(a), axis, keepdims=keepdims), found)
+
+
+def _nan_where(condition: Any, x: Any) -> Any:
+    """x, and NaN where the condition holds, for the derivative too."""
+    return x * np.where(condition, np.nan, 1).astype(x.dtype)
 
 
 # ---------------------------------------------------------------------------- elementwise
@@ -225,7 +236,7 @@ def imag(val: Any) -> Any:
 @composite(np.conjugate)
 def conjugate(x: Any, /) -> Any:
     """The complex conjugate: a real array itself."""
-    return e.conjugate(x) if np.iscomplexobj(x) else _own(x)
+    return e.conjugate(x) if x.dtype.kind in "cb" else _own(x)  # a boolean becomes an integer
 
 
 @composite(np.angle)
@@ -264,12 +275,20 @@ def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
 @composite(np.modf)
 def modf(x: Any, /) -> tuple[Any, Any]:
     """The parts behind and before the point."""
+    x = _converted(x, np.modf)
     return e.modf_fraction(x), np.trunc(x)
+
+
+def _converted(x: Any, function: np.ufunc) -> Any:
+    """x in the dtype in which a function of floats computes with it."""
+    dtype = resolve(function, (x.dtype,))[0]
+    return x if x.dtype == dtype else x.astype(dtype)
 
 
 @composite(np.frexp)
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """Mantissa and exponent."""
+    x = _converted(x, np.frexp)
     return e.frexp_mantissa(x), e.frexp_exponent(x)
 
 

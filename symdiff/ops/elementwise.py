@@ -180,10 +180,13 @@ log1p = elementwise(
 
 
 def _share_of_sum(power: Callable[..., Any]) -> dict[str, Any]:
-    """Partials of log(power(x1) + power(x2)): each term over the sum, an infinite one takes all."""
+    """Partials of log(power(x1) + power(x2)): each term over the sum.
+
+    An infinite term takes all, and two that are 0 have no share.
+    """
 
     def share(y: Any, x: Any) -> Any:
-        return np.where(x == y, 1, power(x - np.where(x == y, 0, y)))
+        return np.where(x == np.inf, 1, power(x - np.where(y == -np.inf, 0, y)))
 
     return {"x1": lambda y, x1, x2: share(y, x1), "x2": lambda y, x1, x2: share(y, x2)}
 
@@ -402,7 +405,8 @@ def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
 
     def share(y: Any, own: Any, other: Any, takes_tie: bool | None) -> Any:
         if takes_tie is None:
-            return np.where(wins(own, other), 1, np.where(own == other, 0.5, 0))
+            tie = np.where(own == other, 0.5, np.nan)
+            return np.where(wins(own, other), 1, np.where(wins(other, own), 0, tie))
         if takes_tie:
             return np.where(wins(other, own), 0, 1)
         return np.where(wins(y, other), 1, 0)  # of the result, so that the operand need not be kept

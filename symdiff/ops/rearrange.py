@@ -10,13 +10,7 @@ import numpy as np
 
 from symdiff.ops import shaping
 from symdiff.ops.primitive import composite
-from symdiff.ops.reductions import normalize_axes
-
-
-def one_axis(axis: int, ndim: int) -> int:
-    """An axis counted from the front. Raises numpy.exceptions.AxisError where there is none."""
-    return normalize_axes(axis, ndim)[0]
-
+from symdiff.ops.reductions import normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- axes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,14 @@ def normalize_axes(axis: Any, ndim: int) -> Axes:
         if not -ndim <= each < ndim:
             raise np.exceptions.AxisError(each, ndim)
     return tuple(sorted({int(each) % ndim for each in axes}))
+
+
+def one_axis(axis: Any, ndim: int) -> int:
+    """An axis counted from the front.
+
+    Raises numpy.exceptions.AxisError where there is none, TypeError for a tuple of axes.
+    """
+    return normalize_axes(operator.index(axis), ndim)[0]
 
 
 def reduced_shape(shape: Axes, axis: Axes, keepdims: bool) -> Axes:
@@ -123,7 +132,7 @@ def _cumulative_call(
         a = a.astype(dtype)
     if axis is None:
         return (np.ravel(a),), {"axis": 0}
-    return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0]}
+    return (a,), {"axis": one_axis(axis, np.ndim(a))}
 
 
 RUNNING_CASES = (
@@ -228,11 +237,16 @@ prod = primitive(
 # ---------------------------------------------------------------------------- extremes
 
 
-def _extreme_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
-    """Elements that share the extreme share the derivative equally."""
-    hits = x == expand(y, x, axis, keepdims)
-    total = np.sum(np.where(hits, x_dot, 0), axis=axis, keepdims=keepdims)
-    return total / np.sum(hits, axis=axis, keepdims=keepdims).astype(x.dtype)
+def _extreme_tangent(loses: Any) -> Any:
+    """Elements that share the extreme share the derivative equally; where it is NaN, NaN."""
+
+    def tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
+        others = loses(x, expand(y, x, axis, keepdims))  # nothing is less than NaN
+        total = np.sum(np.where(others, 0, x_dot), axis=axis, keepdims=keepdims)
+        count = np.sum(~others, axis=axis, keepdims=keepdims).astype(x.dtype)
+        return total / np.where(np.isnan(y), np.nan, count)
+
+    return tangent
 
 
 def _extreme_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
@@ -249,7 +263,7 @@ max_ = primitive(
     np.max,
     name="max",
     result=_reduced_type,
-    jvp={"x": _extreme_tangent},
+    jvp={"x": _extreme_tangent(np.less)},
     call=_extreme_call,
     batch=_shifted(np.max),
     numpy="np.max",
@@ -260,7 +274,7 @@ min_ = primitive(
     np.min,
     name="min",
     result=_reduced_type,
-    jvp={"x": _extreme_tangent},
+    jvp={"x": _extreme_tangent(np.greater)},
     call=_extreme_call,
     batch=_shifted(np.min),
     numpy="np.min",
@@ -271,7 +285,7 @@ min_ = primitive(
 
 def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     _extreme_call(a, axis)
-    axis = None if axis is None or np.ndim(a) == 1 else normalize_axes(axis, np.ndim(a))[0]
+    axis = None if axis is None or np.ndim(a) == 1 else one_axis(axis, np.ndim(a))
     return (a,), {"axis": axis, "keepdims": bool(keepdims)}
 
 
@@ -340,7 +354,7 @@ def _argsort_call(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = Non
     if axis is None:
         a, axis = np.ravel(a), 0
     kind = "stable" if stable or kind in ("stable", "mergesort") else None
-    return (a,), {"axis": normalize_axes(axis, np.ndim(a))[0], "kind": kind}
+    return (a,), {"axis": one_axis(axis, np.ndim(a)), "kind": kind}
 
 
 def _argsort_source(x: str, axis: int, kind: str | None, types: tuple[ArrayType, ...]) -> str:

@@ -29,8 +29,8 @@ def _shape(x: Any) -> Shape:
 
 
 def _reshape_call(a: Any, /, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    if order not in ("C", "A"):
-        raise NotImplementedError("only order='C' is traced")
+    if order != "C":
+        raise NotImplementedError(f"order={order!r} of np.reshape is not traced, only order='C'")
     size = int(np.prod(_shape(a), dtype=int))
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     if -1 in shape:

@@ -189,6 +189,7 @@ def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
 def _logsumexp_tangent(
     y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool, expanded: bool
 ) -> Any:
+    y = np.where(y == -np.inf, 0, y)  # nothing to sum: exp(-inf - 0), and not exp(-inf + inf)
     p = np.exp(x - expand(y, x, axis, keepdims))
     return np.sum(p * x_dot, axis=axis, keepdims=keepdims)
 

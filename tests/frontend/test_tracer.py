@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from symdiff import TraceError, UnsupportedFunctionError, grad, jit
+from symdiff import SymdiffError, TraceError, UnsupportedFunctionError, grad, jit
 from symdiff.errors import ShapeError
 
 X = np.linspace(0.3, 1.7, 6).reshape(2, 3)
@@ -100,3 +100,55 @@ def test_a_sequence_times_an_integer_is_repeated(function, n):
 def test_a_sequence_times_an_array_is_a_product():
     x, n = np.array([1.0, 3.0]), np.array(2)
     np.testing.assert_array_equal(jit(lambda x, n: [x, x] * n)(x, n), [2 * x, 2 * x])
+
+
+ATTRIBUTES = """
+    x.T x.mT x.real x.imag x.shape x.ndim x.size x.dtype x.nbytes x.itemsize x.tolist() x.item(2)
+    x.sum() x.sum(0) x.mean(axis=1,keepdims=True) x.std() x.var(ddof=1) x.prod() x.max(0) x.min()
+    x.argmax() x.argmin(1) x.cumsum() x.cumprod(0) x.all() x.any() x.clip(0.5,1) x.round(1) x.conj()
+    x.dot(x.T) x.trace() x.diagonal(1) x.reshape(3,2) x.ravel() x.ravel("F") x.flatten("F")
+    x.transpose(1,0) x.swapaxes(0,1) x[None].squeeze(0) x.repeat(2,axis=0) x.take([0,1]) x.copy()
+    x.astype("f4") x.astype(int) x.view() x.view(float) list(x.flat) x.flat[1] np.array(x.flat)
+    len(x.flat) x.argsort() x.sort() x.nonzero()[1] x[()] x.sum()[()] x.sum()[...] x[...,0,1]
+    np.array(x.sum())[()]
+    hasattr(x,"nothing") hasattr(x,"sum") np.nan_to_num(x[0,0]) np.std(x) np.linalg.norm(x[0],3)
+"""
+NOT_TRACED = """
+    x.strides x.flags x.base x.data x.fill(0) x.put([0],1) x.resize(6) x.partition(1) x.tobytes()
+    x.choose([1]) x.byteswap() x.view(int) x.tofile("t")
+    x.reshape(-1,order="F") x.reshape(-1,order="A") x.ravel("K") x.sum().is_integer() x.__array__()
+    x.setflags(write=False) x.to_device("cpu")
+"""
+
+
+@pytest.mark.parametrize("expression", ATTRIBUTES.split())
+def test_attributes_and_methods_are_numpys(expression):
+    function = eval(f"lambda x: {expression}", {"np": np})
+    found, expected = jit(function)(X), function(X.copy())
+    assert type(found) is type(expected)
+    if isinstance(expected, (np.ndarray, np.generic)):
+        np.testing.assert_array_equal(found, expected, strict=True)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("expression", NOT_TRACED.split())
+def test_other_attributes_and_methods_are_refused(expression):
+    function = eval(compile(f"lambda x: {expression}", __file__, "eval"), {"np": np})
+    with pytest.raises(SymdiffError, match=r"test_tracer\.py:"):
+        jit(function)(X)
+
+
+def test_a_sort_in_place_is_seen_under_all_names():
+    def function(x):
+        y = x.T
+        x.sort(0)
+        return y
+
+    x = np.array([[3.0, 1.0], [2.0, 4.0]])
+    np.testing.assert_array_equal(jit(function)(x), function(x.copy()))
+
+
+def test_what_no_array_has_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        jit(lambda x: x.nothing)(X)

@@ -5,12 +5,39 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from symdiff import UnsupportedFunctionError, jit
 from symdiff.autodiff.linearize import linearize
 from symdiff.frontend import Tracer
 from symdiff.ir import Graph, input_node, parse_type
 from symdiff.testing import cotangent_graph, run, tangent_graph
 
 inf, nan, pi = np.inf, np.nan, np.pi
+
+UFUNCS = sorted({each for each in vars(np).values() if isinstance(each, np.ufunc)}, key=str)
+REFUSED = {np.bitwise_count, np.matvec, np.vecmat}
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=str)
+@pytest.mark.parametrize("dtype", [float, np.float32, complex, int, np.int8, bool])
+def test_every_ufunc_is_numpys_or_refused(ufunc, dtype):
+    x, y = np.array([[1, 0.75, 3], [2, 1.25, 0.5]]).astype(dtype).reshape(2, 1, 3, 1)[..., [0] * 3]
+    args = (x, y)[: ufunc.nin]
+    with np.errstate(all="ignore"):
+        try:
+            expected = ufunc(*args)
+        except (TypeError, ValueError):
+            with pytest.raises((TypeError, ValueError)):
+                jit(lambda *args: ufunc(*args))(*args)
+            return
+        if ufunc in REFUSED:
+            with pytest.raises(UnsupportedFunctionError, match=r"test_elementwise\.py"):
+                jit(lambda *args: ufunc(*args))(*args)
+            return
+        found = jit(lambda *args: ufunc(*args))(*args)
+    several = ufunc.nout > 1
+    for one, other in zip(*((found, expected) if several else ([found], [expected])), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
 
 # function of x, at, first derivative, second derivative
 EDGES = [
