@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import symdiff
+from symdiff.cli import main
 from symdiff.frontend.context import current
 from symdiff.testing import check_grads
 
@@ -316,6 +317,18 @@ def test_what_a_mask_selects_is_what_numpy_selects():
     np.testing.assert_allclose(bar, [1 / (1 + np.exp(-1)), 0, 1 / (1 + np.exp(3))])
 
 
+def test_masks_are_simplified_with_what_they_are_computed_from():
+    def f(x):
+        y = np.negative(np.negative(np.sin(x)))
+        return np.sum(y[y > 0] ** 2)
+
+    compiled = symdiff.jit(f)
+    assert_bits(compiled(X), f(X))
+    assert compiled.source.count("np.sin(x)") == 1
+    assert compiled.source.count("raise ValueError") == 1
+    assert "-" not in compiled.source.split('"""')[2]
+
+
 @pytest.mark.parametrize("math", ["ieee", "default", "fast"])
 def test_what_is_selected_is_the_same_in_each_mode(math):
     def f(x):
@@ -363,7 +376,102 @@ def test_vmap_of_what_is_not_mapped():
         np.testing.assert_array_equal(mapped(xs, mask), np.where(mask, 2 * xs, 0))
 
 
+# ---------------------------------------------------------------------------- transformations
+
+
+def test_jacobians_have_the_shape_of_what_is_selected():
+    for transform in (symdiff.jacobian, symdiff.jacfwd, symdiff.jacrev):
+        jacobian = transform(lambda x: x[x > 0] ** 2)
+        for x in POINTS:
+            np.testing.assert_array_equal(jacobian(x), np.diag(2 * x)[x > 0])
+
+
+def test_transformations_inside_of_others():
+    cube = symdiff.jit(lambda x, m: np.sum(x[m] ** 3))
+    slope = symdiff.jit(symdiff.grad(cube))
+    second = symdiff.grad(lambda x: np.sum(slope(x, x > 0) * x[::-1]))
+    for x in POINTS:
+        np.testing.assert_array_equal(slope(x, x > 0), np.where(x > 0, 3 * x**2, 0))
+        own = np.where(x > 0, 3 * x**2, 0)[::-1] + np.where(x > 0, 6 * x, 0) * x[::-1]
+        np.testing.assert_allclose(second(x), own)
+        y, y_dot = symdiff.jvp(lambda x: slope(x, x > 0.4), (x,), (np.ones(5),))
+        np.testing.assert_allclose(y_dot, np.where(x > 0.4, 6 * x, 0))
+        np.testing.assert_array_equal(y, np.where(x > 0.4, 3 * x**2, 0))
+
+
+def test_a_pullback_inside_of_a_trace():
+    @symdiff.jit
+    def products(x, y_bar):
+        y, pullback = symdiff.vjp(lambda x: x[x > 0] ** 2, x)
+        return y, pullback(y_bar[: y.size])[0]
+
+    for x in POINTS:
+        y, bar = products(x, W)
+        np.testing.assert_array_equal(y, x[x > 0] ** 2)
+        expected = np.zeros(5)
+        expected[x > 0] = 2 * x[x > 0] * W[: y.size]
+        np.testing.assert_array_equal(bar, expected)
+
+
+def test_what_is_selected_may_be_a_result_besides():
+    def f(x):
+        return np.sum(x[x > 0] ** 2), {"kept": x[x > 0], "count": x[x > 0].size}
+
+    gradient = symdiff.grad(f, has_aux=True)
+    for x in POINTS:
+        bar, aux = gradient(x)
+        np.testing.assert_array_equal(bar, np.where(x > 0, 2 * x, 0))
+        np.testing.assert_array_equal(aux["kept"], x[x > 0])
+        assert aux["count"] == np.sum(x > 0)
+
+
+def test_masks_beside_sizes_that_are_arguments():
+    total = symdiff.grad(lambda x, n: np.sum(x[:n][x[:n] > 0] ** 2))
+    for x in POINTS:
+        for n in (2, 5):
+            expected = np.where((x > 0) & (np.arange(5) < n), 2 * x, 0)
+            np.testing.assert_array_equal(total(x, n), expected)
+
+
+def test_masks_beside_arrays_that_decide():
+    switch = np.array([1.0, -1.0])
+
+    def f(x):
+        y = x[x > 0]
+        return np.sum(y**2) if switch[0] > 0 else np.sum(y)
+
+    gradient = symdiff.grad(f)
+    for x in POINTS:
+        np.testing.assert_array_equal(gradient(x), np.where(x > 0, 2 * x, 0))
+    switch[:] = -1
+    np.testing.assert_array_equal(gradient(X), X > 0)
+
+
+def test_methods_and_decorated_functions():
+    class Model:
+        def __init__(self, low):
+            self.low = low
+            self.seen = np.array([True, True, True, False, True])
+
+        @symdiff.grad
+        def slope(self, x):
+            return np.sum(x[self.seen & (x > self.low)] ** 2)
+
+    for model in (Model(0.0), Model(1.0)):
+        for x in POINTS:
+            expected = np.where(model.seen & (x > model.low), 2 * x, 0)
+            np.testing.assert_array_equal(model.slope(x), expected)
+
+
 # ---------------------------------------------------------------------------- what is refused
+
+
+def test_types_alone_do_not_say_what_a_mask_selects(capsys):
+    assert main(["show", "lambda x: np.sum(x[x > 0])", "--arg", "x: f64[3]"]) == 1
+    message = capsys.readouterr().err
+    assert "only types are known" in message
+    assert "np.where(mask, x, 0)" in message
+    assert main(["check", "lambda x: np.sum(x[x > 0])", "--arg", "x: f64[3]"]) == 0
 
 
 def test_a_mask_that_is_mapped_is_refused():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from symdiff.ir.graph import Graph, substitute
-from symdiff.ir.node import Node
+from symdiff.ir.node import Const, Node, node
 from symdiff.rewrite.algebra import ALGEBRA
 from symdiff.rewrite.broadcast import BROADCAST
 from symdiff.rewrite.constants import CONSTANTS
@@ -47,29 +47,9 @@ def stabilize(
 ) -> Graph:
     """The user's program with what overflows needlessly replaced: before it is linearized."""
     log = [] if log is None else log
-    held = hold_shifts(graph, log) if math != "ieee" else graph
-    results = (*held.outputs, *held.effects)
-    opened = Graph(held.name, held.inputs, results, (), held.notes)
-    stable = rewrite(opened, (STABILITY,), math=math, primal=held.nodes(), log=log)
-    return _selecting_as(graph, stable)
-
-
-def _selecting_as(graph: Graph, stable: Graph) -> Graph:
-    """The stable program on the masks that the user's own selects by, to the bit."""
-    count = len(graph.outputs)
-    masks = {
-        after.args[0]: before.args[0]
-        for before, after in zip(graph.effects, stable.outputs[count:], strict=True)
-        if before is not after
-    }
-    outputs, notes = stable.outputs[:count], dict(stable.notes)
-    if masks:
-        new = substitute(outputs, masks)
-        outputs = tuple([new[each] for each in outputs])
-        for before, after in new.items():
-            if before in notes:
-                notes.setdefault(after, notes[before])
-    return Graph(stable.name, stable.inputs, outputs, graph.effects, notes)
+    if math != "ieee":
+        graph = hold_shifts(graph, log)
+    return _rewritten(graph, (STABILITY,), math, graph.nodes(), log)
 
 
 def simplify(
@@ -83,7 +63,7 @@ def simplify(
 
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
     """
-    return rewrite(graph, tuple(TABLES.values()), math=math, primal=primal, log=log)
+    return _rewritten(graph, tuple(TABLES.values()), math, primal, log)
 
 
 def tidy(
@@ -95,4 +75,39 @@ def tidy(
 ) -> Graph:
     """As `simplify`, but the formulas of stable compositions stay written out."""
     tables = tuple([table for table in TABLES.values() if table is not STABILITY])
+    return _rewritten(graph, tables, math, primal, log)
+
+
+def _rewritten(
+    graph: Graph,
+    tables: tuple[Table, ...],
+    math: str,
+    primal: Collection[Node],
+    log: list[Application] | None,
+) -> Graph:
+    """The graph rewritten: what is selected by masks stays the same to the bit."""
+    graph = _with_exact_masks(graph, tables, primal)
     return rewrite(graph, tables, math=math, primal=primal, log=log)
+
+
+def _with_exact_masks(graph: Graph, tables: tuple[Table, ...], primal: Collection[Node]) -> Graph:
+    """The graph with its masks rewritten as far as that is exact: from here on they stay."""
+    masks = tuple([each.args[0] for each in graph.effects])
+    opened = Graph(graph.name, graph.inputs, masks, (), graph.notes)
+    exact = rewrite(opened, tables, math="ieee", primal=primal) if masks else opened
+    changed = {old: new for old, new in zip(masks, exact.outputs, strict=True) if old is not new}
+    if not changed:
+        return graph
+    new = substitute(graph.outputs, changed)
+    for before, after in new.items():
+        if before in graph.notes:
+            exact.notes.setdefault(after, graph.notes[before])
+        if before in primal and isinstance(primal, set):
+            primal.add(after)
+    holds = [
+        node(each.op, (mask,), each.params)
+        for each, mask in zip(graph.effects, exact.outputs, strict=True)
+        if not isinstance(mask, Const)
+    ]
+    outputs = tuple([new[each] for each in graph.outputs])
+    return Graph(graph.name, graph.inputs, outputs, tuple(dict.fromkeys(holds)), exact.notes)

@@ -97,15 +97,14 @@ class RuleSet:
         self._by_root: dict[Any, list[tuple[int, Rule, frozenset[Any]]]] = {}
         for place, row in enumerate(rows):
             self._by_root.setdefault(row.root, []).append((place, row, _needed(row.pattern)))
-        self._rooted: dict[tuple[Any, bool, bool], list[tuple[Rule, frozenset[Any]]]] = {}
+        self._rooted: dict[tuple[Any, bool], list[tuple[Rule, frozenset[Any]]]] = {}
         self._variants: dict[Rule, list[Any]] = {}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
-    def candidates(self, each: Node, primal: bool, exact: bool) -> tuple[tuple[Rule, Any], ...]:
+    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
         """The rules worth trying, with their patterns in one order of operands each."""
         key = (
             primal,
-            exact,
             each.op,
             *[arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args],
         )
@@ -121,27 +120,25 @@ class RuleSet:
         return constant.value if constant.value in self._numbers else UNIFORM
 
     def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
-        primal, exact, op, *kinds = key
+        primal, op, *kinds = key
         operations = tuple([arg.op for arg in each.args])
         return tuple(
             [
                 (row, variant)
-                for row, needed in self._rooted_in(op, primal, exact)
+                for row, needed in self._rooted_in(op, primal)
                 if needed.issubset(operations)
                 for variant in self._variants_of(row)
                 if _possible(variant, op, operations, kinds)
             ]
         )
 
-    def _rooted_in(
-        self, op: Any, primal: bool, exact: bool
-    ) -> list[tuple[Rule, frozenset[Any]]]:
+    def _rooted_in(self, op: Any, primal: bool) -> list[tuple[Rule, frozenset[Any]]]:
         """The rules for nodes of an operation, in order, each with what its operands must be."""
-        key = op, primal, exact
+        key = op, primal
         if key not in self._rooted:
             rows = sorted((*self._by_root.get(op, ()), *self._by_root.get(None, ())), key=_PLACE)
             self._rooted[key] = [
-                (row, needed) for _, row, needed in rows if self._allowed(row, primal, exact)
+                (row, needed) for _, row, needed in rows if self._allowed(row, primal)
             ]
         return self._rooted[key]
 
@@ -150,9 +147,7 @@ class RuleSet:
             self._variants[row] = variants(row.pattern)
         return self._variants[row]
 
-    def _allowed(self, row: Rule, primal: bool, exact: bool) -> bool:
-        if exact and row.exactness is not EXACT:
-            return False
+    def _allowed(self, row: Rule, primal: bool) -> bool:
         if primal:
             return row.primal and row.exactness in self._own
         return row.exactness in self._derived
@@ -204,7 +199,7 @@ class _Rewriter:
         self.graph = graph
         self.rows = rows
         self.primal = primal if isinstance(primal, set) else set(primal)
-        self.exact = set(toposort(graph.effects))  # what holds must not depend on rounding
+        self.kept = {arg for each in graph.effects for arg in each.args}  # they stay as they are
         self.log = log
         self.notes = dict(graph.notes)
         self.done: dict[Node, Node] = {}
@@ -235,7 +230,8 @@ class _Rewriter:
         self.done, self.next, self.shared, self.votes = {}, {}, [], {}
         self.uses = _count_uses(nodes, outputs)
         for each in nodes:
-            if not each.args or (each in self.settled and self._unchanged(each)):
+            settled = each in self.settled and self._unchanged(each)
+            if settled or not each.args or each in self.kept:
                 self.done[each] = each
             else:
                 self._normalize(each)
@@ -281,7 +277,7 @@ class _Rewriter:
 
     def _step(self, each: Node) -> Node:
         """The node over rewritten operands, or else what the first rule that fits makes of it."""
-        if not each.args:
+        if not each.args or each in self.kept:
             return each
         if not self._unchanged(each):
             args = tuple([self.done[arg] for arg in each.args])
@@ -290,7 +286,7 @@ class _Rewriter:
 
     def _apply(self, each: Node) -> Node:
         blocked = False
-        for row, pattern in self.rows.candidates(each, each in self.primal, each in self.exact):
+        for row, pattern in self.rows.candidates(each, each in self.primal):
             if each.type.dtype.kind not in row.dtypes:
                 continue
             found = match(pattern, each)
@@ -313,7 +309,8 @@ class _Rewriter:
 
     def _shared(self, found: Match) -> list[Node]:
         """Inner nodes that something else reads too; moving elements about is no work."""
-        return [each for each in found.inner if self.uses[each] > 1 and each.op not in _VIEWS]
+        counts = [(each, self.uses.get(each)) for each in found.inner if each.op not in _VIEWS]
+        return [each for each, count in counts if count != 1]  # None: what is kept reads it
 
     def _vote(self, reader: Node, inner: Iterable[Node]) -> None:
         for each in inner:
@@ -335,7 +332,7 @@ class _Rewriter:
 
     # ------------------------------------------------------------------ bookkeeping
 
-    def _introduce(self, before: Node, after: Node) -> None:
+    def _introduce(self, after: Node, primal: bool) -> None:
         """Counts what new nodes read; they are the user's program if what they replace is."""
         fresh = []
         stack = [after]
@@ -349,13 +346,12 @@ class _Rewriter:
         for each in fresh:
             for arg in each.args:
                 self.uses[done.get(arg, arg)] += 1
-        for kind in (self.primal, self.exact):
-            if before in kind:
-                kind.update(fresh, (after,))
+        if primal:
+            self.primal.update(fresh, (after,))
 
     def _succeed(self, before: Node, after: Node) -> None:
         """What read `before` now reads `after`; what nobody reads any more is not counted."""
-        self._introduce(before, after)
+        self._introduce(after, before in self.primal)
         self.uses[after] += self.uses.pop(before, 0)
         released = list(before.args)
         while released:

@@ -1,1 +1,1 @@
-"""What runs emitted source: loading, dispatch, and the meaning of the IR."""
+"""What runs emitted source: loading and dispatch."""

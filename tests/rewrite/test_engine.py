@@ -8,6 +8,7 @@ from symdiff.ir import Graph, Note, Position, compilation, constant, input_node,
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
 from symdiff.ops import elementwise as e
+from symdiff.ops.shaping import counts
 from symdiff.rewrite import simplify
 from symdiff.rewrite.engine import RuleSet, rewrite
 from symdiff.rewrite.pattern import EXACT, FINITE, ROUNDING, rule, rules, wilds
@@ -172,13 +173,27 @@ def test_applications_are_logged_with_the_users_line():
     ]
 
 
+def test_what_something_holds_of_stays():
+    table = rules(rule("sin-to-cos", np.sin(x), np.cos(x), FINITE), *NEG_NEG)
+    a = argument()
+    sin = node(e.sin, (a,))
+    mask = node(e.greater, (sin, negated(a, 2)))
+    holds = node(counts, (mask,), (("count", 2),))
+    other = node(e.greater, (node(e.sin, (negated(a, 2),)), negated(a, 2)))
+    graph = Graph("f", (a,), (sin, mask, other), (holds,))
+    after = rewrite(graph, (table,), math="fast")
+    cos = node(e.cos, (a,))
+    assert after.effects == (holds,)
+    assert after.outputs == (cos, mask, node(e.greater, (cos, a)))
+
+
 def test_a_long_chain_is_walked_once(monkeypatch):
     visits = []
     candidates = RuleSet.candidates
 
-    def counted(self, each, primal, exact):
+    def counted(self, each, primal):
         visits.append(each)
-        return candidates(self, each, primal, exact)
+        return candidates(self, each, primal)
 
     monkeypatch.setattr(RuleSet, "candidates", counted)
     value = argument()
