@@ -22,7 +22,13 @@ class Item:
         return value[self.key]
 
     def source(self, value: str, bind: Callable[[object], str]) -> str:
-        return f"{value}[{repr(self.key) if type(self.key) in (str, int) else bind(self.key)}]"
+        return f"{value}[{self._text(bind)}]"
+
+    def absence(self, value: str, bind: Callable[[object], str]) -> str:
+        return f"{self._text(bind)} not in {value}"
+
+    def _text(self, bind: Callable[[object], str]) -> str:
+        return repr(self.key) if type(self.key) in (str, int) else bind(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,9 @@ class Attribute:
         if self.name.isidentifier():
             return f"{value}.{self.name}"
         return f"{bind(getattr)}({value}, {self.name!r})"
+
+    def absence(self, value: str, bind: Callable[[object], str]) -> str:
+        return f"not {bind(hasattr)}({value}, {self.name!r})"
 
 
 Step = Item | Attribute
@@ -83,6 +92,14 @@ class Path:
             text = step.source(text, bind)
         return text
 
+    def absence(self, bind: Callable[[object], str]) -> str:
+        """A Python expression for there being no value."""
+        *steps, last = self.steps
+        return last.absence(Path(self.root, tuple(steps), "").source(bind), bind)
+
+
+ABSENT: Any = object()  # what a guard expects where there was nothing
+
 
 @dataclass(slots=True, eq=False)
 class Captured:
@@ -109,6 +126,9 @@ class Captured:
         """Whether a trace that met this value is still right: an array's type, a guard's value."""
         try:
             value = self.read()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return self.expected is ABSENT
+        try:
             if self.input is not None:
                 return _fits(value, self.input)
             if isinstance(self.expected, Path):

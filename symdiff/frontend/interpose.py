@@ -22,7 +22,7 @@ import numpy as np
 
 from symdiff.errors import TraceError
 from symdiff.frontend import context
-from symdiff.frontend.captured import Attribute, Captured, Item, Keys, Path
+from symdiff.frontend.captured import ABSENT, Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
 from symdiff.frontend.replacements import (
@@ -328,6 +328,7 @@ class Interposer:
 
     def _complete(self, made: FunctionType, function: FunctionType) -> None:
         """Defaults and attributes."""
+        self.guard(Path(function, (Attribute("__code__"),), ""), function.__code__)
         made.__qualname__ = function.__qualname__
         made.__module__ = function.__module__
         made.__doc__ = function.__doc__
@@ -397,6 +398,8 @@ class Globals(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         in_module = name in self.real
+        if not in_module:
+            self._interposer.guard(Path(self.real, (Item(name),), name), ABSENT)
         value = self.real[name] if in_module else vars(builtins)[name]
         if replaced_class(value):  # float(x) is replaced, isinstance(x, float) is not
             return replaced(value) if called(sys._getframe(1)) else value
@@ -405,9 +408,19 @@ class Globals(dict[str, Any]):
         self[name] = found
         return found
 
+    def __contains__(self, name: object) -> bool:
+        """As in the module: `name in globals()`."""
+        return self.get(name, ABSENT) is not ABSENT
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        if super().__contains__(name) or name in self.real:
+            return self[name]
+        self._interposer.guard(Path(self.real, (Item(name),), name), ABSENT)
+        return default
+
     def prime(self, name: str) -> None:
         """Look a name up now: class bodies read this dict without asking it."""
-        if name in self.real and name not in self:
+        if name in self.real and not super().__contains__(name):
             value = self._interposer.wrap(self.real[name], Path(self.real, (Item(name),), name))
             self[name] = value
 
@@ -424,6 +437,9 @@ class UserModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         module = self._symdiff_module
         if name not in vars(module):  # a submodule, or the module's own __getattr__
+            path = Path(module, (Attribute(name),), name)
+            if not hasattr(module, name):
+                self._symdiff_interposer.guard(path, ABSENT)
             return self._symdiff_interposer.wrap(getattr(module, name), None)
         return self._symdiff_interposer.space(vars(module))[name]
 

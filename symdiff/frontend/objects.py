@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symdiff.errors import TraceError, word
-from symdiff.frontend.captured import Attribute, Path
+from symdiff.frontend.captured import ABSENT, Attribute, Path
 from symdiff.frontend.origin import is_user_class, is_user_code
 from symdiff.frontend.replacements import instead_of, reads_attribute
 from symdiff.frontend.tracer import Tracer, depends_on, where
@@ -67,14 +67,16 @@ class Shadow:
         if after is None and name in self.stored:
             return self.stored[name]
         cls = type(self.object)
-        found = _in_classes(cls, name, after)
-        if isinstance(found, (FunctionType, property)):
-            self.interposer.guard(Path(cls, (Attribute(name),), name), found)
+        base = _base(cls, name, after)
+        found = _ABSENT if base is None else vars(base)[name]
         if isinstance(found, property):
+            owner = cls if after is None else base
+            self.interposer.guard(Path(owner, (Attribute(name),), name), found)
             return self.interposer.wrap(found.fget, None)(proxy)
         if after is None and name in getattr(self.object, "__dict__", ()):
             return self._value(name)
         if isinstance(found, FunctionType):
+            self._guard_method(base if after is not None else None, name, found)
             return MethodType(self.interposer.wrap(found, None), proxy)
         if isinstance(found, classmethod):
             return MethodType(
@@ -91,20 +93,35 @@ class Shadow:
             return found.__get__(self.object, cls)  # a slot wrapper such as object.__repr__
         return self._value(name)
 
+    def _guard_method(self, base: type | None, name: str, found: FunctionType) -> None:
+        """Trace again when a class, or the object itself, has another method of this name."""
+        if base is not None or self.path is None:
+            self.interposer.guard(Path(base or type(self.object), (), "").attribute(name), found)
+        else:
+            self.interposer.guard(self.path.attribute(name).attribute("__func__"), found)
+
     def _value(self, name: str) -> Any:
-        value = getattr(self.object, name)
+        path = (self.path or Path(type(self.object), (), "")).attribute(name)
+        try:
+            value = getattr(self.object, name)
+        except AttributeError:
+            self.interposer.guard(path, ABSENT)
+            raise
         if self.path is None and name in getattr(self.object, "__dict__", ()):
             return value
-        path = self.path or Path(type(self.object), (), "")
-        return self.interposer.wrap(value, path.attribute(name))
+        return self.interposer.wrap(value, path)
 
     def _missing(self, proxy: Any, name: str, cls: type) -> Any:
         if name == "__dict__":
             return {key: self.load(proxy, key) for key in vars(self.object)} | self.stored
         fallback = _in_classes(cls, "__getattr__")
         if isinstance(fallback, FunctionType):
+            if self.path is not None and hasattr(self.object, "__dict__"):
+                own = self.path.attribute("__dict__").item(name)
+                self.interposer.guard(own, ABSENT)
+            self.interposer.guard(Path(cls, (Attribute(name),), name), ABSENT)
             return self.interposer.wrap(fallback, None)(proxy, name)
-        return getattr(self.object, name)
+        return self._value(name)
 
     def store(self, proxy: Any, name: str, value: Any) -> None:
         """Set the attribute: on the object if it was made during the trace, else on the side."""
@@ -140,13 +157,16 @@ def _first_tracer(value: Any) -> Tracer | None:
     return _first_tracer(list(value.values())) if type(value) is dict else None
 
 
-def _in_classes(cls: type, name: str, after: type | None = None) -> Any:
+def _in_classes(cls: type, name: str) -> Any:
     """What the class or a base of it defines under a name."""
+    base = _base(cls, name)
+    return _ABSENT if base is None else vars(base)[name]
+
+
+def _base(cls: type, name: str, after: type | None = None) -> type | None:
+    """The class, or base of it, that defines a name; with `after`, of those behind that one."""
     mro = cls.__mro__[cls.__mro__.index(after) + 1 :] if after else cls.__mro__
-    for each in mro:
-        if name in vars(each):
-            return vars(each)[name]
-    return _ABSENT
+    return next((each for each in mro if name in vars(each)), None)
 
 
 class ObjectProxy:
@@ -159,7 +179,10 @@ class ObjectProxy:
             return object.__getattribute__(self, name)
         shadow = shadow_of(self)
         if name == "__class__":  # isinstance() asks for it too, and needs the class itself
-            return self._symdiff_type() if _written(sys._getframe(1)) else type(shadow.object)
+            cls = type(shadow.object)
+            if shadow.path is not None:
+                shadow.interposer.guard(shadow.path.attribute(name), cls)
+            return self._symdiff_type() if _written(sys._getframe(1)) else cls
         return shadow.load(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -174,6 +197,15 @@ class ObjectProxy:
         else:
             what = f"del {type(shadow.object).__name__}.{name}, of an object that outlives the call"
             raise TraceError(word(what, where=where()))
+
+    def __eq__(self, other: object) -> bool:
+        """As for the object itself, which a set or the keys of a dict may hold."""
+        if isinstance(other, ObjectProxy):
+            other = shadow_of(other).object
+        return shadow_of(self).object is other
+
+    def __hash__(self) -> int:
+        return hash(shadow_of(self).object)
 
     def _symdiff_type(self) -> Any:
         """What type(self) is in interposed code."""
@@ -265,11 +297,20 @@ class ClassProxy:
     def __getattr__(self, name: str) -> Any:
         cls, interposer = self._symdiff_class, self._symdiff_interposer
         found = _in_classes(cls, name)
+        path = Path(cls, (Attribute(name),), name)
         if isinstance(found, classmethod):
+            interposer.guard(path.attribute("__func__"), found.__func__)
             return MethodType(interposer.wrap(found.__func__, None), self)
         if isinstance(found, (staticmethod, FunctionType)):
-            return interposer.wrap(getattr(found, "__func__", found), None)
-        return interposer.wrap(getattr(cls, name), Path(cls, (Attribute(name),), name))
+            function = getattr(found, "__func__", found)
+            interposer.guard(path, function)
+            return interposer.wrap(function, None)
+        try:
+            value = getattr(cls, name)
+        except AttributeError:
+            interposer.guard(path, ABSENT)
+            raise
+        return interposer.wrap(value, path)
 
     def __instancecheck__(self, instance: Any) -> bool:
         return isinstance(instance, self._symdiff_class)

@@ -11,13 +11,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from symdiff.errors import TraceError, word
-from symdiff.frontend.captured import Captured, Path
+from symdiff.frontend.captured import ABSENT, Captured, Path
 from symdiff.frontend.pytree import (
     Layout,
     Spec,
@@ -101,8 +101,11 @@ class Entry:
 
     @property
     def reaches_values(self) -> bool:
-        """Whether the function reached by itself what may differ elsewhere: more than modules."""
-        return any(not isinstance(each.expected, ModuleType) for each in self.captured)
+        """Whether the function reached by itself what may differ elsewhere: no modules, no code."""
+        return any(
+            not isinstance(each.expected, (ModuleType, CodeType)) and each.expected is not ABSENT
+            for each in self.captured
+        )
 
     def holds(self) -> bool:
         """Whether all that the function reached by itself is as it was when traced."""
@@ -472,6 +475,9 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
     conditions = []
     hidden = 0
     for each in captured:
+        if each.expected is ABSENT:
+            conditions.append(each.path.absence(wrapper.bind))
+            continue
         value = each.source(wrapper.bind)
         if each.input is None:
             holds = wrapper.bind(each.holds)

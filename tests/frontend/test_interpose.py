@@ -14,6 +14,7 @@ import pytest
 
 from symdiff import TraceError, grad
 from symdiff.frontend import Tracer
+from symdiff.frontend.captured import ABSENT
 from symdiff.frontend.context import Context, tracing
 from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.tracer import lift
@@ -55,6 +56,8 @@ class Traced:
         """Each captured value read by its source text."""
         out = []
         for each in self.captured:
+            if each.expected is ABSENT:
+                continue
             bound = {}
 
             def bind(value, bound=bound):
