@@ -59,3 +59,31 @@ def test_the_metadata_says_what_installs(wheel):
 def test_the_command_is_installed():
     (script,) = entry_points(group="console_scripts", name="symdiff")
     assert callable(script.load())
+
+
+SLOW = {
+    "hashlib", "pathlib", "random", "scipy", "string", "sympy", "sysconfig", "tempfile", "urllib"
+}
+
+
+def loaded_by(code):
+    """The modules of SLOW that a program brings in which NumPy and optree do without."""
+    script = (
+        "import sys, numpy, optree; before = set(sys.modules)\n"
+        f"{code}\n"
+        f"print(*[name for name in {SLOW} if name in set(sys.modules) - before])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    return set(run.stdout.split())
+
+
+def test_importing_costs_little_more_than_importing_numpy():
+    assert loaded_by("import pathlib") >= {"pathlib"}  # the test can fail
+    assert not loaded_by("import symdiff")
+
+
+def test_a_first_gradient_needs_no_large_library():
+    program = "import symdiff; symdiff.grad(lambda x: x * x)(1.0)"
+    assert not loaded_by(program) & {"scipy", "sympy", "random", "tempfile"}

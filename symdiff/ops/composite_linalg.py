@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.ops import linalg, several
-from symdiff.ops.linalg import conjugate, inexact, split_subscripts, square
+from symdiff.ops.linalg import LETTERS, conjugate, inexact, split_subscripts, square
 from symdiff.ops.primitive import composite
 from symdiff.ops.reductions import Axes, normalize_axes
 
@@ -175,7 +174,7 @@ def _einsum_arguments(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
 
 
 def _label_text(labels: Sequence[Any]) -> str:
-    return "".join("..." if each is Ellipsis else string.ascii_letters[each] for each in labels)
+    return "".join("..." if each is Ellipsis else LETTERS[each] for each in labels)
 
 
 def _labels(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
@@ -183,7 +182,7 @@ def _labels(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
     inputs, output = split_subscripts(subscripts)
     if len(inputs) != len(ndims):
         raise ValueError(f"einsum: {subscripts!r} is not for {len(ndims)} operands")
-    fresh = [label for label in string.ascii_letters if label not in subscripts]
+    fresh = [label for label in LETTERS if label not in subscripts]
     rest = [n - len(labels.replace("...", "")) for labels, n in zip(inputs, ndims, strict=True)]
     longest = max((n for labels, n in zip(inputs, rest, strict=True) if "..." in labels), default=0)
     dots = "".join(fresh[:longest])

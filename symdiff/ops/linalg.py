@@ -6,7 +6,6 @@ Matrices are the last two axes; the axes before them are a batch, equal for all 
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +24,8 @@ from symdiff.ops.primitive import (
 )
 from symdiff.ops.reductions import Axes, normalize_axes, reduced_shape
 from symdiff.ops.shaping import ARRAY, ROWS, index_add
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of np.einsum
 
 
 def transposed(x: Any) -> Any:
@@ -341,7 +342,7 @@ def _einsum_batch(
     *operands: Any, subscripts: str, optimize: bool, batched: tuple[bool, ...]
 ) -> Any:
     inputs, output = split_subscripts(subscripts)
-    fresh = next(label for label in string.ascii_letters if label not in subscripts)
+    fresh = next(label for label in LETTERS if label not in subscripts)
     marked = [fresh + each if own else each for each, own in zip(inputs, batched, strict=True)]
     new = f"{','.join(marked)}->{fresh}{output}"
     return einsum(*operands, subscripts=new, optimize=optimize)

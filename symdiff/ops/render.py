@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import string
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ _BINARY = {
     "@": PRODUCT,
     "**": POWER,
 }
+_FIELD = re.compile(r"\{(\d+)\}")
 
 
 class Source(NamedTuple):
@@ -81,11 +82,13 @@ def _parts(
     Empty for what is written with an operator.
     """
     template = _template(op, params, types, weak, lean)
-    parts = list(string.Formatter().parse(template))
-    following = [*[text for text, _, _, _ in parts[1:]], ""] if parts else []
+    if not template:
+        return ()
+    pieces = _FIELD.split(template)
+    texts, places = pieces[::2], [*map(int, pieces[1::2]), None]
     return tuple(
-        (text, int(name) if name is not None else None, _binding(text, after))
-        for (text, name, _, _), after in zip(parts, following, strict=True)
+        (text, place, _binding(text, after))
+        for text, place, after in zip(texts, places, [*texts[1:], ""], strict=True)
     )
 
 
