@@ -34,6 +34,7 @@ DEPTH = 3  # nesting of inlined values
 INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth computing in place
 REUSED = 1 << 10  # the same, where the code is not meant to be read
+PARTS = 4  # of an array, that are told apart
 APART = 1 << 14  # bytes from which a value is then not inlined
 _ROOT = re.compile(r"\w*")
 _AUGMENTED = ("+", "-", "*", "/")
@@ -99,6 +100,7 @@ class _Scheduler:
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.outputs = set(graph.outputs)
+        self.fills: set[Node] = set()  # updates of what is still zero
         self.stored: set[Node] = set()  # values that are computed right in their place in another
         self.lent: dict[Node, list[Node]] = {}  # arrays, and the results that are views of them
 
@@ -153,18 +155,28 @@ class _Scheduler:
                 stack.append(arg)
         # the function first, then its derivative
         order.sort(key=lambda each: (each not in self.primal, each.serial))
-        self._name_updated(order)
+        self._study_updates(order)
         return order
 
-    def _name_updated(self, order: list[Node]) -> None:
-        """What is updated in place is called what it becomes, and is not computed elsewhere."""
+    def _study_updates(self, order: list[Node]) -> None:
+        """What is updated in place is called what it becomes; parts may be computed right there."""
         updates = [each for each in order if each.op is shaping.index_add]
-        for each in sorted(updates, key=lambda each: -each.serial):
-            base, value, *indices = self.reads[each]
+        updates.sort(key=lambda each: each.serial)
+        for each in reversed(updates):
+            base = self.reads[each][0]
             if self.uses[base] == 1 and (stem := self.names.stem(each)):
                 self.roles.setdefault(base, stem)
-            if self.reuse and not indices and _is_zero(base) and _is_ufunc(value):
-                self.stored.add(value)
+        parts: dict[Node, tuple[Node, ...]] = {}  # of arrays that are zero elsewhere
+        for each in updates:
+            base, value, *indices = self.reads[each]
+            known = () if _is_zero(base) else parts.get(base)
+            if known is None or len(known) > PARTS or indices:
+                continue
+            if all(_apart(each, other) for other in known):
+                parts[each] = (*known, each)
+                self.fills.add(each)
+                if _is_ufunc(value) and (self.reuse or size_of(value) >= LARGE):
+                    self.stored.add(value)
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it.
@@ -401,7 +413,7 @@ class _Scheduler:
             self._copy_base(each, base)
         self.buffers.consume([part.expression, *(place.expression for place in places)])
         masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
-        operator = "=" if _is_zero(base) and (masked or not indices) else "+="
+        operator = "=" if each in self.fills or (masked and _is_zero(base)) else "+="
         if indices and not masked and not _distinct(indices):
             operator = "add.at"
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
@@ -464,19 +476,22 @@ class _Scheduler:
             if root in self.outputs:
                 return True
         views = self.lent.setdefault(root, [])
-        if isinstance(root, (Input, Const)) or not all(_apart(each, other) for other in views):
+        parts = all(_are_parts(each, other) and _apart(each, other) for other in views)
+        if isinstance(root, (Input, Const)) or not parts:
             return True
         views.append(each)
         return False
 
 
+def _are_parts(one: Node, other: Node) -> bool:
+    return one.op is other.op is shaping.getitem and one.args == other.args
+
+
 def _apart(one: Node, other: Node) -> bool:
-    """Whether two parts of the same array certainly have no element in common."""
-    if not (one.op is other.op is shaping.getitem and one.args == other.args):
-        return False
-    whole = np.empty(one.args[0].type.shape, bool)
-    parts = [whole[shaping.decode_index(each.param("index"), ())] for each in (one, other)]
-    return not np.shares_memory(*parts)
+    """Whether two indexed parts of arrays of one shape certainly have no element in common."""
+    whole = np.empty((1, *one.args[0].type.shape), bool)  # so that each part is an array
+    part, rest = (whole[:, *shaping.decode_index(u.param("index"), ())] for u in (one, other))
+    return not np.shares_memory(part, rest)
 
 
 def literal(value: object, exact: bool = False) -> Source:

@@ -1,5 +1,7 @@
 """Updates in place: never of what is read later, of an argument, or of a result."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,24 @@ def test_a_part_of_a_result_is_computed_in_its_place():
     gradient(x)
     assert "out=x_bar[:-1])" in gradient.source or "out=x_bar[1:])" in gradient.source
     np.testing.assert_allclose(gradient(x)[1], value_and_grad(f)(x)[1], rtol=1e-15)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[0] ** 3 + np.sum(x[0:1] ** 2) + x[1] * x[2],
+        lambda x: np.sum(x[:3] * x[3:]),
+        lambda x: np.sum(x[::2] ** 2) + np.sum(x[1::2] ** 3),
+        lambda x: np.sum(x[::2] ** 2) + np.sum(x[1::3] ** 3) + x[-1] ** 2,
+        lambda x: np.sum(x.reshape(2, 3)[:, 0] * x.reshape(2, 3)[..., 1]),
+        lambda x: np.prod([np.sum(x[i : i + 2]) for i in range(5)]),
+    ],
+    ids=count(),
+)
+def test_parts_of_an_array_that_overlap_add_up(function, reuse):
+    x = np.linspace(0.5, 1.5, 6)
+    bar = value_and_grad(function, reuse=reuse)(x)[1]
+    steps = 1e-6 * np.eye(6)
+    slopes = [(function(x + step) - function(x - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(bar, slopes, rtol=1e-7)

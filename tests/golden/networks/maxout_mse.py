@@ -33,7 +33,7 @@ def network_loss_value_and_grad(params, x, y):
     z_bar = np.zeros((32, 32))
     z_bar[:, 16:] = h_bar * np.where(h_in_3 > h_in_2, 1, where_1)
     # from: return np.maximum(z[:, :half], z[:, half:])
-    z_bar[:, :16] += h_bar * np.where(h_in_2 > h_in_3, 1, where_1)
+    z_bar[:, :16] = h_bar * np.where(h_in_2 > h_in_3, 1, where_1)
     hidden_1_0_bar = h.T @ z_bar             # from: h = activation(h @ W + b, *learned)
     hidden_1_1_bar = np.sum(z_bar, axis=0)
     h_bar = z_bar @ params["hidden"][1][0].T
@@ -41,7 +41,7 @@ def network_loss_value_and_grad(params, x, y):
     z_bar = np.zeros((32, 32))
     z_bar[:, 16:] = h_bar * np.where(h_in_1 > h_in, 1, where_2)
     # from: return np.maximum(z[:, :half], z[:, half:])
-    z_bar[:, :16] += h_bar * np.where(h_in > h_in_1, 1, where_2)
+    z_bar[:, :16] = h_bar * np.where(h_in > h_in_1, 1, where_2)
     hidden_0_0_bar = x.T @ z_bar             # from: h = activation(h @ W + b, *learned)
     hidden_0_1_bar = np.sum(z_bar, axis=0)
     return (
