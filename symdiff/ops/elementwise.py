@@ -405,8 +405,7 @@ def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
 
     def share(y: Any, own: Any, other: Any, takes_tie: bool | None) -> Any:
         if takes_tie is None:
-            tie = np.where(own == other, 0.5, np.nan)
-            return np.where(wins(own, other), 1, np.where(wins(other, own), 0, tie))
+            return np.where(wins(own, other), 1, np.where(own == other, 0.5, 0))
         if takes_tie:
             return np.where(wins(other, own), 0, 1)
         return np.where(wins(y, other), 1, 0)  # of the result, so that the operand need not be kept
