@@ -32,7 +32,7 @@ from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
-from symdiff.ir.types import array_type, is_masked, is_supported, type_of
+from symdiff.ir.types import array_type, is_foreign, is_masked, is_supported, type_of
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.dispatch import (
     MISS,
@@ -574,12 +574,23 @@ def leaf_of(value: Any) -> Leaf:
 
 
 def _usable(value: Any, name: str) -> Any:
-    """The value as a plain array where it is array-like. Raises TraceError for masked arrays."""
+    """The value as a plain array where it is array-like.
+
+    Raises TraceError for arrays that compute in their own way, and for those of no numbers.
+    """
     if is_masked(value):
         raise TraceError(
             word(
                 f"argument `{name}` is a masked array",
                 way_out="Pass its data, and the mask as an argument for np.where.",
+            )
+        )
+    if is_foreign(value):
+        raise TraceError(
+            word(
+                f"argument `{name}` is of the class {type(value).__name__}, whose operators may "
+                "differ from those of arrays",
+                way_out=f"Pass np.asarray({name}).",
             )
         )
     if isinstance(value, np.ndarray) and not is_supported(value.dtype):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+import numpy as np
+
 from symdiff.ops.primitive import COMPOSITES, REGISTRY
 
 
@@ -12,6 +14,8 @@ def function_name(function: Any) -> str:
     """The name as the user writes it: np.linalg.matrix_rank."""
     name = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None) or "numpy"
+    if isinstance(function, np.ufunc) and not hasattr(np, name):
+        module = "scipy.special"  # whose ufuncs do not say where they come from
     bound = getattr(function, "__self__", None)
     if bound is not None and hasattr(bound, "nin"):  # a ufunc method: np.add.reduce
         return f"np.{bound.__name__}.{name}"

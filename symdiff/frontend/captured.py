@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.ir.node import Input
-from symdiff.ir.types import is_supported, type_of
+from symdiff.ir.types import is_foreign, is_supported, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,7 @@ class Captured:
 def _fits(value: object, input: Input) -> bool:
     return (
         isinstance(value, np.ndarray)
+        and not is_foreign(value)
         and is_supported(value.dtype)
         and type_of(value) == input.type
     )

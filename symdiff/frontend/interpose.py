@@ -38,7 +38,7 @@ from symdiff.frontend.replacements import (
 )
 from symdiff.frontend.tracer import StaticArgument, Tracer
 from symdiff.ir.node import Input, Node, input_node
-from symdiff.ir.types import is_supported, type_of
+from symdiff.ir.types import is_foreign, is_supported, type_of
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
 _STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
@@ -189,9 +189,7 @@ class Interposer:
         return known[1]
 
     def _array(self, array: np.ndarray, path: Path | None) -> Any:
-        if path is None or type(array) not in (np.ndarray, np.memmap) or (
-            not is_supported(array.dtype)
-        ):
+        if path is None or is_foreign(array) or not is_supported(array.dtype):
             self.guard(path, array)
             return array
         if id(array) in self._known:

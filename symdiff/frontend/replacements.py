@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symdiff.errors import TraceError, word
+from symdiff.errors import TraceError, UnsupportedFunctionError, word
 from symdiff.frontend import memory
 from symdiff.frontend.tracer import Tracer, as_array, call, call_python, coerce, holds_tracer, where
 from symdiff.ir.types import array_type
@@ -38,9 +38,12 @@ class Hook:
         self.traced = traced
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if holds_tracer(args) or (kwargs and holds_tracer(list(kwargs.values()))):
+        if not (holds_tracer(args) or (kwargs and holds_tracer(list(kwargs.values())))):
+            return self.function(*args, **kwargs)
+        try:
             return self.traced(*args, **kwargs)
-        return self.function(*args, **kwargs)
+        except NotImplementedError as error:
+            raise UnsupportedFunctionError(word(str(error), where=where())) from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)

@@ -23,7 +23,7 @@ from symdiff.frontend import context, memory
 from symdiff.frontend.advice import advice_for, function_name
 from symdiff.frontend.source_map import assigned_place, position_of
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
-from symdiff.ir.types import ArrayType, array_type, is_masked, is_supported, type_of
+from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
 from symdiff.ops.primitive import CONSTANT, Primitive, find, resolve
@@ -446,7 +446,7 @@ def lift(value: Any) -> Node:
         return constant(value, type_of(value))
     if isinstance(value, (list, tuple)):
         return lift(as_array(value))
-    if is_masked(value) or hasattr(value, "__dataframe__"):
+    if is_foreign(value) or hasattr(value, "__dataframe__"):
         _refuse_value(value)
     array = np.asarray(value)
     if not is_supported(array.dtype):
@@ -475,9 +475,11 @@ def _snapshot(array: np.ndarray) -> Any:
 
 
 def _refuse_value(value: Any) -> NoReturn:
+    plain = isinstance(value, np.ndarray) and not is_foreign(value)
+    what = f"dtype {value.dtype}" if plain else f"type {type(value).__name__}"
     raise TraceError(
         word(
-            f"a value of type {type(value).__name__} cannot take part in a traced computation",
+            f"a value of {what} cannot take part in a traced computation",
             where=where(),
             way_out="Convert it to a NumPy array of numbers first.",
         )

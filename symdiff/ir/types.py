@@ -125,6 +125,11 @@ def is_supported(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufc" and dtype in _CODE_OF
 
 
+def is_foreign(value: Any) -> bool:
+    """Whether this is an array of a class whose operators need not be those of arrays."""
+    return isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap)
+
+
 def is_masked(value: Any) -> bool:
     """Whether this is a masked array; found without importing numpy.ma, which takes 20 ms."""
     masked = sys.modules.get("numpy.ma")

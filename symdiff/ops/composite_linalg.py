@@ -367,8 +367,10 @@ def _matrix_norm(x: Any, ord: Any, axes: Axes, keepdims: bool) -> Any:
 @composite(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """The solution x of a @ x = b."""
-    a, b = inexact(a, b)
+    a, b = inexact(square(a), b)
     vector = np.ndim(b) == 1
+    if np.shape(b)[-1 if vector else -2] != np.shape(a)[-1]:
+        raise ValueError(f"solve: the shapes {np.shape(a)} and {np.shape(b)} do not fit")
     if vector and np.ndim(a) == 2:
         return linalg.solve(a, b)
     sides = np.expand_dims(b, -1) if vector else b

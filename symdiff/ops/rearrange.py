@@ -53,7 +53,8 @@ def expand_dims(a: Any, axis: Any) -> Any:
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """With two axes exchanged."""
     axes = list(range(np.ndim(a)))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    first, second = one_axis(axis1, len(axes)), one_axis(axis2, len(axes))
+    axes[first], axes[second] = second, first
     return np.transpose(a, axes)
 
 

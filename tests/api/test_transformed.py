@@ -10,7 +10,12 @@ import optree
 import pytest
 
 import symdiff
-from symdiff.errors import NotDifferentiableError, TraceError, UnsupportedFunctionError
+from symdiff.errors import (
+    NotDifferentiableError,
+    SymdiffError,
+    TraceError,
+    UnsupportedFunctionError,
+)
 
 
 class Pair(NamedTuple):
@@ -372,3 +377,108 @@ def test_bad_input(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert message in str(raised.value)
+
+
+class Foreign(np.ndarray):
+    """A subclass, whose operators could mean anything."""
+
+
+FOREIGN = {
+    "matrix": lambda: np.ones((2, 2)).view(np.matrix),
+    "subclass": lambda: np.ones((2, 2)).view(Foreign),
+    "masked": lambda: np.ma.masked_array(np.ones((2, 2))),
+    "object": lambda: np.ones((2, 2), object),
+    "string": lambda: np.full((2, 2), "a"),
+    "datetime": lambda: np.zeros((2, 2), "datetime64[D]"),
+    "structured": lambda: np.zeros((2, 2), [("a", float)]),
+    "big endian": lambda: np.ones((2, 2), ">f8"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+def test_arrays_that_are_no_plain_numbers_are_refused(make):
+    value, x = make(), np.ones((2, 2))
+    for transform in (symdiff.jit, symdiff.grad):
+        with pytest.raises(TraceError, match="argument `x`"):
+            transform(lambda x: np.sum(x * x))(value)
+        with pytest.raises(TraceError, match=r"\n  test_transformed\.py:"):
+            transform(lambda x: np.sum(x * value))(x)
+        with pytest.raises(TraceError, match=r"\n  test_transformed\.py:"):
+            transform(lambda x: np.sum(value * x))(x)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_an_array_that_is_replaced_by_a_matrix_is_noticed():
+    model = {"W": np.ones((2, 2))}
+    product = symdiff.jit(lambda x: x * model["W"])
+    assert_same(product(np.ones((2, 2))), np.ones((2, 2)))
+    model["W"] = np.ones((2, 2)).view(np.matrix)
+    with pytest.raises(TraceError, match="matrix"):
+        product(np.ones((2, 2)))
+
+
+def test_arrays_of_any_layout_are_taken():
+    def loss(x):
+        return np.sum(np.sin(x).T.reshape(-1) * np.arange(6)) + np.sum(x.ravel()[1:] ** 2)
+
+    x = np.arange(6.0).reshape(2, 3)
+    expected = symdiff.grad(loss)(x)
+    backwards, wide = x[::-1, ::-1].copy(), np.repeat(x, 2, 1)
+    frozen = x.copy()
+    frozen.setflags(write=False)
+    bytes_ = np.frombuffer(b"\0" + x.tobytes(), np.uint8)
+    unaligned = bytes_[1:].view(np.float64).reshape(2, 3)
+    for each in (np.asfortranarray(x), backwards[::-1, ::-1], wide[:, ::2], frozen, unaligned):
+        assert_same(symdiff.grad(loss)(each), expected)
+    rows = np.broadcast_to(x[0], (2, 3))
+    assert_same(symdiff.grad(loss)(rows), symdiff.grad(loss)(rows.copy()))
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_empty_arrays_have_empty_derivatives(shape):
+    assert_same(symdiff.grad(lambda x: np.sum(np.sin(x) * x))(np.zeros(shape)), np.zeros(shape))
+    with pytest.raises(ValueError, match="zero-size array"):
+        symdiff.grad(lambda x: np.max(x))(np.zeros(shape))
+
+
+MISFITS = """
+    x@x x+np.ones(4) np.concatenate([x,np.ones((2,4))]) x.reshape(4) x[5,0] x[0,0,0] x[1.5]
+    np.linalg.solve(x,x) np.linalg.solve(np.eye(2),x.T) np.linalg.inv(x) np.sum(x,axis=3)
+    np.einsum("ij,jk",x,x) np.stack([x,x[0]]) np.transpose(x,(0,2)) np.swapaxes(x,0,5)
+    np.split(x,2,axis=1) np.squeeze(x,0) np.broadcast_to(x,(2,4)) np.linalg.cholesky(x)
+    np.expand_dims(x,5) np.moveaxis(x,0,7) np.tensordot(x,x,1) np.dot(x,x) np.inner(x,x.T)
+    x[np.ones(3,bool)] np.where(x>0,x,np.ones(4)) np.max([x,x.T])
+    np.take(x,9) np.roll(x,1,4) np.flip(x,3) np.trace(x[0]) np.outer(x)
+"""
+
+
+@pytest.mark.parametrize("expression", MISFITS.split())
+def test_shapes_that_do_not_fit_name_the_users_line(expression):
+    function = eval(compile(f"lambda x: np.sum({expression})", __file__, "eval"), {"np": np})
+    x = np.ones((2, 3))
+    with pytest.raises((ValueError, IndexError, TypeError)) as numpys:
+        function(x)
+    with pytest.raises((SymdiffError, TypeError)) as ours:
+        symdiff.grad(function)(x)
+    if not isinstance(numpys.value, TypeError):
+        assert "\n  test_transformed.py:" in str(ours.value)
+
+
+UNKNOWN = """
+    np.fft.fft(x) np.linalg.pinv(x) scipy.special.jv(1,x) scipy.linalg.expm(x) scipy.fft.fft(x)
+    scipy.signal.convolve(x,x) scipy.linalg.sqrtm(x)
+"""
+
+
+@pytest.mark.parametrize("expression", UNKNOWN.split())
+def test_unknown_functions_name_the_users_line(expression):
+    import scipy.fft
+    import scipy.linalg
+    import scipy.signal
+    import scipy.special
+
+    names = {"np": np, "scipy": scipy}
+    function = eval(compile(f"lambda x: np.sum({expression})", __file__, "eval"), names)
+    with pytest.raises(UnsupportedFunctionError, match=r"has no derivative rule\n  test_tr.*\.py:"):
+        symdiff.grad(function)(np.eye(2))

@@ -1,6 +1,7 @@
 """What is suggested for a function that is not known."""
 
 import numpy as np
+import scipy.special
 
 from symdiff.frontend.advice import advice_for, function_name
 
@@ -8,6 +9,7 @@ from symdiff.frontend.advice import advice_for, function_name
 def test_names_are_the_users():
     assert function_name(np.linalg.matrix_rank) == "np.linalg.matrix_rank"
     assert function_name(np.add.reduce) == "np.add.reduce"
+    assert function_name(scipy.special.jv) == "scipy.special.jv"
 
 
 def test_near_names_and_the_way_out():
