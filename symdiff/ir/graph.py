@@ -128,8 +128,8 @@ def depends_on(outputs: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
 def between(top: Node, bottom: Iterable[Node]) -> list[Node]:
     """The nodes above `bottom` that `top` is computed from."""
     found: list[Node] = []
-    stack = list(top.args)
-    seen = {top, *bottom}
+    seen = {*bottom}
+    stack = list(top.args) if top not in seen else []
     while stack:
         each = stack.pop()
         if each not in seen:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Jvp, Partial, Primitive, Samples, case, register
 from symdiff.ops.reductions import Axes, expand, reduced_shape
 
@@ -111,8 +112,9 @@ softplus: Primitive = register(
 
 
 def _softmax(x: Any, axis: Axes) -> Any:
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    # held as a maximum is that cancels: where the user wrote this formula, it is the same program
+    exps = np.exp(x - e.stop_gradient(np.max(x, axis=axis, keepdims=True)))
+    return exps / np.sum(exps, axis=axis, keepdims=True)
 
 
 def _log_softmax(x: Any, axis: Axes) -> Any:

@@ -20,7 +20,7 @@ from symdiff.rewrite.pattern import (
 )
 
 x, y, t, a, b = wilds("x y t a b")
-mask, shape = wilds("mask shape")
+mask, shape, shape2 = wilds("mask shape shape2")
 c, d = Wild("c", constant=True), Wild("d", constant=True)
 
 
@@ -100,6 +100,7 @@ ARITHMETIC = (
     rule("scale-product", (c * x) * (d * y), (c * d) * (x * y), ROUNDING,
          when=_normal(np.multiply), reach=0.5),
     rule("scale-choices", np.where(mask, c * x, c * y), c * np.where(mask, x, y), ROUNDING),
+    rule("scale-difference", c * (x - y), (-c) * (y - x), ROUNDING, when=_negative),
     rule("self-quotient", x / x, 1, ROUNDING),
     rule("reciprocal", x * (1 / y), x / y, ROUNDING, reach=0.5),
     rule("scale-constant-over", c * (d / x), (c * d) / x, ROUNDING, when=_normal(np.multiply)),
@@ -110,6 +111,11 @@ ARITHMETIC = (
          example={"c": -2.0, "d": 2.0}),
     rule("factor-out", t * (c * x) + c * y, c * (t * x + y), ROUNDING, reach=0.3),
     rule("factor-out-sub", t * (c * x) - c * y, c * (t * x - y), ROUNDING, reach=0.3),
+    rule("factor-out-both", t * (c * x) + a * (c * y), c * (t * x + a * y), ROUNDING, reach=0.3),
+    rule("factor-out-both-sub", t * (c * x) - a * (c * y), c * (t * x - a * y), ROUNDING,
+         reach=0.3),
+    rule("factor-out-both-opposite", t * (c * x) + a * (d * y), c * (t * x - a * y), ROUNDING,
+         when=_opposite, reach=0.3, example={"c": 2.0, "d": -2.0}),
     rule("factor-out-opposite", t * (c * x) - d * y, c * (t * x + y), ROUNDING, when=_opposite,
          reach=0.3, example={"c": -2.0, "d": 2.0}),
     rule("factor", a * t + b * t, (a + b) * t, ROUNDING, reach=0.5),
@@ -140,9 +146,18 @@ CHOICES = (
 # A mask is a strong zero: it goes outwards over what the masked value is multiplied with, so that
 # an infinite factor of a value that is not chosen cannot make NaN.
 MASKS = (
-    rule("mask-reshape", reshape(np.where(mask, a, 0), shape=shape),
-         np.where(reshape(mask, shape=shape), reshape(a, shape=shape), 0), EXACT, dtypes="fc",
-         primal=False, shared=True, example={"shape": (4, 3)}),
+    rule("mask-reshape-mul", reshape(np.where(mask, a, 0), shape=shape) * x,
+         np.where(reshape(mask, shape=shape), reshape(a, shape=shape) * x, 0), ROUNDING,
+         dtypes="fc", shared=True, example={"shape": (4, 3), "x": "f[4,3]"}),
+    rule("mask-reshape-div", reshape(np.where(mask, a, 0), shape=shape) / x,
+         np.where(reshape(mask, shape=shape), reshape(a, shape=shape) / x, 0), ROUNDING,
+         dtypes="fc", shared=True, example={"shape": (4, 3), "x": "f[4,3]"}),
+    rule("mask-column-mul",
+         broadcast_to(reshape(np.where(mask, a, 0), shape=shape2), shape=shape) * x,
+         np.where(broadcast_to(reshape(mask, shape=shape2), shape=shape),
+                  broadcast_to(reshape(a, shape=shape2), shape=shape) * x, 0),
+         ROUNDING, dtypes="fc", shared=True, when=_not_broadcast,
+         example={"mask": "bool[3]", "a": "f[3]", "shape2": (3, 1), "shape": (3, 4)}),
     rule("mask-broadcast-mul", broadcast_to(np.where(mask, a, 0), shape=shape) * x,
          np.where(broadcast_to(mask, shape=shape), broadcast_to(a, shape=shape) * x, 0),
          ROUNDING, dtypes="fc", shared=True, when=_not_broadcast,

@@ -105,10 +105,10 @@ def scale_product(found: Match) -> Node | None:
 
 def _unscaled(factor: Node, found: Match) -> Node:
     """The factor of a product without the constant in it."""
-    if factor.op is e.where:
-        mask, chosen, zero = factor.args
-        return node(e.where, (mask, _unscaled(chosen, found), zero))
     x: Node = found["x"]
+    if "mask" in found.values:
+        zero = constant(x.type.dtype.type(0), x.type)
+        x = node(e.where, (found["mask"], x, zero))
     if "z" in found.values:
         x = node(e.multiply, (x, found["z"]))
     return reshaped(x, factor.type.shape)
@@ -120,15 +120,16 @@ _SCALED = {
     "masked": np.where(mask, c * x, 0),
     "scaled-vector": reshape(c * x, shape=shape),
     "scaled-vector-factor": reshape((c * x) * z, shape=shape),
-    "masked-vector": np.where(mask, reshape(c * x, shape=shape), 0),
+    "masked-vector": reshape(np.where(mask, c * x, 0), shape=shape),
 }
 
 
 def _scales(name: str, factor: Any) -> tuple[Rule, Rule]:
     """The constant of a factor is taken out of its product, on either side."""
     long = "f[192]" if "vector" in name else ""
-    left = {"x": long or "f[3,64]", "z": long or "f[3,64]", "mask": "bool[3,64]", "y": "f[64,2]"}
-    right = {"x": long or "f[64,3]", "z": long or "f[64,3]", "mask": "bool[64,3]", "y": "f[2,64]"}
+    wide, tall = long or "f[3,64]", long or "f[64,3]"
+    left = {"x": wide, "z": wide, "mask": wide.replace("f", "bool"), "y": "f[64,2]"}
+    right = {"x": tall, "z": tall, "mask": tall.replace("f", "bool"), "y": "f[2,64]"}
     claim: dict[str, Any] = {"together": True, "reach": 0.2}
     return (
         rule(f"{name}-left", matmul(factor, y), scale_product, ROUNDING, when=_shrinks(0),

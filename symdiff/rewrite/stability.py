@@ -15,7 +15,7 @@ from symdiff.ops import elementwise as e
 from symdiff.ops.reductions import max_
 from symdiff.ops.shaping import broadcast_to, getitem, reshape, transpose
 from symdiff.ops.stable import log_softmax, logistic, logsumexp, sigmoid, softmax, softplus
-from symdiff.rewrite.pattern import ACCURATE, Family, Match, rule, rules, wilds
+from symdiff.rewrite.pattern import ACCURATE, EXACT, Family, Match, rule, rules, wilds
 
 x, y = wilds("x y")
 axis, keepdims, shape, dtype, weak = wilds("axis keepdims shape dtype weak")
@@ -28,8 +28,12 @@ total = np.sum(odds, axis=axis, keepdims=keepdims)
 
 def _back_along(found: Match) -> bool:
     """Whether the sum is put back along the axes that it was taken along."""
+    return _naive(found) and _aligned(found)
+
+
+def _aligned(found: Match) -> bool:
     axis: tuple[int, ...] = found["axis"]
-    return _naive(found) and (found["keepdims"] or axis == tuple(range(len(axis))))
+    return bool(found["keepdims"] or axis == tuple(range(len(axis))))
 
 
 def _naive(found: Match) -> bool:
@@ -67,6 +71,10 @@ def _log_of_selection(op: Any, args: tuple[Any, ...]) -> bool:
 
 _safe_odds = np.exp(x - broadcast_to(np.max(x, axis=axis, keepdims=True), shape=shape))
 _shares = _safe_odds / broadcast_to(np.sum(_safe_odds, axis=axis, keepdims=keepdims), shape=shape)
+_held_odds = np.exp(
+    x - broadcast_to(e.stop_gradient(np.max(x, axis=axis, keepdims=True)), shape=shape)
+)
+_held_total = np.sum(_held_odds, axis=axis, keepdims=keepdims)
 _total = np.logaddexp(0, x)
 _is_limit = x == _total
 
@@ -75,11 +83,16 @@ STABILITY = rules(
          np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _total))), logistic(x),
          ACCURATE, shared=True, primal=False),
     rule("sigmoid", 1 / (1 + np.exp(-x)), sigmoid(x), ACCURATE, shared=True),
+    rule("sigmoid-of-odds", np.exp(x) / (1 + np.exp(x)), logistic(x), ACCURATE, shared=True),
+    rule("sigmoid-factor", y / (1 + np.exp(-x)), y * sigmoid(x), ACCURATE, shared=True),
     rule("sigmoid-of-number", 1 / (1 + np.exp(e.convert(-x, dtype=dtype, weak=weak))),
          sigmoid(e.convert(x, dtype=dtype, weak=weak)), ACCURATE, shared=True,
          example={"x": "float", "dtype": np.dtype(float), "weak": False}),
     rule("softmax", odds / broadcast_to(total, shape=shape), softmax(x, axis=axis, expanded=True),
          ACCURATE, shared=True, when=_back_along, ulps=EXPONENTS,
+         example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
+    rule("softmax-shifted", _held_odds / broadcast_to(_held_total, shape=shape),
+         softmax(x, axis=axis, expanded=True), EXACT, shared=True, when=_aligned,
          example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
     rule("log-first", Family("the logarithm of a selection", _log_of_selection), log_first,
          ACCURATE, shared=True,

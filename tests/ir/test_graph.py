@@ -26,7 +26,7 @@ def test_what_stands_between_two_ends():
         product = node(e.multiply, (s, y))
         total = node(e.add, (product, s))
         assert set(between(total, [x])) == {product, s, y}
-        assert between(total, [product, s]) == []
+        assert between(total, [product, s]) == between(total, [total]) == []
 
 
 def test_substitute_rebuilds_only_what_depends_on_it():

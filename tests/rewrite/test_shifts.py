@@ -59,7 +59,7 @@ def test_a_maximum_that_cancels_is_not_differentiated(gradient, function):
     found = gradient(function, SCORES)
     assert found.rules.count("hold-shift") == 1
     assert "equal" not in found.ops
-    assert found.ops.count("max") == 1
+    assert found.ops.count("max") + found.ops.count("softmax") == 1  # which holds it, too
     found.check()
 
 
