@@ -47,13 +47,14 @@ def _safe(found: Match) -> bool:
 
 
 def _shifted(x: Node) -> bool:
-    """Whether x is z - max(z) for some z."""
+    """Whether x is z - max(z) for some z, or z.T - max(z)."""
     if x.op is not e.subtract:
         return False
     source, shift = x.args
     while shift.op in (broadcast_to, reshape, e.stop_gradient):
         shift = shift.args[0]
-    return shift.op is max_ and shift.args[0] is source
+    moved = source.args[0] if source.op is transpose else source
+    return shift.op is max_ and shift.args[0] in (source, moved)
 
 
 def log_first(found: Match) -> Node | None:
