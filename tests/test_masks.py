@@ -10,6 +10,7 @@ import pytest
 import symdiff
 from symdiff.cli import main
 from symdiff.frontend.context import current
+from symdiff.frontend.examples import Examples
 from symdiff.testing import check_grads
 
 X = np.array([0.5, -0.9, 2.0, -0.3, 1.2])
@@ -482,6 +483,14 @@ def test_a_mask_that_is_mapped_is_refused():
     assert "np.sum(x[x > 0])" in lines[1]
     assert "depends on argument `x`" in lines[2]
     assert "np.where(mask, x, 0)" in lines[3]
+
+
+def test_a_mask_that_is_never_the_same_is_refused(monkeypatch):
+    # as if values on the edge of a mask were rounded one way while tracing and another when run
+    of = Examples.of
+    monkeypatch.setattr(Examples, "of", lambda self, root: ~of(self, root))
+    with pytest.raises(symdiff.TraceError, match="another number of elements each time"):
+        symdiff.jit(lambda x: np.sum(x[x > 0]))(X)
 
 
 @pytest.mark.parametrize(
