@@ -88,7 +88,7 @@ def gaussian_log_density(mean, cov, x):
     return -0.5 * diff @ np.linalg.solve(cov, diff) - 0.5 * np.log(np.linalg.det(cov))
 
 
-@program(normal(3), positive(3), normal(8, 1), wrt=(0, 1), stabilized=True)
+@program(normal(3), positive(3), normal(8, 1), wrt=(0, 1))
 def mixture_log_likelihood(means, scales, x):
     weights = np.array([0.2, 0.5, 0.3])
     densities = np.exp(-(((x - means) / scales) ** 2) / 2) / scales
@@ -278,7 +278,7 @@ def layer_norm(x, gamma):
     return np.sum((gamma * centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)) ** 3)
 
 
-@program(normal(3, 4), normal(5, 4), normal(5, 2), wrt=(0, 1, 2), stabilized=True)
+@program(normal(3, 4), normal(5, 4), normal(5, 2), wrt=(0, 1, 2))
 def attention(q, k, v):
     scores = q @ k.T / np.sqrt(k.shape[-1])
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -334,7 +334,7 @@ def gelu(x):
     return np.sum(0.5 * x * (1 + special.erf(x / np.sqrt(2))))
 
 
-@program(normal(9), stabilized=True)
+@program(normal(9))
 def swish(x):
     return np.sum(x / (1 + np.exp(-x)))
 
