@@ -298,12 +298,21 @@ class _Scheduler:
             room = WIDTH - INDENT - len(self.names.stem(each)) - 3
             if not waiting or (depth <= DEPTH and len(source.text) <= room):
                 break
-            longest = max(waiting, key=lambda arg: len(self.pending[arg].source.text))
-            self._assign(longest, self.pending.pop(longest).expression)
+            self._name_longest(waiting, len(source.text) - room)
         for arg in waiting:
             del self.pending[arg]
         expression = Expression(each, source, tuple(part.expression for part in parts))
         return _Value(expression, depth)
+
+    def _name_longest(self, waiting: list[Node], excess: int) -> None:
+        """Name the longest operand, and more while all of them together are surely too long."""
+        lengths = {arg: len(self.pending[arg].source.text) for arg in waiting}
+        for arg in sorted(waiting, key=lengths.__getitem__, reverse=True):
+            if arg in self.pending:
+                self._assign(arg, self.pending.pop(arg).expression)
+            excess -= lengths[arg] + 1  # and parentheses, for a name of one letter
+            if excess <= 0:
+                return
 
     def _operand(
         self, arg: Node, typed: bool = False, shaped: bool = False, exact: bool = False
