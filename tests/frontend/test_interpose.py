@@ -665,8 +665,13 @@ def test_classes_made_and_used_inside():
         frozen = Frozen(linear.W)
         pair = Pair(x, linear.b)
         return (
-            deep.forward(deep.extra) + linear(x) + x @ frozen.W + pair.W + pair.b
-            + Local(x[0]).total() + Layer.plain(x)
+            deep.forward(deep.extra)
+            + linear(x)
+            + x @ frozen.W
+            + pair.W
+            + pair.b
+            + Local(x[0]).total()
+            + Layer.plain(x)
         )
 
     assert check(loss).hidden == ["W"]

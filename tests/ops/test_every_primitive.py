@@ -229,8 +229,10 @@ def test_derivatives_stay_in_float32(sample, derivative):
     graph = derivative(applied(sample.op, arrays, sample.case.params))
     extra = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
     values = [*arrays, *directions(extra, rng)]
-    exact = [each.astype(np.result_type(each, np.float64)) if each.dtype.kind in "fc" else each
-             for each in values]
+    exact = [
+        each.astype(np.result_type(each, np.float64)) if each.dtype.kind in "fc" else each
+        for each in values
+    ]
     wide = derivative(applied(sample.op, exact[: len(arrays)], sample.case.params))
     for output, actual, expected in zip(
         graph.outputs, run(graph, values), run(wide, exact), strict=True

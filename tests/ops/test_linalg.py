@@ -89,8 +89,7 @@ def test_one_operand_may_be_shared_by_the_batch(function, shapes, in_axes):
         operands[0] = operands[0] + 4 * np.eye(3)
     batches = [np.stack([x, 2 * x]) if axis == 0 else x for x, axis in zip(operands, in_axes)]
     expected = [
-        function(*[x[i] if axis == 0 else x for x, axis in zip(batches, in_axes)])
-        for i in range(2)
+        function(*[x[i] if axis == 0 else x for x, axis in zip(batches, in_axes)]) for i in range(2)
     ]
     np.testing.assert_allclose(vmap(lambda x, y: function(x, 1 * y), in_axes)(*batches), expected)
 

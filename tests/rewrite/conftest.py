@@ -89,9 +89,7 @@ def gradient_of(
     log: list[Application] = []
     stable = stabilize(graph, math=math, log=log)
     verify(stable)
-    simple = simplify(
-        value_and_grad(stable, wrt), primal=set(stable.nodes()), math=math, log=log
-    )
+    simple = simplify(value_and_grad(stable, wrt), primal=set(stable.nodes()), math=math, log=log)
     verify(simple)
     return Gradient(values, value_and_grad(graph, wrt), simple, log)
 

@@ -41,9 +41,7 @@ def test_rules_are_applied_until_none_fits():
 
 
 def test_a_replacement_is_rewritten_too():
-    table = rules(
-        rule("sin-to-cos", np.sin(x), np.cos(-(-x)), EXACT), *NEG_NEG
-    )
+    table = rules(rule("sin-to-cos", np.sin(x), np.cos(-(-x)), EXACT), *NEG_NEG)
     a = argument()
     log = []
     after = rewrite(graph_of(node(e.sin, (a,))), (table,), log=log)
@@ -117,9 +115,7 @@ def test_a_set_of_primal_nodes_follows_what_they_become():
     assert after.outputs[0] in primal
 
 
-@pytest.mark.parametrize(
-    ("math", "fired"), [("ieee", "e"), ("default", "er"), ("fast", "erf")]
-)
+@pytest.mark.parametrize(("math", "fired"), [("ieee", "e"), ("default", "er"), ("fast", "erf")])
 def test_modes_allow_classes(math, fired):
     table = rules(
         rule("e", -(-x), x, EXACT), rule("r", x / x, 1, ROUNDING), rule("f", x - x, 0, FINITE)

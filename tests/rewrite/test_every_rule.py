@@ -3,7 +3,6 @@
 The tests are made from the rows. What is exact is computed with mpmath on the same samples.
 """
 
-
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -328,8 +327,10 @@ def errors(have: np.ndarray, real: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def same_bits(have: np.ndarray, want: np.ndarray) -> bool:
     if have.dtype.kind == "c":
         unknown = np.isnan(have) & np.isnan(want)
-        parts = ((np.where(unknown, 0, part(have)), np.where(unknown, 0, part(want)))
-                 for part in (np.real, np.imag))
+        parts = (
+            (np.where(unknown, 0, part(have)), np.where(unknown, 0, part(want)))
+            for part in (np.real, np.imag)
+        )
         return all(same_bits(one, other) for one, other in parts)
     if have.dtype.kind != "f":
         return np.array_equal(have, want)

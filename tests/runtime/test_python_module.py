@@ -40,7 +40,10 @@ def test_saved_module_needs_no_symdiff(tmp_path):
     gradient.save(tmp_path / "saved.py")
     np.testing.assert_array_equal(run_saved(tmp_path, x), expected, strict=True)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
-        "result.npy", "saved.npz", "saved.py", "x.npy"
+        "result.npy",
+        "saved.npz",
+        "saved.py",
+        "x.npy",
     ]
 
 
