@@ -92,12 +92,10 @@ def test_every_transformation_of_a_deep_program(mode, monkeypatch):
 
 def test_the_text_of_every_stage_of_a_deep_program():
     steps = symdiff.value_and_grad(chain(2_000)).stages(AT)
-    for stage, work in steps:
-        text = show.one_stage(steps, stage.name)
-        assert len(text.splitlines()) > 1_000
-        if stage.name == "trace":
-            with compilation(fresh=True):
-                assert to_text(parse(text, lookup)) == text
+    texts = {stage.name: show.one_stage(steps, stage.name) for stage, _ in steps}
+    assert all(len(text.splitlines()) > 1_000 for text in texts.values())
+    with compilation(fresh=True):
+        assert to_text(parse(texts["trace"], lookup)) == texts["trace"]
     assert len(explain(steps).splitlines()) > 2_000
 
 
