@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdiff.api.transformed import Transformed
+from symdiff.api.transformed import Transformed, decorated_method, found_by_name
 from symdiff.frontend.pytree import flatten, unflatten
 from symdiff.frontend.tracer import Tracer
 from symdiff.ops import elementwise
@@ -119,6 +120,19 @@ class function:  # noqa: N801  a decorator, named as it is used
         if instance is None:
             return self
         return function(self.fun.__get__(instance), self.argnums, argnames=self.argnames)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A decorated function of a module is found there."""
+        if found_by_name(self):
+            return self.fun.__qualname__
+        if isinstance(decorated_method(self.fun), function):
+            return getattr, (self.fun.__self__, self.fun.__name__)  # type: ignore[attr-defined]
+        return super().__reduce_ex__(protocol)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        """As a function, itself; of a method, that of the copied object."""
+        fun = copy.deepcopy(self.fun, memo)
+        return self if fun is self.fun else function(fun, self.argnums, argnames=self.argnames)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The value and the directional derivative, as `symdiff.jvp`."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 from symdiff.api.transformed import (
+    Compiled,
     Transformed,
     fitting,
     loaded,
@@ -15,7 +17,7 @@ from symdiff.api.transformed import (
     until_simplified,
 )
 from symdiff.autodiff.split import split
-from symdiff.frontend.pytree import Layout, Spec, flatten, layout_of, tuple_spec, unflatten
+from symdiff.frontend.pytree import Layout, Spec, Static, flatten, layout_of, tuple_spec, unflatten
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
 from symdiff.pipeline import VJP, Work, finish, traced_inputs
@@ -66,71 +68,49 @@ class Halves(Transformed):
             )
         value = result_tree(traced, range(kept))
         layout = layout_of(((value), list(range(kept, kept + residuals))))
-        late_function = loaded(second)
-        apply = partial(_apply, late_function.function, len(work.arrays) - kept)
-        layout = layout._replace(finish=partial(self._finish, traced, spec, apply))
+        apply = partial(_apply, loaded(second), len(work.arrays) - kept)
+        layout = layout._replace(finish=partial(_finish, self._late(traced, spec), apply))
         outputs = len(before.outputs)
         return make_entry(loaded(first), leaves, spec, traced.captured, layout, outputs)
 
     def _late_count(self, traced: Traced, spec: Spec) -> int:
         return len(self._results(traced)) if self.mode == VJP else len(self._wrt(spec))
 
-    def _finish(
-        self,
-        traced: Traced,
-        spec: Spec,
-        apply: Callable[[Sequence[Any], Sequence[Any]], list[Any]],
-        result: tuple[Any, list[Any]],
-    ) -> tuple[Any, Callable[..., Any]]:
-        """(y, late): `apply(residuals, directions)` gives the leaves of late's result."""
-        value, residuals = result
-        return value, partial(self._late, traced, spec, partial(apply, residuals))
+    def _late(self, traced: Traced, spec: Spec) -> Callable[..., Late]:
+        """The second half, but for what applies it."""
+        make = self._late_cotangents if self.mode == VJP else self._late_tangents
+        return partial(Late, self.mode, *make(traced, spec))
 
-    def _late(
-        self,
-        traced: Traced,
-        spec: Spec,
-        apply: Callable[[Sequence[Any]], list[Any]],
-        *directions: Any,
-    ) -> Any:
-        given = self._directions(traced, spec, directions)
-        return self._late_tree(traced, spec, apply(given))
-
-    def _directions(self, traced: Traced, spec: Spec, directions: tuple[Any, ...]) -> list[Any]:
-        """The leaves of cotangents or tangents. Raises TypeError where they do not fit."""
-        if self.mode != VJP:
-            leaves, own = flatten(directions)
-            expected = tuple_spec([part for part, _ in self._groups(spec)])
-            if own != expected:
-                raise TypeError(f"the tangents have the tree {own}, the primals {expected}")
-            return [
-                fitting(leaf, traced.leaves[i], f"{traced.leaf_names[i]}_dot")
-                for leaf, i in zip(leaves, self._wrt(spec), strict=True)
-            ]
-        if len(directions) != 1:
-            raise TypeError(f"the pullback takes one cotangent, not {len(directions)}")
-        expected = traced.out_spec.children()[0] if self.has_aux else traced.out_spec
-        leaves, own = flatten(directions[0])
-        if own != expected:
-            raise TypeError(f"the cotangent has the tree {own}, the result {expected}")
-        return [
-            fitting(leaves[i], Leaf(traced.graph.outputs[output].type, each.is_array), "y_bar")
-            for i, each in enumerate(traced.results[: len(leaves)])
-            if (output := each.output) in self._results(traced) and output is not None
-        ]
-
-    def _late_tree(self, traced: Traced, spec: Spec, leaves: Sequence[Any]) -> Any:
-        if self.mode == VJP:
-            found = iter(leaves)
-            return tuple(
-                unflatten(part, [next(found) for _ in indices])
-                for part, indices in self._groups(spec)
+    def _late_cotangents(self, traced: Traced, spec: Spec) -> tuple[Layout, Layout]:
+        differentiated = self._results(traced)
+        tree = traced.out_spec.children()[0] if self.has_aux else traced.out_spec
+        types = [each.type for each in traced.graph.outputs]
+        taken = tuple(
+            Static(
+                (Leaf(types[each.output], each.is_array), "y_bar")
+                if each.output in differentiated and each.output is not None
+                else None
             )
-        places = dict(zip(self._results(traced), leaves, strict=True))
-        outputs = [each.output for each in traced.results]
-        return unflatten(
-            traced.out_spec, [0.0 if i is None else places.get(i, 0.0) for i in outputs]
+            for each in traced.results[: tree.num_leaves]
         )
+        places = count()
+        given = tuple(
+            unflatten(part, [next(places) for _ in indices])
+            for part, indices in self._groups(spec)
+        )
+        return Layout(tuple_spec([tree]), taken), layout_of(given)
+
+    def _late_tangents(self, traced: Traced, spec: Spec) -> tuple[Layout, Layout]:
+        tree = tuple_spec([part for part, _ in self._groups(spec)])
+        taken = tuple(
+            Static((traced.leaves[i], f"{traced.leaf_names[i]}_dot")) for i in self._wrt(spec)
+        )
+        places = {output: i for i, output in enumerate(self._results(traced))}
+        given = tuple(
+            Static(0.0) if each.output not in places else places[each.output]
+            for each in traced.results
+        )
+        return Layout(tree, taken), Layout(traced.out_spec, given)
 
     def _inline(self, values: tuple[Any, ...]) -> Any:
         spec, work, known = self._simplified(values)
@@ -139,13 +119,72 @@ class Halves(Transformed):
         kept = len(traced.graph.outputs)
         value = place(work.graph, work.arrays, known, layout_of(result_tree(traced, range(kept))))
         apply = partial(_apply_inline, work, known, kept)
-        return value, partial(self._late, traced, spec, apply)
+        return value, self._late(traced, spec)(apply)
+
+
+class Late:
+    """The second half: linear in what it is called with. It holds arrays and source: it pickles."""
+
+    def __init__(
+        self,
+        mode: str,
+        directions: Layout,  # for each leaf, as a Static: what it must be like, and a name; or None
+        results: Layout,
+        apply: Callable[[Sequence[Any]], list[Any]],
+    ) -> None:
+        self.mode = mode
+        self.directions = directions
+        self.results = results
+        self.apply = apply
+
+    def __call__(self, *directions: Any) -> Any:
+        """The cotangents, or the tangents. Raises TypeError where the directions do not fit."""
+        leaves, spec = flatten(directions)
+        if spec != self.directions.spec:
+            raise TypeError(self._misfit(spec))
+        likes = [each.value for each in self.directions.leaves if isinstance(each, Static)]
+        given = [
+            fitting(leaf, *like)
+            for leaf, like in zip(leaves, likes, strict=True)
+            if like is not None
+        ]
+        found = self.apply(given)
+        leaves = [
+            each.value if isinstance(each, Static) else found[each] for each in self.results.leaves
+        ]
+        return unflatten(self.results.spec, leaves)
+
+    def _misfit(self, spec: Spec) -> str:
+        expected = self.directions.spec
+        if self.mode != VJP:
+            return f"the tangents have the tree {spec}, the primals {expected}"
+        if spec.num_children != 1:
+            return f"the pullback takes one cotangent, not {spec.num_children}"
+        (own,), (result,) = spec.children(), expected.children()
+        return f"the cotangent has the tree {own}, the result {result}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        trees = [unflatten(each.spec, each.leaves) for each in (self.directions, self.results)]
+        return _restored, (self.mode, *trees, self.apply)
+
+
+def _restored(mode: str, directions: Any, results: Any, apply: Callable[..., Any]) -> Late:
+    """The second half that was pickled."""
+    return Late(mode, layout_of(directions), layout_of(results), apply)
+
+
+def _finish(
+    late: Callable[..., Late], apply: Callable[..., list[Any]], result: tuple[Any, list[Any]]
+) -> tuple[Any, Late]:
+    """(y, late), where `apply(residuals, directions)` gives the leaves of late's result."""
+    value, residuals = result
+    return value, late(partial(apply, residuals))
 
 
 def _apply(
-    function: Callable[..., Any], count: int, residuals: Sequence[Any], given: Sequence[Any]
+    compiled: Compiled, count: int, residuals: Sequence[Any], given: Sequence[Any]
 ) -> list[Any]:
-    result = function(*residuals, *given)
+    result = compiled.function(*residuals, *given)
     return [result] if count == 1 else list(result)
 
 

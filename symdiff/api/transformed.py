@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import operator
@@ -11,6 +12,7 @@ import sys
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,13 +171,30 @@ class Transformed:
         assert isinstance(made, Transformed)
         return made
 
+    def __copy__(self) -> Transformed:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Transformed:
+        """As a function, itself; of a method or a partial, that of their copy."""
+        function = copy.deepcopy(self.function, memo)
+        if function is self.function:
+            return self
+        options = {**self._options(), "parameters": self.parameters, "name": self.name}
+        made = type(self).__mro__[1](function, **options)
+        assert isinstance(made, Transformed)
+        return made
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         """A decorated function of a module is found there; others take what was compiled along.
 
         Where the function itself cannot be pickled, the copy knows the compiled signatures only.
         """
-        if _found_by_name(self):
+        if found_by_name(self):
             return str(self.__dict__["__qualname__"])
+        method: Any = self.function
+        owner = decorated_method(method)
+        if isinstance(owner, Transformed) and self.was_decorated_as(owner):
+            return getattr, (method.__self__, method.__name__)
         whole = _travels(self.function)
         function = self.function if whole else _Gone(self.name)
         entries = [
@@ -194,6 +213,11 @@ class Transformed:
             "name": self.name,
         }
         return _restored, (type(self).__mro__[1], function, options, self._static, entries)
+
+    def was_decorated_as(self, other: Transformed) -> bool:
+        """Whether both are the same transformation of the same function."""
+        same = type(self).__mro__[1] is type(other).__mro__[1]
+        return same and self.function == other.function and self._options() == other._options()
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -534,7 +558,7 @@ def _restored(
     return made
 
 
-def _found_by_name(value: Transformed) -> bool:
+def found_by_name(value: Any) -> bool:
     """Whether importing its module gives this very object."""
     found: Any = sys.modules.get(getattr(value, "__module__", ""))
     for name in getattr(value, "__qualname__", "").split("."):
@@ -542,10 +566,20 @@ def _found_by_name(value: Transformed) -> bool:
     return found is value
 
 
+def decorated_method(function: Any) -> Any:
+    """What a method's object has under the method's name, if that is not the method itself."""
+    if not isinstance(function, MethodType):
+        return None
+    found = getattr(function.__self__, function.__name__, None)
+    return None if found == function else found
+
+
 def _travels(function: Any) -> bool:
     """Whether the function can be pickled, and everything it is made of."""
     if isinstance(function, Transformed):
-        return _found_by_name(function) or _travels(function.function)
+        return found_by_name(function) or _travels(function.function)
+    if isinstance(function, MethodType) and decorated_method(function) is not None:
+        return False  # by its name another object is found
     if isinstance(function, partial):
         return all(map(_travels, (function.func, *function.args)))
     return _is_picklable(function)

@@ -1,5 +1,9 @@
 """vjp and linearize: once at the primals, then along any number of directions."""
 
+import copy
+import multiprocessing
+import pickle
+
 import numpy as np
 import pytest
 
@@ -44,6 +48,78 @@ def test_inside_a_trace():
         return pullback(y)[0]
 
     np.testing.assert_allclose(jit(g)(X), np.cos(X) * np.sin(X))
+
+
+def again(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+BAR = {"y": np.ones((2, 2)), "n": 0.5}
+
+
+@pytest.mark.parametrize("duplicate", [again, copy.deepcopy])
+def test_a_pullback_is_copied_with_what_it_needs(duplicate):
+    W = np.full((3, 2), 0.1)
+    _, pullback = vjp(lambda x: np.tanh(x @ W) * CONSTANT, X)
+    bar = np.ones((2, 2))
+    (expected,) = pullback(bar)
+    copied = duplicate(pullback)
+    W[:] = 0
+    (actual,) = copied(bar)
+    np.testing.assert_array_equal(actual, expected, strict=True)
+    with pytest.raises(TypeError, match="the pullback takes one cotangent, not 2"):
+        copied(bar, bar)
+    with pytest.raises(TypeError, match="the cotangent has the tree"):
+        copied((bar,))
+
+
+CONSTANT = np.array([2.0, 3.0])
+
+
+def test_a_push_function_is_copied_with_what_it_needs():
+    _, push = linearize(f, X, PARAMS)
+    direction = np.ones((2, 3)), {"W": np.ones((3, 2))}
+    expected, actual = push(*direction), again(push)(*direction)
+    for key, each in expected.items():
+        np.testing.assert_array_equal(actual[key], each, strict=True)
+    with pytest.raises(TypeError, match="the tangents have the tree"):
+        again(push)(np.ones((2, 3)))
+
+
+def apply(function, *args):
+    return function(*args)
+
+
+def test_pullbacks_in_a_spawned_process():
+    _, pullback = vjp(f, X, PARAMS)
+    _, push = linearize(np.sin, 0.5)
+    x_bar, tree_bar = pullback(BAR)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        actual = pool.apply(apply, (pullback, BAR))
+        assert pool.apply(apply, (push, 2.0)) == push(2.0)
+    np.testing.assert_array_equal(actual[0], x_bar, strict=True)
+    np.testing.assert_array_equal(actual[1]["W"], tree_bar["W"], strict=True)
+
+
+def test_a_pullback_inside_a_trace():
+    _, pullback = vjp(f, X, PARAMS)
+    traced = jit(lambda bar: pullback({"y": bar, "n": 0.5})[0])
+    np.testing.assert_allclose(traced(np.ones((2, 2))), pullback(BAR)[0], rtol=1e-14)
+
+
+def test_aux():
+    y, pullback, aux = vjp(lambda x: (x * x, {"x": x, "n": 3}), 3.0, has_aux=True)
+    assert (y, aux, pullback(2.0)) == (9.0, {"x": 3.0, "n": 3}, (12.0,))
+    assert again(pullback)(2.0) == (12.0,)
+
+
+def test_results_that_do_not_depend_on_the_argument():
+    y, push = linearize(lambda x: (x, 3, 2.0, np.ones(2), "name"), 1.0)
+    tangents = push(5.0)
+    assert y[:3] == (1.0, 3, 2.0)
+    assert tangents[:3] == (5.0, 0.0, 0.0)
+    np.testing.assert_array_equal(tangents[3], np.zeros(2))
+    assert tangents[4] == 0.0
 
 
 @pytest.mark.parametrize("bar", [1.0, (np.ones((2, 2)),), {"y": np.ones(3), "n": 0.0}])

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from functools import partial
 from typing import NamedTuple
 
@@ -378,6 +379,76 @@ def test_pickled_without_its_function():
 
 def test_decorated_is_pickled_by_name():
     assert copy(decorated) is decorated
+
+
+@symdiff.function
+def kept(x):
+    return np.sum(x**3)
+
+
+def test_function_objects_are_pickled_by_name():
+    assert copy(kept) is kept
+    assert copy(symdiff.grad(kept))(2.0) == 12.0
+    assert copy(Model(3.0).value).grad(2.0) == copy(Model(3.0).value)(2.0) == 12.0
+    local = copy(symdiff.function(scaled, argnums=1))
+    assert local.grad(2.0, 3.0) == 2.0
+
+
+def scaled(x, a):
+    return x * a
+
+
+class Model:
+    def __init__(self, a):
+        self.a = a
+
+    @symdiff.grad
+    def loss(self, x):
+        return self.a * x**2
+
+    @symdiff.function
+    def value(self, x):
+        return self.a * x**2
+
+    def plain(self, x):
+        return self.a * x**2
+
+
+def closure(a):
+    return lambda x: a * x**2
+
+
+PICKLED = {
+    "method": lambda: Model(3.0).loss,
+    "gradient of a method": lambda: symdiff.grad(Model(3.0).plain),
+    "function object of a method": lambda: Model(3.0).value.grad,
+    "another gradient of a method": lambda: symdiff.grad(Model(3.0).loss.function),
+    "closure": lambda: symdiff.grad(closure(3.0)),
+    "lambda": lambda: symdiff.grad(lambda x: 3.0 * x**2),
+    "partial": lambda: symdiff.grad(partial(scaled, a=3.0)),
+    "gradient of decorated": lambda: symdiff.grad(decorated),
+    "hessian": lambda: symdiff.hessian(kept.fun),
+    "jacobian of a lambda": lambda: symdiff.jacobian(lambda x: 3.0 * x**2),
+}
+
+
+@pytest.mark.parametrize("kind", PICKLED)
+@pytest.mark.parametrize("duplicate", [copy, deepcopy])
+def test_copies_give_the_same(kind, duplicate):
+    function = PICKLED[kind]()
+    expected = function(2.0)
+    assert_same(duplicate(function)(2.0), expected)
+
+
+def test_a_copied_object_has_its_own_gradient():
+    model = Model(3.0)
+    model.gradient = symdiff.grad(model.plain)
+    assert model.gradient(1.0) == 6.0
+    other = deepcopy(model)
+    other.a = 5.0
+    assert (other.gradient(1.0), other.loss(1.0), model.gradient(1.0)) == (10.0, 10.0, 6.0)
+    assert deepcopy(decorated) is decorated
+    assert deepcopy(kept) is kept
 
 
 def call(function, *args):
