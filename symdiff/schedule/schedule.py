@@ -34,7 +34,7 @@ DEPTH = 3  # nesting of inlined values
 INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth computing in place
 REUSED = 1 << 10  # the same, where the code is not meant to be read
-PARTS = 4  # of an array, that are told apart
+MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 APART = 1 << 14  # bytes from which a value is then not inlined
 _ROOT = re.compile(r"\w*")
 _AUGMENTED = ("+", "-", "*", "/")
@@ -166,17 +166,21 @@ class _Scheduler:
             base = self.reads[each][0]
             if self.uses[base] == 1 and (stem := self.names.stem(each)):
                 self.roles.setdefault(base, stem)
-        parts: dict[Node, tuple[Node, ...]] = {}  # of arrays that are zero elsewhere
+        written: dict[Node, np.ndarray] = {}  # which places of an array are not zero any more
         for each in updates:
             base, value, *indices = self.reads[each]
-            known = () if _is_zero(base) else parts.get(base)
-            if known is None or len(known) > PARTS or indices:
+            places = written.pop(base, None) if self.uses[base] == 1 else None
+            if _is_zero(base) and base.type.size <= MAPPED:
+                places = np.zeros((1, *base.type.shape), bool)  # so that each part is an array
+            if places is None or indices:
                 continue
-            if all(_apart(each, other) for other in known):
-                parts[each] = (*known, each)
+            part = places[:, *shaping.decode_index(each.param("index"), ())]
+            if not part.any():
                 self.fills.add(each)
                 if _is_ufunc(value) and (self.reuse or size_of(value) >= LARGE):
                     self.stored.add(value)
+            part[...] = True
+            written[each] = places
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it.
@@ -485,22 +489,19 @@ class _Scheduler:
             if root in self.outputs:
                 return True
         views = self.lent.setdefault(root, [])
-        parts = all(_are_parts(each, other) and _apart(each, other) for other in views)
-        if isinstance(root, (Input, Const)) or not parts:
+        if isinstance(root, (Input, Const)) or not all(_apart(each, other) for other in views):
             return True
         views.append(each)
         return False
 
 
-def _are_parts(one: Node, other: Node) -> bool:
-    return one.op is other.op is shaping.getitem and one.args == other.args
-
-
 def _apart(one: Node, other: Node) -> bool:
-    """Whether two indexed parts of arrays of one shape certainly have no element in common."""
-    whole = np.empty((1, *one.args[0].type.shape), bool)  # so that each part is an array
-    part, rest = (whole[:, *shaping.decode_index(u.param("index"), ())] for u in (one, other))
-    return not np.shares_memory(part, rest)
+    """Whether two parts of the same array certainly have no element in common."""
+    if not (one.op is other.op is shaping.getitem and one.args == other.args):
+        return False
+    whole = np.empty(one.args[0].type.shape, bool)
+    parts = [whole[shaping.decode_index(each.param("index"), ())] for each in (one, other)]
+    return not np.shares_memory(*parts)
 
 
 def literal(value: object, exact: bool = False) -> Source:
