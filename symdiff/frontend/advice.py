@@ -14,7 +14,7 @@ def function_name(function: Any) -> str:
     """The name as the user writes it: np.linalg.matrix_rank."""
     name = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None) or "numpy"
-    if isinstance(function, np.ufunc) and not hasattr(np, name):
+    if isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
         module = "scipy.special"  # whose ufuncs do not say where they come from
     bound = getattr(function, "__self__", None)
     if bound is not None and hasattr(bound, "nin"):  # a ufunc method: np.add.reduce

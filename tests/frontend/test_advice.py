@@ -10,6 +10,7 @@ def test_names_are_the_users():
     assert function_name(np.linalg.matrix_rank) == "np.linalg.matrix_rank"
     assert function_name(np.add.reduce) == "np.add.reduce"
     assert function_name(scipy.special.jv) == "scipy.special.jv"
+    assert function_name(scipy.special.expm1) == "scipy.special.expm1"
 
 
 def test_near_names_and_the_way_out():

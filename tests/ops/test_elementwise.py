@@ -14,7 +14,7 @@ from symdiff.testing import cotangent_graph, run, tangent_graph
 inf, nan, pi = np.inf, np.nan, np.pi
 
 UFUNCS = sorted({each for each in vars(np).values() if isinstance(each, np.ufunc)}, key=str)
-REFUSED = {np.bitwise_count, np.matvec, np.vecmat}
+REFUSED = {"bitwise_count", "matvec", "vecmat"}
 
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=str)
@@ -29,7 +29,7 @@ def test_every_ufunc_is_numpys_or_refused(ufunc, dtype):
             with pytest.raises((TypeError, ValueError)):
                 jit(lambda *args: ufunc(*args))(*args)
             return
-        if ufunc in REFUSED:
+        if ufunc.__name__ in REFUSED:
             with pytest.raises(UnsupportedFunctionError, match=r"test_elementwise\.py"):
                 jit(lambda *args: ufunc(*args))(*args)
             return
