@@ -670,15 +670,17 @@ def _explicit(
 
     Those that ours takes by keyword only, or not at all, are named.
     """
-    defaults = _defaults(function)
     limit = _positional(ours)
+    if not kwargs and len(args) <= limit:
+        return args, kwargs
+    defaults = _defaults(function)
     if len(args) > limit and len(defaults) >= len(args):
         kwargs = dict(zip(list(defaults)[limit:], args[limit:], strict=False)) | kwargs
         args = args[:limit]
     kwargs = {key: each for key, each in kwargs.items() if each is not defaults.get(key, kwargs)}
     if kwargs.get("where") is True and "where" in defaults:
         del kwargs["where"]
-    known = _keywords(ours)
+    known = _keywords(ours) if kwargs else None
     for key in kwargs:
         if known is not None and key not in known and key in defaults:
             raise NotImplementedError(f"{key}= of {function_name(function)} is not traced")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
@@ -93,12 +93,11 @@ class RuleSet:
     def __init__(self, tables: tuple[Table, ...], math: str) -> None:
         self._own, self._derived = MODES[math]
         rows = [row for table in tables for row in table]
-        self._numbers = {number for row in rows for number in numbers(row.pattern)}
+        self._numbers = {number for row in rows for number in _numbers(row)}
         self._by_root: dict[Any, list[tuple[int, Rule, frozenset[Any]]]] = {}
         for place, row in enumerate(rows):
-            self._by_root.setdefault(row.root, []).append((place, row, _needed(row.pattern)))
+            self._by_root.setdefault(row.root, []).append((place, row, _needed(row)))
         self._rooted: dict[tuple[Any, bool], list[tuple[Rule, frozenset[Any]]]] = {}
-        self._variants: dict[Rule, list[Any]] = {}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
     def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
@@ -127,7 +126,7 @@ class RuleSet:
                 (row, variant)
                 for row, needed in self._rooted_in(op, primal)
                 if needed.issubset(operations)
-                for variant in self._variants_of(row)
+                for variant in _variants(row)
                 if _possible(variant, op, operations, kinds)
             ]
         )
@@ -142,11 +141,6 @@ class RuleSet:
             ]
         return self._rooted[key]
 
-    def _variants_of(self, row: Rule) -> list[Any]:
-        if row not in self._variants:
-            self._variants[row] = variants(row.pattern)
-        return self._variants[row]
-
     def _allowed(self, row: Rule, primal: bool) -> bool:
         if primal:
             return row.primal and row.exactness in self._own
@@ -156,14 +150,28 @@ class RuleSet:
 UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
 
 
-def _needed(pattern: Applied | Family) -> frozenset[Any]:
+# What the index needs of a rule: worked out once, for all sets that it is in.
+
+
+@cache
+def _variants(row: Rule) -> list[Any]:
+    return variants(row.pattern)
+
+
+@cache
+def _numbers(row: Rule) -> list[Any]:
+    return numbers(row.pattern)
+
+
+@cache
+def _needed(row: Rule) -> frozenset[Any]:
     """The operations that a node's operands must have, in whatever order, for it to fit."""
-    if isinstance(pattern, Family):
+    if isinstance(row.pattern, Family):
         return frozenset()
     return frozenset(
         [
             arg.op if isinstance(arg, Applied) else CONST
-            for arg in pattern.args
+            for arg in row.pattern.args
             if not isinstance(arg, Wild) or arg.constant
         ]
     )
