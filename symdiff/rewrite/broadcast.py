@@ -9,6 +9,7 @@ import numpy as np
 
 from symdiff.ir.node import CONST, Const, Node, constant, node
 from symdiff.ops import elementwise as e
+from symdiff.ops.linalg import matmul
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.reductions import reduced_shape, sum_
 from symdiff.ops.shaping import (
@@ -26,6 +27,7 @@ from symdiff.rewrite.pattern import (
     Family,
     Match,
     Wild,
+    applied,
     is_number,
     rule,
     rules,
@@ -99,6 +101,11 @@ def _moves_more_than_a_vector(found: Match) -> bool:
     return bool(found["x"].type.ndim > 1) and not _adds_leading_axes(found)
 
 
+def _is_no_vector_product(found: Match) -> bool:
+    """Whether it is no product of a vector: as such it is one call, and the same for all."""
+    return found["x"].op is not matmul or len(found["shape2"]) > 1
+
+
 def compose(found: Match) -> Node | None:
     """one transposition."""
     order = tuple([found["axes"][axis] for axis in found["axes2"]])
@@ -112,6 +119,37 @@ def _moves_only_ones(found: Match) -> bool:
     moved = found.root.args[0].type.shape
     real = [axis for axis in found["axes"] if moved[axis] != 1]
     return real == sorted(real)
+
+
+def _keeps_memory_order(found: Match) -> bool:
+    """Whether the transposition moves only axes of one element."""
+    shape = found["x"].type.shape
+    real = [axis for axis in found["axes"] if shape[axis] != 1]
+    return real == sorted(real)
+
+
+def _source_as(x: Node, shape: Shape) -> Node | None:
+    """The array of this shape that x is a reshape of, or one number for each of its elements."""
+    if x.op is reshape and x.args[0].type.shape == shape:
+        return x.args[0]
+    small = source(x)
+    if small is None or small.type.size != 1 or small.type.weak:
+        return None
+    return broadcasted(small if small is x else reshaped(small, ()), shape)
+
+
+def _is_moved_back(found: Match) -> bool:
+    """Whether the operands, or one of them and a number, have been reshaped for the operation."""
+    shape = found["shape"]
+    known = [_source_as(found[name], shape) for name in "xy"]
+    return None not in known and any(found[name].op is reshape for name in "xy")
+
+
+def on_sources(found: Match) -> Node | None:
+    """the operation on what was reshaped for it."""
+    inside, shape = found.root.args[0], found["shape"]
+    made = [_source_as(each, shape) for each in inside.args]
+    return node(inside.op, tuple([each for each in made if each is not None]))
 
 
 def reshape_instead(found: Match) -> Node | None:
@@ -171,13 +209,21 @@ MOVES = (
     rule("reshape-same", reshape(x, shape=shape), x, EXACT, dtypes=ANY, when=_same_shape,
          example={"x": "f[3,4]", "shape": (3, 4)}),
     rule("reshape-twice", reshape(reshape(x, shape=shape2), shape=shape), reshape(x, shape=shape),
-         EXACT, dtypes=ANY, shared=True,
+         EXACT, dtypes=ANY, shared=True, when=_is_no_vector_product,
          example={"x": "f[3,4]", "shape2": (12,), "shape": (2, 6)}),
     rule("reshape-neg", reshape(-x, shape=shape2), -reshape(x, shape=shape2), EXACT, dtypes="fc",
          primal=False, when=_moves_more_than_a_vector, example={"x": "f[3,4]", "shape2": (12,)}),
     rule("reshape-scaled", reshape(c * x, shape=shape2), scale_outside, EXACT, primal=False,
          when=_moves_more_than_a_vector,
          example={"x": "f[3,4]", "shape2": (12,)}),
+    rule("reshape-transpose", reshape(transpose(x, axes=axes), shape=shape),
+         reshape(x, shape=shape), EXACT, dtypes=ANY, shared=True, when=_keeps_memory_order,
+         example={"x": "f[1,4]", "axes": (1, 0), "shape": (4,)}),
+    *(rule(f"reshape-{op.name}", reshape(applied(op, (x, y), {}), shape=shape), on_sources, EXACT,
+           primal=False, when=_is_moved_back,
+           example={"of": reshape(applied(op, (reshape(a, shape=shape2), y), {}), shape=shape),
+                    "a": "f[12]", "shape2": (3, 4), "shape": (12,), "y": "f[3,4]=3"})
+      for op in (e.add, e.subtract, e.multiply, e.divide)),
     rule("transpose-twice", transpose(transpose(x, axes=axes), axes=axes2), compose, EXACT,
          dtypes=ANY, shared=True,
          example={"x": "f[2,3,4]", "axes": (1, 2, 0), "axes2": (0, 2, 1)}),
@@ -372,12 +418,22 @@ def _sums_deviations(found: Match) -> bool:
     return bool(aligned and found["axis2"] == axis and found["c"].value == count)
 
 
+def _sums_deviations_of_one_weight(found: Match) -> bool:
+    x, a = found["x"], found["a"]
+    equal = constant_along(a.type.shape, x.type.ndim, found["axis"])
+    return equal and _sums_deviations(found)
+
+
 _deviation = x - broadcast_to(np.sum(x, axis=axis2, keepdims=keepdims2) / c, shape=shape)
 _ROWS = {"c": 4, "axis": (1,), "axis2": (1,), "keepdims": False, "keepdims2": True, "shape": (3, 4)}
 
 SUMS = (
     rule("sum-deviations", np.sum(_deviation, axis=axis, keepdims=keepdims), 0, ROUNDING,
          shared=True, when=_sums_deviations, example=_ROWS, reach=0.5),
+    rule("sum-weighted-deviations",
+         np.sum(broadcast_to(a, shape=shape2) * _deviation, axis=axis, keepdims=keepdims), 0,
+         ROUNDING, shared=True, when=_sums_deviations_of_one_weight, reach=0.3,
+         example={**_ROWS, "a": "f[3,1]", "shape2": (3, 4)}),
     rule("sum-scaled-deviations", np.sum(d * _deviation, axis=axis, keepdims=keepdims), 0,
          ROUNDING, shared=True, when=_sums_deviations, example=_ROWS, reach=0.3),
     rule("sum-broadcast", np.sum(broadcast_to(x, shape=shape), axis=axis, keepdims=keepdims),
@@ -499,7 +555,8 @@ STORES = (
 
 
 def _unordered(found: Match) -> bool:
-    return bool(found["x"].serial > found["y"].serial)
+    first, second = [(isinstance(found[name], Const), found[name].serial) for name in "xy"]
+    return first > second
 
 
 # Ties are found once, whichever operand asks.

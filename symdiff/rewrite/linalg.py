@@ -14,7 +14,7 @@ from symdiff.ops.shaping import reshape, transpose
 from symdiff.rewrite.broadcast import broadcasted, reshaped
 from symdiff.rewrite.pattern import ROUNDING, Condition, Match, Rule, Wild, rule, rules, wilds
 
-x, y, z, mask, shape = wilds("x y z mask shape")
+x, y, z, mask, shape, shape2 = wilds("x y z mask shape shape2")
 c = Wild("c", constant=True)
 axis, keepdims, axes = wilds("axis keepdims axes")
 
@@ -114,6 +114,16 @@ def _unscaled(factor: Node, found: Match) -> Node:
     return reshaped(x, factor.type.shape)
 
 
+def _is_vector(found: Match) -> bool:
+    return bool(found["x"].type.ndim == len(found["shape"]) == 1)
+
+
+def as_column(found: Match) -> Node | None:
+    """y @ x."""
+    column = reshaped(found["x"], (found["x"].type.size, 1))
+    return reshaped(node(matmul, (found["y"], column)), found["shape"])
+
+
 _SCALED = {
     "scaled": c * x,
     "scaled-factor": (c * x) * z,
@@ -141,6 +151,10 @@ def _scales(name: str, factor: Any) -> tuple[Rule, Rule]:
 
 PRODUCTS = (
     *(row for name, factor in _SCALED.items() for row in _scales(name, factor)),
+    rule("row-transposed",
+         reshape(matmul(reshape(x, shape=shape2), transpose(y, axes=axes)), shape=shape),
+         as_column, ROUNDING, dtypes="fc", when=_is_vector, reach=0.2,
+         example={"x": "f[4]", "shape2": (1, 4), "y": "f[3,4]", "axes": (1, 0), "shape": (3,)}),
     rule("factor-left", matmul(z, x) + matmul(z, y), matmul(z, x + y), ROUNDING, dtypes="fc",
          reach=0.2, example={"z": "f[2,3]", "x": "f[3,4]", "y": "f[3,4]"}),
     rule("factor-right", matmul(x, z) + matmul(y, z), matmul(x + y, z), ROUNDING, dtypes="fc",

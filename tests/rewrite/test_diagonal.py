@@ -72,3 +72,12 @@ def test_a_column_and_a_row_have_the_same_diagonal():
     assert on_diagonal(node(broadcast_to, (row,), shape)) is row
     assert on_diagonal(node(broadcast_to, (column,), shape)).args == (column,)
     assert on_diagonal(constant(2.0, parse_type("f64[3,3]"))).type.shape == (3,)
+
+
+def test_the_gradient_of_a_quadratic_form_shares_its_product():
+    gradient = symdiff.value_and_grad(lambda x, A: x @ A @ x)
+    value, x_bar = gradient(X, A)
+    assert value == X @ A @ X
+    np.testing.assert_allclose(x_bar, (A + A.T) @ X, rtol=1e-13)
+    assert gradient.source.count("x @ A") == gradient.source.count("A @ x") == 1
+    assert "reshape(" not in gradient.source
