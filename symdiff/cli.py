@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -29,7 +30,7 @@ from symdiff.inspect.target import find_target, one_line
 from symdiff.pipeline import JVP, STAGES
 from symdiff.testing import Comparison, compare_grads, comparison_table
 
-WRONG, USAGE = 1, 2
+WRONG, USAGE, INTERRUPTED = 1, 2, 130  # the last as shells have it
 
 DESCRIPTION = """\
 symdiff differentiates plain NumPy functions and writes the derivative out as NumPy source.
@@ -89,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
+    except KeyboardInterrupt:
+        return _failed("symdiff: interrupted", INTERRUPTED)
     except UsageError as error:
         return _failed(f"symdiff: {error}", USAGE)
     except SymdiffError as error:
@@ -117,9 +120,9 @@ class _Question:
         self.function = self.own.function if self.own else target
         self.parameters: Parameters = parameters_of(self.function)
         self.name = function_name(self.function)
-        self.given = dict(parse_argument(text) for text in options.arg)
+        self.given = _given(options.arg)
         self.trees = argument_trees(self.name, self.parameters, self.given, self._seen())
-        self.wrt = self._names(options.wrt) if options.wrt else None
+        self.wrt = None if options.wrt is None else self._names(options.wrt)
 
     def _seen(self) -> tuple[Any, ...]:
         """The types of the call that the file itself made, if it did."""
@@ -134,7 +137,7 @@ class _Question:
         for name in names:
             if name not in self.parameters.names:
                 known = ", ".join(self.parameters.names)
-                raise UsageError(f"--wrt {name}: {self.name} takes {known or 'no arguments'}")
+                raise UsageError(f"--wrt {name!r}: {self.name} takes {known or 'no arguments'}")
         return names[0] if len(names) == 1 else names
 
     def steps(self, mode: str | None) -> show.Steps:
@@ -169,6 +172,16 @@ class _Question:
         for name, tree in zip(self.parameters.names, self.trees, strict=True):
             if name in static and isinstance(tree, Typed):
                 raise UsageError(f"`{name}` decides a shape: give its value, --arg '{name}=3'")
+
+
+def _given(texts: Sequence[str]) -> dict[str, Any]:
+    """The arguments of --arg. Raises UsageError for a name that is given twice."""
+    given: dict[str, Any] = {}
+    for name, tree in map(parse_argument, texts):
+        if name in given:
+            raise UsageError(f"--arg {name} is given twice")
+        given[name] = tree
+    return given
 
 
 def _show(options: argparse.Namespace) -> tuple[str, int]:
@@ -311,8 +324,10 @@ def _add_check(commands: Any) -> None:
     about = "compare the derivatives of a function with finite differences at a random point"
     command = _command(commands, "check", _check, about, TARGETS)
     _add_target(command)
-    command.add_argument("--order", type=int, default=2, help="up to which order (default: 2)")
-    command.add_argument("--seed", type=int, default=0, help="of the random point")
+    command.add_argument(
+        "--order", type=_at_least(1), default=2, help="up to which order (default: 2)"
+    )
+    command.add_argument("--seed", type=_at_least(0), default=0, help="of the random point")
     command.add_argument(
         "--range",
         type=_interval,
@@ -326,7 +341,20 @@ def _interval(text: str) -> tuple[float, float]:
         low, high = map(float, text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 0.1,1") from None
+    if not (low <= high and math.isfinite(high - low)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no interval: the lower end comes first")
     return low, high
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `least` on."""
+
+    def whole_number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return whole_number
 
 
 def _add_listing(commands: Any, name: str, run: Any, about: str) -> None:

@@ -205,6 +205,8 @@ def compare_grads(
     if not wrt:
         raise NotDifferentiableError(f"{function_name(f)} has no argument of floats to check")
     results = flatten(function(*args))[0]
+    if not any(map(_is_inexact, results)):
+        raise NotDifferentiableError(f"the result of {function_name(f)} has no floats to check")
     if not all(np.all(np.isfinite(each)) for each in results if _is_inexact(each)):
         raise FloatingPointError(f"{function_name(f)} is not finite at this point")
     floats = [leaf for i in wrt for leaf in flatten(args[i])[0]]

@@ -276,7 +276,7 @@ ONE = ("--arg", "x: f64[3]")
         (("show", "lambda x: x", "--arg", "x: f64[-3]"), "'f64[-3]' is not a type"),
         (("show", "lambda x: x", "--arg", "x"), "write it like"),
         (("show", "lambda x: x", "--arg", "y: f64"), "no argument 'y'"),
-        (("show", "lambda x: np.sum(x)", *ONE, "--wrt", "z"), "--wrt z: function takes x"),
+        (("show", "lambda x: np.sum(x)", *ONE, "--wrt", "z"), "--wrt 'z': function takes x"),
         (("show", "lambda x: np.sum(x)", *ONE, "--stage", "nope"), "invalid choice: 'nope'"),
         (("show", "lambda x: np.sum(x)", *ONE, "--mode", "nope"), "invalid choice: 'nope'"),
         (
@@ -286,6 +286,19 @@ ONE = ("--arg", "x: f64[3]")
         (("show", "lambda x: np.sum(x)", *ONE, "--diff", "--body"), "goes with --stage"),
         (("show", "lambda x: x", "--arg", f"x: f64[{10**20}]"), "Maximum allowed dimension"),
         (("show", "symdiff.errors:words"), "did you mean word?"),
+        (("show", "fractions:Fraction.limit_denominator"), "takes an instance: name one, like"),
+        (("show", "..x:f"), "no module ..x"),
+        (("show", "lambda x: x,", *ONE), "is a tuple, not a lambda"),
+        (("show", "lambda x: x", *ONE, *ONE), "--arg x is given twice"),
+        (("show", "lambda x: x", "--arg", "x: {[1]: f64}"), "'[1]' is neither a type"),
+        (("show", "lambda x: x", "--arg", "x: {f64: 1}"), "'f64' is neither a type"),
+        (("show", "lambda x: x", *ONE, "--wrt", ""), "--wrt '': function takes x"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--range", "1,0"), "the lower end comes first"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--range", "nan,1"), "is no interval"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--range", "0,inf"), "is no interval"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--seed", "-1"), "-1 is less than 0"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--order", "0"), "0 is less than 1"),
+        (("check", "lambda x: np.sum(x)", *ONE, "--order", "two"), "invalid whole_number"),
         (("check", "lambda x: np.sum(x)", *ONE, "--range", "a"), "'a' is not like 0.1,1"),
         (("ops", "zzz"), "no name contains 'zzz'"),
         (("rules", "zzz"), "no name contains 'zzz'"),
@@ -336,6 +349,37 @@ def test_help_teaches(run, argv):
     status, out, _ = run(*argv, "--help")
     assert status == 0
     assert "symdiff" in out
+
+
+def test_check_of_a_function_without_floats(run):
+    status, out, err = run("check", "lambda x: 'text'", *ONE)
+    assert (status, out) == (1, "")
+    assert err == "NotDifferentiableError: the result of function has no floats to check\n"
+
+
+def test_an_interruption_is_one_line(run, tmp_path):
+    path = tmp_path / "waits.py"
+    path.write_text("raise KeyboardInterrupt")
+    assert run("show", f"{path}:f") == (130, "", "symdiff: interrupted\n")
+
+
+def test_a_lambda_may_stand_in_parentheses(run):
+    assert run("show", "(lambda x: np.sum(x))", *ONE)[0] == 0
+
+
+def test_a_path_may_hold_blanks_and_dots(run, tmp_path):
+    path = tmp_path / "my models v1.0" / "a model.py"
+    path.parent.mkdir()
+    path.write_text(SOURCE)
+    status, out, _ = run("show", f"{path}:annotated", "--body")
+    assert (status, out.split("\n")[0]) == (0, "def annotated_grad(x, p):")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m symdiff rules | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
 
 
 def test_colour_is_for_terminals(run, monkeypatch):

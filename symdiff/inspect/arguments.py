@@ -83,7 +83,7 @@ def parse_tree(text: str) -> Any:
 
 def _tree(node: ast.expr) -> Any:
     if isinstance(node, ast.Dict) and all(key is not None for key in node.keys):
-        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        keys = [_value(key) for key in node.keys if key is not None]
         return dict(zip(keys, map(_tree, node.values), strict=True))
     if isinstance(node, (ast.List, ast.Tuple)):
         trees = map(_tree, node.elts)
@@ -95,13 +95,20 @@ def _tree(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):
         scalar = node.id in [python.__name__ for python in _PYTHON]
         return Typed(parse_type(node.id if scalar else f"{node.id}[]"), False)
+    return _value(node)
+
+
+def _value(node: ast.expr) -> Any:
+    """A number, a string or another constant, which can be a key."""
     try:
-        return ast.literal_eval(node)
-    except ValueError:
+        value = ast.literal_eval(node)
+        hash(value)
+    except (ValueError, TypeError):
         written = ast.unparse(node)
         raise ValueError(
             f"{written!r} is neither a type like f64[128,3072] nor a value"
         ) from None
+    return value
 
 
 def argument_trees(

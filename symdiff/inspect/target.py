@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import math
 import sys
 import traceback
@@ -30,7 +31,7 @@ def find_target(text: str) -> Any:
 
     Raises UsageError, in one line, where there is no such function.
     """
-    if text.lstrip().startswith("lambda"):
+    if text.lstrip(" (").startswith("lambda"):
         return _lambda(text.strip())
     place, colon, names = text.rpartition(":")
     if not colon or not place or not names:
@@ -38,10 +39,16 @@ def find_target(text: str) -> Any:
     module = _from_file(Path(place)) if _is_path(place) else _from_name(place)
     found: Any = module
     for name in names.split("."):
-        found = _attribute(found, name, place)
+        owner, found = found, _attribute(found, name, place)
     if not callable(found) or isinstance(found, type):
         raise UsageError(f"{names} in {place} is a {type(found).__name__}, not a function")
+    if isinstance(owner, type) and _takes_self(found):
+        raise UsageError(f"{names} takes an instance: name one, like {place}:model.{name}")
     return found
+
+
+def _takes_self(function: Any) -> bool:
+    return next(iter(inspect.signature(function).parameters), "") == "self"
 
 
 def _is_path(place: str) -> bool:
@@ -54,9 +61,12 @@ def _lambda(text: str) -> Any:
         names["scipy"] = importlib.import_module("scipy")
         names["scipy"].special = importlib.import_module("scipy.special")
     try:
-        return eval(compile(text, "<lambda>", "eval"), names)  # what the user typed to be run
+        found = eval(compile(text, "<lambda>", "eval"), names)  # what the user typed to be run
     except SyntaxError as error:
         raise UsageError(f"{text!r} is not a lambda: {error.msg}") from None
+    if not callable(found):
+        raise UsageError(f"{text!r} is a {type(found).__name__}, not a lambda")
+    return found
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -82,7 +92,7 @@ def _from_name(name: str) -> ModuleType:
     except (ImportError, ValueError):
         missing = True
     if missing:
-        raise UsageError(f"there is no module {parent}: {EXPECTED}")
+        raise UsageError(f"there is no module {parent or name}: {EXPECTED}")
     with _explained(name):
         return importlib.import_module(name)
 
