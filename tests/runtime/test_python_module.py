@@ -1,10 +1,16 @@
 """python_module: emitted source loaded, and saved as a module of its own."""
 
 import inspect
+import io
 import linecache
+import pdb
+import re
 import subprocess
 import sys
+import traceback
 
+import coverage
+import line_profiler
 import numpy as np
 import pytest
 
@@ -110,6 +116,57 @@ def test_the_folder_of_the_user(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert python_module.cache_folder() == tmp_path / "home" / ".cache" / "symdiff" / "python"
+
+
+def decay(x):
+    e = np.exp(-x)
+    return np.sum(np.log(e) * e)
+
+
+@pytest.fixture
+def emitted():
+    """A compiled gradient of several statements."""
+    return symdiff.grad(decay).lower(np.ones(3)).function
+
+
+def test_coverage_sees_the_lines(emitted, tmp_path):
+    measured = coverage.Coverage(
+        data_file=str(tmp_path / "coverage"), include=[emitted.__code__.co_filename]
+    )
+    with measured.collect():
+        emitted(np.ones(3))
+    _, statements, _, missing, _ = measured.analysis2(emitted.__code__.co_filename)
+    first = emitted.__code__.co_firstlineno
+    assert len([line for line in statements if line > first]) > 2
+    assert all(line <= first for line in missing)  # ran when the function was loaded
+
+
+def test_a_line_profiler_counts_the_lines(emitted):
+    profiler = line_profiler.LineProfiler(emitted)
+    for _ in range(3):
+        profiler.runcall(emitted, np.ones(3))
+    (timings,) = profiler.get_stats().timings.values()
+    assert len(timings) > 2
+    assert {hits for _, hits, _ in timings} == {3}
+
+
+def test_a_debugger_steps_through_the_lines(emitted):
+    said = io.StringIO()
+    commands = io.StringIO("next\nnext\np x.shape\ncontinue\n")
+    pdb.Pdb(stdin=commands, stdout=said, nosigint=True).runcall(emitted, np.ones(3))
+    assert "(3,)" in said.getvalue()
+    assert "-> " in said.getvalue()
+    for line in re.findall(r"^-> (.+)$", said.getvalue(), re.MULTILINE):
+        assert line in inspect.getsource(emitted)
+
+
+def test_a_traceback_shows_the_line(emitted):
+    with pytest.raises(TypeError) as raised:
+        emitted("text")
+    *_, innermost = traceback.extract_tb(raised.tb)
+    assert innermost.name == "decay_grad"
+    assert innermost.line
+    assert innermost.line in inspect.getsource(emitted)
 
 
 def test_bad_source():
