@@ -23,7 +23,7 @@ LAYERS = (
     ("schedule",),
     ("codegen", "runtime"),
     ("pipeline", "inspect"),
-    ("api", "train", "testing", "cli"),
+    ("api", "testing", "cli"),
     ("__init__", "__main__"),
 )
 LAYER = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
