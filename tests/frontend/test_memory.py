@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from symdiff import TraceError, grad, jit, stop_gradient
+from symdiff import TraceError, UnsupportedFunctionError, grad, jit, stop_gradient
 
 X = np.arange(6.0).reshape(2, 3) + 1
 
@@ -226,3 +226,52 @@ def test_many_views_cost_what_they_are():
         return total
 
     assert np.shape(jit(function)(np.ones((1, 1)) * 0)) == (1, 1)
+
+
+CHANGES = [
+    "{a} += 1",
+    "{a} *= 2",
+    "{a} -= 0.5 * {a}",
+    "{a} += {b}",
+    "{a}.sort()",
+    "np.multiply({a}, 3, out={a})",
+    "np.add({a}, {b}, out={a})",
+    "np.cumsum({a}, axis=0, out={a})",
+]
+NAMED = SHARED | PARTS | COPIES | BY_LAYOUT | READ_ONLY
+
+
+def random_program(seed):
+    """Some names for views and copies of two arguments, some changed in place, some returned."""
+    rng = np.random.default_rng(seed)
+    names, lines = ["x", "w"], []
+    for i in range(rng.integers(3, 10)):
+        a, b = (str(each) for each in rng.choice(names, 2))
+        if rng.random() < 0.5:
+            lines.append(f"y{i} = NAMED[{str(rng.choice(list(NAMED)))!r}]({a})")
+            names.append(f"y{i}")
+        else:
+            lines.append(str(rng.choice(CHANGES)).format(a=a, b=b))
+    kept = names if rng.random() < 0.5 else {str(each) for each in rng.choice(names, 2)}
+    return "\n    ".join(["def program(x, w):", *lines, f"return {', '.join(sorted(kept))},"])
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_no_program_of_views_and_changes_computes_what_numpy_does_not(seed):
+    scope = {"np": np, "NAMED": NAMED}
+    source = random_program(seed)
+    exec(compile(source, __file__, "exec"), scope)
+    program = scope["program"]
+    for x, w in zip(layouts(X), layouts(X[::-1] * 0.5)):
+        try:
+            expected = program(x.copy("K"), w.copy("K"))
+        except (TypeError, ValueError, IndexError):
+            with pytest.raises((TypeError, ValueError, IndexError, TraceError)):
+                jit(program)(x, w)
+            continue
+        try:
+            found = jit(program)(x, w)
+        except (TraceError, UnsupportedFunctionError):  # refused, as it may be
+            continue
+        for mine, numpys in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(mine, numpys, strict=True)
