@@ -166,15 +166,19 @@ def _schedule(work: Work) -> Work:
 
 
 def _roles(work: Work) -> tuple[str, ...]:
-    """What each result is: value, value_dot, x_bar; the user may have a name for the first two."""
+    """What each result is: value, value_dot, x_bar; the user may have names for the first two."""
     assert work.graph is not None
-    request, linear = work.request, work.linear
-    outputs = len(work.graph.outputs)
+    request, linear, graph = work.request, work.linear, work.graph
+    outputs = len(graph.outputs)
     if linear is None:
         return ("value",) * outputs
     if request.mode == JVP:
-        dots = len(request.results(_traced(work)))
-        return ("value",) * (outputs - dots) + ("value_dot",) * dots
+        dots = []
+        for i in request.results(_traced(work)):
+            note = linear.primal.notes.get(linear.primal.outputs[i])
+            named = note is not None and note.name and not note.derived and not note.suffix
+            dots.append(f"{note.name if note and named else 'value'}_dot")
+        return ("value",) * (outputs - len(dots)) + tuple(dots)
     bars = tuple([f"{each.name}_bar" for each in linear.wrt])
     return ("value",) * (outputs - len(bars)) + bars
 

@@ -37,6 +37,7 @@ _BINARY = {
     "**": POWER,
 }
 _FIELD = re.compile(r"\{(\d+)\}")
+_MODULAR = re.compile(r"//|%")  # their sign is not that of the first factor
 
 
 class Source(NamedTuple):
@@ -44,6 +45,14 @@ class Source(NamedTuple):
 
     text: str
     binding: int = ATOM
+
+    @property
+    def negated(self) -> Source | None:
+        """What a minus stands before, to the last bit: of -2 * x it is 2 * x. None without one."""
+        factors = self.binding == PRODUCT and not _MODULAR.search(self.text)
+        if not self.text.startswith("-") or not (factors or self.binding == UNARY):
+            return None
+        return Source(self.text[1:], PRODUCT if factors else POWER)
 
     def within(self, binding: int) -> str:
         """The text, in parentheses where the surroundings bind tighter."""
@@ -141,6 +150,8 @@ def _infix(symbol: str, args: Sequence[Source]) -> Source:
         return Source(f"{symbol}{args[0].within(UNARY)}", UNARY)
     binding = _BINARY[symbol]
     left, right = binding, binding + 1
+    if symbol == "+" and (rest := args[1].negated):
+        return Source(f"{args[0].within(left)} - {rest.within(right)}", binding)
     if symbol == "**":  # binds to the right, and tighter than a minus on its left
         left, right = ATOM, UNARY
     elif binding == COMPARE:

@@ -31,7 +31,7 @@ class Names:
     def stem(self, each: Node) -> str:
         """The name a value would have if nothing else had it, or an empty string."""
         note = self._notes.get(each)
-        if note is None or not note.name or note.derived or note.suffix == "bar":
+        if note is None or not note.name or note.derived or note.suffix:
             role = self._roles.get(each)
             if role is not None:
                 return role

@@ -10,7 +10,7 @@ from symdiff.frontend.pytree import Layout, tree_source
 from symdiff.ir.graph import Position
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, type_of
-from symdiff.ops.render import UNARY, Source
+from symdiff.ops.render import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,8 @@ class Update:
         if self.operator == "out":
             return text
         target = f"{self.name}[{self.index}]" if self.index else self.name
-        negative = text.startswith("-") and self.expression.source.binding == UNARY
-        if self.operator == "+=" and negative:
-            return f"{target} -= {text[1:]}"
+        if self.operator == "+=" and (rest := self.expression.source.negated):
+            return f"{target} -= {rest.text}"
         return f"{target} {self.operator} {text}"
 
 

@@ -7,7 +7,7 @@ from symdiff.ir import parse_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, reductions, shaping
 from symdiff.ops.primitive import Primitive
-from symdiff.ops.render import SUM, Source, dtype_source, function_source, render
+from symdiff.ops.render import PRODUCT, SUM, UNARY, Source, dtype_source, function_source, render
 
 SUMMED = Source("a + b", SUM)
 X = Source("x")
@@ -24,6 +24,10 @@ def source(op: Primitive, *args: Source, types: str = "f64[3,4]", **params: obje
         (e.multiply, (SUMMED, X), "(a + b) * x"),
         (e.add, (SUMMED, X), "a + b + x"),
         (e.subtract, (X, SUMMED), "x - (a + b)"),
+        (e.add, (X, Source("-2 * y", PRODUCT)), "x - 2 * y"),
+        (e.add, (X, Source("-y", UNARY)), "x - y"),
+        (e.add, (X, Source("-y % 3", PRODUCT)), "x + -y % 3"),
+        (e.subtract, (X, Source("-y", UNARY)), "x - -y"),
         (e.power, (SUMMED, X), "(a + b) ** x"),
         (e.power, (Source("-x", 8), X), "(-x) ** x"),
         (e.negative, (SUMMED,), "-(a + b)"),
