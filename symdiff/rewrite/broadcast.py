@@ -197,6 +197,11 @@ def _widens(found: Match) -> bool:
     return np.can_cast(first.dtype, middle.dtype, "safe") and not middle.weak
 
 
+def _is_number_of_that_dtype(found: Match) -> bool:
+    """Python negates its floats faster than NumPy; -0 of an int is not the -0.0 of a float."""
+    return found["x"].type.weak and bool(found["x"].type.dtype == found.root.type.dtype)
+
+
 MOVES = (
     rule("broadcast-same", broadcast_to(x, shape=shape), x, EXACT, dtypes=ANY, when=_same_shape,
          example={"x": "f[3,4]", "shape": (3, 4)}),
@@ -245,6 +250,9 @@ MOVES = (
          e.convert(e.convert(x, dtype=dtype2, weak=weak2), dtype=dtype, weak=weak),
          e.convert(x, dtype=dtype, weak=weak), EXACT, dtypes=ANY, shared=True, when=_widens,
          example={"x": "i32[3]", "dtype2": INT, "dtype": FLOAT, "weak2": False, "weak": False}),
+    rule("convert-negated-number", -e.convert(x, dtype=dtype, weak=weak),
+         e.convert(-x, dtype=dtype, weak=weak), EXACT, when=_is_number_of_that_dtype,
+         example={"x": "float", "dtype": FLOAT, "weak": False}),
     rule("convert-choices", e.convert(np.where(mask, c, d), dtype=dtype, weak=weak),  # type: ignore[call-overload]
          np.where(mask, e.convert(c, dtype=dtype, weak=weak), e.convert(d, dtype=dtype, weak=weak)),
          EXACT, dtypes=ANY, shared=True, primal=False,

@@ -447,7 +447,8 @@ def work(each: Node) -> float:
         return 2 * each.type.size * each.args[0].type.shape[-1]
     if each.op.name in ("sum", "index_add"):
         return sum(arg.type.size for arg in each.args)
-    return WORK.get(each.op.name, 1) * each.type.size
+    elements = each.type.size / 2 if each.type.weak else each.type.size  # Python has less to do
+    return WORK.get(each.op.name, 1) * elements
 
 
 def depths(root: Node) -> dict[Node, int]:

@@ -9,8 +9,8 @@ def neuron_grad(w0, x0, w1, x1, b):
       float.
     """
     add_1 = w0 * x0 + w1 * x1 + b
-    exp_1 = np.exp(-np.float64(add_1))
-    divide_1 = 1 / (1 + exp_1)
+    add_2 = 1 + np.exp(-add_1)
+    divide_1 = 1 / add_2
     # from: return 1 / (1 + np.exp(-(w0 * x0 + w1 * x1 + b)))
     b_bar = float(divide_1 * (1 - divide_1))
     w0_bar = b_bar * x0
