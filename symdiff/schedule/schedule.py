@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
 from symdiff.ops.primitive import Primitive
-from symdiff.ops.render import ATOM, UNARY, Source, dtype_source, function_source, render
+from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
 from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
 from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
@@ -34,6 +35,7 @@ DEPTH = 3  # nesting of inlined values
 INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth computing in place
 REUSED = 1 << 10  # the same, where the code is not meant to be read
+LEGIBLE = 6  # characters of a number that are read more easily than a quotient
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 APART = 1 << 14  # bytes from which a value is then not inlined
 _ROOT = re.compile(r"\w*")
@@ -521,7 +523,18 @@ def literal(value: object, exact: bool = False) -> Source:
             text = repr(number)
     else:
         text = repr(number)
+    count = _reciprocal(value) if isinstance(number, float) and len(text) > LEGIBLE else 0
+    if count:
+        return Source(f"{'-' if count < 0 else ''}1 / {abs(count)}", PRODUCT)
     return Source(text, UNARY if text.startswith("-") else ATOM)
+
+
+def _reciprocal(value: Any) -> int:
+    """The n of which a number is exactly 1 / n in its dtype, 0 if there is none."""
+    if not 1e-9 < abs(value) < 1:
+        return 0
+    count = round(1 / float(value))
+    return count if type(value)(1 / count) == value else 0
 
 
 def _counting_source(value: np.ndarray) -> str | None:

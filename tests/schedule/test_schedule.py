@@ -184,3 +184,17 @@ def test_results_come_as_soon_as_what_they_need():
     text = body(gradient)
     places = [text.index(f"    {name} = ") for name in ("V_bar", "h_bar", "W_bar", "b_bar")]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [3, 10, 32, 128, 1000, 320])
+def test_a_long_number_is_printed_as_the_quotient_that_it_is(dtype, count):
+    def f(x):
+        return np.sum(x * dtype(1 / count)) + np.sum(np.sin(x))
+
+    compiled = jit(f)
+    x = np.linspace(0, 1, 9, dtype=dtype)
+    assert compiled(x) == f(x)
+    text = body(compiled)
+    digits = str(dtype(1 / count))
+    assert (f"1 / {count}" in text) == (len(digits) > 6) == (digits not in text)

@@ -31,8 +31,8 @@ def scores_loss_value_and_grad(params, x, y):
     sum_1 = np.sum(log_total - shifted[np.arange(32), y])
     value = sum_1 / 32
     # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
-    shifted_bar = (0.03125 / log_total_in)[:, None] * exp_1
-    shifted_bar[np.arange(32), y] -= 0.03125
+    shifted_bar = (1 / 32 / log_total_in)[:, None] * exp_1
+    shifted_bar[np.arange(32), y] -= 1 / 32
     params_4_0_bar = h4.T @ shifted_bar      # from: return h4 @ W5 + b5
     params_4_1_bar = np.sum(shifted_bar, axis=0)
     h4_bar = shifted_bar @ params[4][0].T

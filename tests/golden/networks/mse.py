@@ -7,5 +7,5 @@ def mse_grad(scores, target):
     Takes scores: f64[32,10], target: f64[32,10].
     Returns scores_bar: f64[32,10].
     """
-    scores_bar = 0.00625 * (scores - target)  # from: return np.mean((scores - target) ** 2)
+    scores_bar = 1 / 160 * (scores - target)  # from: return np.mean((scores - target) ** 2)
     return scores_bar

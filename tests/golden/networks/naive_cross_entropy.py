@@ -9,6 +9,6 @@ def naive_cross_entropy_grad(scores, labels):
     """
     exp_1 = np.exp(scores - np.max(scores, axis=1, keepdims=True))
     # from: return -np.mean(np.log(probabilities[np.arange(len(labels)), labels]))
-    scores_bar = 0.03125 / np.sum(exp_1, axis=1, keepdims=True) * exp_1
-    scores_bar[np.arange(32), labels] -= 0.03125
+    scores_bar = 1 / 32 / np.sum(exp_1, axis=1, keepdims=True) * exp_1
+    scores_bar[np.arange(32), labels] -= 1 / 32
     return scores_bar
