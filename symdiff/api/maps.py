@@ -26,18 +26,19 @@ from symdiff.errors import ShapeError, word
 from symdiff.frontend.parameters import function_name, parameters_of
 from symdiff.frontend.pytree import flatten, layout_of, unflatten
 from symdiff.frontend.trace import UNKNOWN, Leaf
-from symdiff.frontend.tracer import lift
+from symdiff.frontend.tracer import Tracer, call, lift
 from symdiff.pipeline import JVP, VJP, Request
 
 
 def vmap(
-    fun: Callable[..., Any], in_axes: Any = 0, out_axes: int | Sequence[int] = 0
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0
 ) -> Transformed:
     """The function mapped over an axis of its arguments, as one batched program without a loop.
 
     `in_axes` is an axis for all arguments, or one for each: an int, or None for an argument that
-    is the same for all. Keyword arguments are mapped over axis 0. `out_axes` is where the mapped
-    axis goes in the results.
+    is the same for all, or a tree of them like the argument. Keyword arguments are mapped over
+    axis 0. `out_axes` is where the mapped axis goes in the results: an int, or a tuple or dict of
+    them like the result.
 
     Raises ShapeError where the axes have different lengths, or there is none.
     """
@@ -111,8 +112,10 @@ class _Mapped:
 
 
 def _axes_of(in_axes: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    if in_axes is None or isinstance(in_axes, int):
+    if in_axes is None or _is_axis(in_axes):
         return (in_axes,) * len(args)
+    if not isinstance(in_axes, (tuple, list)):
+        raise TypeError(f"vmap: in_axes is an int, None or a tuple of them, not {in_axes!r}")
     if len(in_axes) != len(args):
         raise TypeError(f"vmap: {len(in_axes)} in_axes for {len(args)} arguments")
     return tuple(in_axes)
@@ -122,8 +125,10 @@ def _mark(value: Any, axis: Any) -> Any:
     """The tree with its leaves marked; `axis` is one for all, or a tree of its own."""
     leaves, spec = flatten(value)
     axes = [axis] * len(leaves)
-    if not (axis is None or isinstance(axis, int)):
+    if not (axis is None or _is_axis(axis)):
         axes, axes_spec = flatten(axis)
+        if not all(each is None or _is_axis(each) for each in axes):
+            raise TypeError(f"vmap: an axis is an int or None, not {axis!r}")
         if axes_spec != spec:
             raise TypeError(f"vmap: in_axes has the tree {axes_spec}, the argument {spec}")
     return unflatten(
@@ -148,13 +153,37 @@ def _row_leaf(value: Any) -> Leaf:
     return Leaf(type.with_shape(type.shape[1:]), is_array=False)
 
 
-def _to_axes(result: Any, out_axes: Any) -> Any:
-    if out_axes == 0:
+def _to_axes(result: Any, axes: Any) -> Any:
+    """The result with the mapped axis, which is in front, where it is wanted."""
+    if axes == 0:
         return result
-    if isinstance(out_axes, int):
+    if _is_axis(axes):
         leaves, spec = flatten(result)
-        return unflatten(spec, [np.moveaxis(leaf, 0, out_axes) for leaf in leaves])
-    return tuple(_to_axes(part, axis) for part, axis in zip(result, out_axes, strict=True))
+        return unflatten(spec, [_to_axis(leaf, axes) for leaf in leaves])
+    if isinstance(axes, dict) and isinstance(result, dict) and axes.keys() == result.keys():
+        return {key: _to_axes(part, axes[key]) for key, part in result.items()}
+    pairs = isinstance(axes, (tuple, list)) and isinstance(result, (tuple, list))
+    if not pairs or len(axes) != len(result):
+        raise TypeError(f"vmap: out_axes={axes!r} does not fit a result of {_tree(result)}")
+    parts = [_to_axes(part, axis) for part, axis in zip(result, axes, strict=True)]
+    return result._make(parts) if hasattr(result, "_make") else type(result)(parts)
+
+
+def _to_axis(leaf: Any, axis: int) -> Any:
+    if not isinstance(leaf, Tracer):  # static: no array
+        return leaf
+    if not -leaf.ndim <= axis < leaf.ndim:
+        raise ShapeError(word(f"vmap: out_axes={axis} for a result of shape {leaf.shape}"))
+    moved: Any = call(np.moveaxis, leaf, 0, axis)
+    return moved
+
+
+def _is_axis(axis: Any) -> bool:
+    return isinstance(axis, (int, np.integer)) and not isinstance(axis, bool)
+
+
+def _tree(result: Any) -> str:
+    return f"tree {flatten(result)[1]}"
 
 
 # ---------------------------------------------------------------------------- jacobians

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import symdiff
+from symdiff.errors import ShapeError
 
 X = np.array([0.5, 1.5, -1.0])
 
@@ -28,3 +29,116 @@ def test_vmap_of_grad():
     rows = np.stack([X, 2 * X])
     expected = [symdiff.grad(loss)(row) for row in rows]
     np.testing.assert_allclose(symdiff.vmap(symdiff.grad(loss))(rows), expected, rtol=1e-13)
+
+
+# ---------------------------------------------------------------------------- vmap
+
+A, B = np.arange(6.0).reshape(2, 3), np.linspace(1.0, 2.0, 6).reshape(2, 3)
+
+
+def by_loop(function, arguments, axes, out=0):
+    """What vmap should give: one call after the other."""
+    sizes = [np.shape(x)[axis] for x, axis in zip(arguments, axes, strict=True) if axis is not None]
+    calls = [
+        function(*(
+            x if axis is None else np.take(x, i, axis)
+            for x, axis in zip(arguments, axes, strict=True)
+        ))
+        for i in range(sizes[0])
+    ]
+    return np.stack(calls, out)
+
+
+@pytest.mark.parametrize("out", [0, 1, -1])
+@pytest.mark.parametrize(
+    ("arguments", "axes"),
+    [
+        ((A, B), (0, 0)),
+        ((A, B), (1, 1)),
+        ((A, B), (-1, 1)),
+        ((A, B), (-2, 0)),
+        ((A, B.T), (0, 1)),
+        ((A, np.ones(3)), (0, None)),
+        ((np.ones(3), A), (None, 0)),
+        ((A, 2.0), (0, None)),
+        ((A, np.ones((4, 3))), (0, None)),
+    ],
+)
+def test_axes_of_vmap(arguments, axes, out):
+    def function(a, b):
+        return np.sin(a) * b
+
+    expected = by_loop(function, arguments, axes, out)
+    for given in (axes, list(axes)):
+        mapped = symdiff.vmap(function, given, out)
+        np.testing.assert_allclose(mapped(*arguments), expected, rtol=1e-15)
+    if axes[0] == axes[1]:
+        mapped = symdiff.vmap(function, axes[0], out)
+        np.testing.assert_allclose(mapped(*arguments), expected, rtol=1e-15)
+
+
+def test_trees_of_axes():
+    def model(p, x):
+        return p["w"][0] * x + p["b"]
+
+    expected = A * B + 1.5
+    p = {"w": (A,), "b": 1.5}
+    np.testing.assert_array_equal(symdiff.vmap(model, ({"w": (0,), "b": None}, 0))(p, B), expected)
+    p = {"w": (A.T,), "b": np.full(2, 1.5)}
+    axes = ({"w": (1,), "b": -1}, 0)
+    np.testing.assert_array_equal(symdiff.vmap(model, axes)(p, B), expected)
+    p = {"w": (np.ones(3),), "b": 1.5}
+    np.testing.assert_array_equal(symdiff.vmap(model, (None, 0))(p, B), B + 1.5)
+
+
+def test_axes_of_trees_of_results():
+    def both(a):
+        return {"same": a, "parts": (2 * a, [3 * a, "name"])}
+
+    found = symdiff.vmap(both, out_axes={"same": 1, "parts": (0, -1)})(A)
+    np.testing.assert_array_equal(found["same"], A.T)
+    np.testing.assert_array_equal(found["parts"][0], 2 * A)
+    np.testing.assert_array_equal(found["parts"][1][0], 3 * A.T)
+    assert found["parts"][1][1] == "name"
+    np.testing.assert_array_equal(symdiff.vmap(both, out_axes=1)(A)["parts"][0], 2 * A.T)
+
+
+def test_ways_to_call_what_is_mapped():
+    np.testing.assert_array_equal(symdiff.vmap(lambda a, *, k: a * k)(A, k=B), A * B)
+    np.testing.assert_array_equal(symdiff.vmap(lambda *a: a[0] * a[1])(A, B), A * B)
+    np.testing.assert_array_equal(symdiff.vmap(symdiff.jit(np.multiply))(A, B), A * B)
+    np.testing.assert_array_equal(symdiff.jit(symdiff.vmap(np.multiply))(A, B), A * B)
+    np.testing.assert_array_equal(symdiff.vmap(lambda a: np.ones(2))(A), np.ones((2, 2)))
+    np.testing.assert_array_equal(symdiff.vmap(np.sin)(np.ones((0, 3))), np.ones((0, 3)))
+    gradient = symdiff.grad(lambda x: np.sum(symdiff.vmap(np.multiply)(x, x)))
+    np.testing.assert_array_equal(gradient(A), 2 * A)
+
+
+def test_nested_maps():
+    outer = symdiff.vmap(symdiff.vmap(np.multiply, (0, None)), (None, 0))
+    rows, columns = np.arange(2.0), np.arange(4.0)
+    np.testing.assert_array_equal(outer(rows, columns), np.multiply.outer(columns, rows))
+    hessians = symdiff.vmap(symdiff.hessian(lambda x: np.sum(x**3)))(A)
+    np.testing.assert_allclose(hessians, [np.diag(6 * row) for row in A], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "error", "message"),
+    [
+        ({}, (A, np.ones((3, 3))), ShapeError, "axes of lengths 2, 3"),
+        ({}, (A, 1.0), ShapeError, r"a value of shape \(\) has no axis 0"),
+        ({"in_axes": (5, 0)}, (A, B), ShapeError, r"shape \(2, 3\) has no axis 5"),
+        ({"in_axes": None}, (A, B), ShapeError, "nothing to map over"),
+        ({"in_axes": (0,)}, (A, B), TypeError, "1 in_axes for 2 arguments"),
+        ({"in_axes": ({"x": 0}, 0)}, (A, B), TypeError, "in_axes has the tree"),
+        ({"in_axes": (0.5, 0)}, (A, B), TypeError, "an axis is an int or None, not 0.5"),
+        ({"in_axes": (True, 0)}, (A, B), TypeError, "an axis is an int or None, not True"),
+        ({"in_axes": "ab"}, (A, B), TypeError, "in_axes is an int, None or a tuple"),
+        ({"out_axes": 2}, (A, B), ShapeError, r"out_axes=2 for a result of shape \(2, 3\)"),
+        ({"out_axes": (0, 1)}, (A, B), TypeError, "does not fit a result"),
+        ({"out_axes": None}, (A, B), TypeError, "does not fit a result"),
+    ],
+)
+def test_axes_that_do_not_fit(options, arguments, error, message):
+    with pytest.raises(error, match=message):
+        symdiff.vmap(np.multiply, **options)(*arguments)

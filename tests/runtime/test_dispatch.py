@@ -58,6 +58,48 @@ def test_signatures_are_bounded():
     assert gradient.cache_info().currsize == gradient.cache_info().maxsize == 64
 
 
+def test_those_used_longest_ago_are_let_go():
+    function = symdiff.jit(lambda x: x + 1)
+    function(np.ones(0))
+    for n in range(1, 70):
+        function(np.ones(n))
+        if n % 10 == 0:
+            function.lower(np.ones(0))  # looked up again: it stays
+    assert function.cache_info() == (70, 64, 64)
+    for n in (0, 69, 30):
+        assert_same(function(np.ones(n)), np.full(n, 2.0))
+    assert function.cache_info().misses == 70
+    function(np.ones(1))  # was let go
+    assert function.cache_info() == (71, 64, 64)
+
+
+def test_variants_of_one_signature_are_bounded():
+    a = 0.0
+    function = symdiff.jit(lambda x: x * a)
+    for i in range(20):
+        a = float(i)
+        assert function(2.0) == 2.0 * i
+    assert function.cache_info() == (20, 64, 16)
+
+
+def test_caches_are_cleared_while_others_call():
+    function = symdiff.jit(lambda x: x * 2)
+    stop = threading.Event()
+
+    def call_on():
+        while not stop.is_set():
+            assert function(3.0) == 6.0
+
+    with ThreadPoolExecutor(2) as pool:
+        calling = pool.submit(call_on)
+        for _ in range(20):
+            symdiff.clear_caches()
+        stop.set()
+        calling.result(60)
+    symdiff.clear_caches()
+    assert function.cache_info() == (0, 64, 0)
+
+
 def test_hidden_array_rebound_and_changed_in_place():
     W = np.ones(2)
     gradient = symdiff.grad(lambda x: np.sum(x * W))
