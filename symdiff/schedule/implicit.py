@@ -38,8 +38,15 @@ def operands(each: Node) -> tuple[Node, ...]:
 
 
 def _peel(arg: Node) -> Node:
+    """What an operand is made of. NumPy converts once: an inner conversion must not lose digits."""
+    converted = False
     while arg.op in _IMPLICIT:
-        arg = arg.args[0]
+        (inner,) = arg.args
+        if arg.op is e.convert:
+            if converted and not np.can_cast(inner.type.dtype, arg.type.dtype, "safe"):
+                break
+            converted = True
+        arg = inner
     return arg
 
 

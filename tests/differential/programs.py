@@ -334,7 +334,7 @@ def gelu(x):
     return np.sum(0.5 * x * (1 + special.erf(x / np.sqrt(2))))
 
 
-@program(normal(9))
+@program(normal(9), stabilized=True)
 def swish(x):
     return np.sum(x / (1 + np.exp(-x)))
 

@@ -32,3 +32,20 @@ def test_printed(function, args, expected):
     assert type(result) is type(own)
     assert np.result_type(result) == np.result_type(own)
     assert expected in compiled.source
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x - x.astype(int),
+        lambda x: x / x.astype(np.float32),
+        lambda x: np.where(x > 5, x, x.astype(np.float32)),
+        lambda x: x * x.astype(np.float16).astype(np.float32),
+        lambda x: x + x.astype(bool),
+        lambda x: x.astype(int) / 2,
+        lambda x: x.astype(int) > x,
+    ],
+)
+def test_a_conversion_that_loses_digits_is_written(function):
+    x = np.array([0.1, 1.7, -2.5, 1e-30, 7.3])
+    np.testing.assert_array_equal(jit(function)(x), function(x), strict=True)
