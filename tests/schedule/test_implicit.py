@@ -34,18 +34,18 @@ def test_printed(function, args, expected):
     assert expected in compiled.source
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: x - x.astype(int),
-        lambda x: x / x.astype(np.float32),
-        lambda x: np.where(x > 5, x, x.astype(np.float32)),
-        lambda x: x * x.astype(np.float16).astype(np.float32),
-        lambda x: x + x.astype(bool),
-        lambda x: x.astype(int) / 2,
-        lambda x: x.astype(int) > x,
-    ],
-)
+NARROWED = {
+    "int": lambda x: x - x.astype(int),
+    "float32": lambda x: x / x.astype(np.float32),
+    "where": lambda x: np.where(x > 5, x, x.astype(np.float32)),
+    "twice": lambda x: x * x.astype(np.float16).astype(np.float32),
+    "bool": lambda x: x + x.astype(bool),
+    "a literal": lambda x: x.astype(int) / 2,
+    "comparison": lambda x: x.astype(int) > x,
+}
+
+
+@pytest.mark.parametrize("function", NARROWED.values(), ids=NARROWED)
 def test_a_conversion_that_loses_digits_is_written(function):
     x = np.array([0.1, 1.7, -2.5, 1e-30, 7.3])
     np.testing.assert_array_equal(jit(function)(x), function(x), strict=True)
