@@ -20,15 +20,8 @@ from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, 
 from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
-from symdiff.schedule.program import (
-    Assign,
-    Expression,
-    Guard,
-    Program,
-    Quiet,
-    Statement,
-    Update,
-)
+from symdiff.schedule.program import Assign, Expression, Guard, Program, Statement, Update
+from symdiff.schedule.warnings import quieted
 
 WIDTH = 79  # columns of a line with an inlined value
 DEPTH = 3  # nesting of inlined values
@@ -118,7 +111,7 @@ class _Scheduler:
             if each in self.guards:
                 self._emit_guard(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
-        statements = _quiet(with_frees(self.statements, returns), self.primal)
+        statements = quieted(with_frees(self.statements, returns), self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
         return Program(
             self.graph.name, parameters, statements, returns, None, self.constants, types
@@ -622,24 +615,3 @@ def _gives_array(each: Node) -> bool:
         each = each.args[0]
     own = each.op in (e.where, shaping.index_add)
     return own or isinstance(each, Input) or is_view(each)
-
-
-def _quiet(statements: list[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:
-    """Derivative statements, from the first to the last that could warn, under np.errstate."""
-    risky = [
-        i
-        for i, statement in enumerate(statements)
-        if isinstance(statement, (Assign, Update)) and _risky(statement.expression, primal)
-    ]
-    if not risky:
-        return tuple(statements)
-    first, last = risky[0], risky[-1] + 1
-    return (*statements[:first], Quiet(tuple(statements[first:last])), *statements[last:])
-
-
-def _risky(expression: Expression, primal: Collection[Node]) -> bool:
-    """Whether computing it may warn where the user's function would not."""
-    each = expression.node
-    own = isinstance(each.op, Primitive) and each.op.risky and not expression.known
-    own = own and not each.type.weak  # Python numbers raise, they do not warn
-    return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)

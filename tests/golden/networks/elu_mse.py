@@ -34,8 +34,8 @@ def network_loss_value_and_grad(params, x, y):
         hidden_1_1_bar = np.sum(z_bar, axis=0)
         h_bar = z_bar @ params["hidden"][1][0].T
         z_bar = np.where(greater_1, h_bar, h_bar * np.exp(z))
-    hidden_0_0_bar = x.T @ z_bar
-    hidden_0_1_bar = np.sum(z_bar, axis=0)
+        hidden_0_0_bar = x.T @ z_bar
+        hidden_0_1_bar = np.sum(z_bar, axis=0)
     return (
         value, {"hidden": [(hidden_0_0_bar, hidden_0_1_bar), (hidden_1_0_bar, hidden_1_1_bar)],
         "scores": (scores_0_bar, scores_1_bar)}
