@@ -22,7 +22,7 @@ def verify_linear(linear: Linearized) -> None:
 def _verify_node(each: Node, tangents: set[Node]) -> None:
     op = each.op
     assert isinstance(op, Primitive)
-    dependent = [i for i, arg in enumerate(each.args) if arg in tangents]
+    dependent = {i for i, arg in enumerate(each.args) if arg in tangents}
     for i in dependent:
         if not _is_linear_in(op, each, i, dependent):
             raise RuleError(f"the tangent program is not linear: {op.name} in {op.argument(i)}")
@@ -36,7 +36,7 @@ def _verify_node(each: Node, tangents: set[Node]) -> None:
             raise RuleError(f"the tangent program is not linear: {op.name} adds a primal value")
 
 
-def _is_linear_in(op: Primitive, each: Node, index: int, dependent: list[int]) -> bool:
+def _is_linear_in(op: Primitive, each: Node, index: int, dependent: set[int]) -> bool:
     rule = op.rule(index)
     if isinstance(rule, Transpose):
         return op.joint or len(dependent) == 1
@@ -48,7 +48,7 @@ def _is_linear_in(op: Primitive, each: Node, index: int, dependent: list[int]) -
     return not found.reads & {0, *(i + 1 for i in dependent)}
 
 
-def _adds(op: Primitive, each: Node, index: int, dependent: list[int]) -> bool:
+def _adds(op: Primitive, each: Node, index: int, dependent: set[int]) -> bool:
     """Whether the operand at `index` contributes where every tangent is 0 (x_dot + primal)."""
     rule = op.rule(index)
     if not isinstance(rule, Partial) or _is_zero(each.args[index]):

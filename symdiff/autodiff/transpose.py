@@ -10,7 +10,7 @@ from symdiff.frontend.rules import template
 from symdiff.ir.graph import Note, Position, depends_on, toposort
 from symdiff.ir.node import Input, Node, node
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import Partial, Primitive, Transpose, asks_for
+from symdiff.ops.primitive import Partial, Primitive, Transpose
 
 
 class _Cotangents:
@@ -72,18 +72,22 @@ def _transpose_node(each: Node, y_bar: Node, linear: set[Node], gathered: _Cotan
     note = gathered.notes.get(each)
     # the inner nodes of a rule come from the line of the rule's own node
     cause = (note.position if note else None) or gathered.causes.get(each)
-    for i, arg in enumerate(each.args):
-        if arg not in linear:
+    for first, name in enumerate(op.arguments):
+        # an argument that repeats stands for all operands that are left
+        last = len(each.args) if op.repeats(first) else first + 1
+        indices = [i for i in range(first, last) if each.args[i] in linear]
+        if not indices:
             continue
-        rule = op.rule(i)
+        rule = op.rules[name]
         if isinstance(rule, Partial):
+            (i,) = indices
             bar = _transpose_partial(rule, each, i, y_bar)
             if bar is not None:
-                gathered.add(arg, bar, cause)
+                gathered.add(each.args[i], bar, cause)
         elif isinstance(rule, Transpose):
-            _transpose_rule(rule, each, i, y_bar, gathered, cause)
+            _transpose_rule(rule, each, first, indices, y_bar, gathered, cause)
         else:
-            raise RuleError(f"{op.name} is not linear in argument {op.argument(i)}")
+            raise RuleError(f"{op.name} is not linear in argument {name}")
 
 
 def _transpose_partial(rule: Partial, each: Node, index: int, y_bar: Node) -> Node | None:
@@ -99,25 +103,28 @@ def _transpose_partial(rule: Partial, each: Node, index: int, y_bar: Node) -> No
 def _transpose_rule(
     rule: Transpose,
     each: Node,
-    index: int,
+    first: int,
+    indices: list[int],
     y_bar: Node,
     gathered: _Cotangents,
     cause: Position | None,
 ) -> None:
-    arg = each.args[index]
+    """Cotangents of the operands at `indices`; the rule is for those from `first`."""
     leading = [y_bar]
     if rule.accumulates:
-        leading.insert(0, gathered.bars.get(arg) or zeros(arg))
+        leading.insert(0, gathered.bars.get(each.args[first]) or zeros(each.args[first]))
     operands = [*leading, *each.args]
     types = tuple([operand.type for operand in operands])
-    told = (("position", index),) if asks_for(rule.adjoint, "position") else ()
-    found = template(rule.adjoint, types, (*each.params, *told), each.op.name)
-    if len(leading) + index in found.reads:
-        raise RuleError(f"the transpose of {each.op.name} reads the argument it is linear in")
-    if found.number is not None:
-        return
-    bar = found.replay(operands)
-    if rule.accumulates:
-        gathered.set(arg, bar, cause)
-    else:
-        gathered.add(arg, bar, cause)
+    assert isinstance(each.op, Primitive)
+    found = template(rule.adjoint, types, each.params, each.op.name)
+    bars = found.replay_each(operands)
+    for i in indices:
+        if len(leading) + i in found.results[i - first].reads:
+            raise RuleError(f"the transpose of {each.op.name} reads the argument it is linear in")
+        bar = bars[i - first]
+        if bar is None:
+            continue
+        if rule.accumulates:
+            gathered.set(each.args[i], bar, cause)
+        else:
+            gathered.add(each.args[i], bar, cause)

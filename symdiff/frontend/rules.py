@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,23 +22,23 @@ from symdiff.ir.types import ArrayType
 Step = tuple[Any, tuple[int, ...], Params, ArrayType]  # op (None: constant), operands, params, type
 
 
+class Result(NamedTuple):
+    """A result of a rule: a number, or the value at a place among operands and steps."""
+
+    number: Any
+    place: int
+    reads: frozenset[int]  # the operands that it is computed from
+
+
 class Template:
-    """A traced rule: the steps that compute its result from operands, and which it reads."""
+    """A traced rule: the steps that compute its results from operands, and which each reads."""
 
-    __slots__ = ("number", "reads", "result", "steps")
+    __slots__ = ("results", "steps")
 
-    def __init__(self, result: Any, inputs: list[Any]) -> None:
-        self.number: Any = None
+    def __init__(self, results: list[Any], inputs: list[Any]) -> None:
         self.steps: list[Step] = []
-        self.reads: frozenset[int] = frozenset()
-        self.result = -1
-        if not isinstance(result, Tracer):
-            self.number = result
-            return
         place = {each: i for i, each in enumerate(inputs)}
-        nodes = toposort([result.node])
-        self.reads = frozenset(place[each] for each in nodes if each in place)
-        for each in nodes:
+        for each in toposort([found.node for found in results if isinstance(found, Tracer)]):
             if each in place:
                 continue
             place[each] = len(inputs) + len(self.steps)
@@ -47,24 +47,52 @@ class Template:
             else:
                 operands = tuple(place[arg] for arg in each.args)
                 self.steps.append((each.op, operands, each.params, each.type))
-        self.result = place[result.node]
+        self.results = [_result(each, place, len(inputs)) for each in results]
+
+    @property
+    def number(self) -> Any:
+        """The only result, where it is a number; else None."""
+        return self.results[0].number
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """What the only result reads."""
+        return self.results[0].reads
 
     def replay(self, operands: list[Node]) -> Node:
-        """The nodes of the rule over these operands."""
+        """The nodes of the rule over these operands, its only result."""
+        return self._values(operands)[self.results[0].place]
+
+    def replay_each(self, operands: list[Node]) -> list[Node | None]:
+        """The nodes of the rule over these operands, all results; None for a number."""
+        values = self._values(operands)
+        return [values[each.place] if each.number is None else None for each in self.results]
+
+    def _values(self, operands: list[Node]) -> list[Node]:
         values = list(operands)
         for op, args, params, type in self.steps:
             if op is None:
                 values.append(constant(params[0][1], type))
             else:
                 values.append(node(op, tuple([values[i] for i in args]), params, type))
-        return values[self.result]
+        return values
+
+
+def _result(found: Any, place: dict[Node, int], inputs: int) -> Result:
+    if not isinstance(found, Tracer):
+        return Result(found, -1, frozenset())
+    places = [place[each] for each in toposort([found.node])]
+    return Result(None, place[found.node], frozenset(i for i in places if i < inputs))
 
 
 @lru_cache(maxsize=4096)
 def template(
     rule: Callable[..., Any], types: tuple[ArrayType, ...], params: Params, name: str
 ) -> Template:
-    """The template of a rule at operands of these types; `name` words the errors."""
+    """The template of a rule at operands of these types; `name` words the errors.
+
+    A rule that gives a list has as many results, any other one has one.
+    """
     numbers = all(each.weak for each in types)
     with compilation(fresh=True), context.tracing(None), context.rule_on_numbers(numbers):
         inputs = [input_node(f"arg{i}", each) for i, each in enumerate(types)]
@@ -73,6 +101,12 @@ def template(
             result = rule(*tracers, **dict(params))
         except SymdiffError as error:
             raise RuleError(f"the rule of {name} failed: {error}") from error
-        if not isinstance(result, (Tracer, int, float)) and result is not NotImplemented:
-            result = Tracer(lift(np.asarray(result)))
-        return Template(result, inputs)
+        results = result if isinstance(result, list) else [result]
+        return Template([_traced(each) for each in results], inputs)
+
+
+def _traced(result: Any) -> Any:
+    """A traced value; numbers stay, and so does NotImplemented."""
+    if isinstance(result, (Tracer, int, float)) or result is NotImplemented:
+        return result
+    return Tracer(lift(np.asarray(result)))

@@ -6,7 +6,8 @@ Matrices are the last two axes; the axes before them are a batch, equal for all 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -316,8 +317,15 @@ def _einsum_type(*types: ArrayType, subscripts: str, optimize: bool) -> ArrayTyp
     return array_type(types[0].dtype, tuple(extents[label] for label in output))
 
 
+def _einsum_adjoints(
+    y_bar: Any, *operands: Any, subscripts: str, optimize: bool
+) -> list[Any]:
+    adjoint = partial(_einsum_adjoint, y_bar, operands, subscripts, optimize)
+    return [adjoint(i) for i in range(len(operands))]
+
+
 def _einsum_adjoint(
-    y_bar: Any, *operands: Any, subscripts: str, optimize: bool, position: int
+    y_bar: Any, operands: Sequence[Any], subscripts: str, optimize: bool, position: int
 ) -> Any:
     """The labels of the operand and those of the result change places."""
     inputs, output = split_subscripts(subscripts)
@@ -359,7 +367,7 @@ einsum: Primitive = linear(
     name="einsum",
     variadic=True,
     result=_einsum_type,
-    transpose={"operands": _einsum_adjoint},
+    transpose={"operands": _einsum_adjoints},
     batch=_einsum_batch,
     numpy=_einsum_source,
     samples=Samples(

@@ -33,8 +33,7 @@ class Transpose(NamedTuple):
 
     The argument itself is passed as a stand-in that has a shape and a dtype but no value. With
     `accumulates`, the rule is called as `adjoint(x_bar, y_bar, *args)` and adds to `x_bar`. The
-    rule of an argument that repeats is told which operand it is for if it has a parameter
-    `position`.
+    rule of an argument that repeats gives a list, the cotangents of all operands it stands for.
     """
 
     adjoint: Callable[..., Any]
@@ -171,6 +170,10 @@ class Primitive:
     def rule(self, index: int) -> Rule:
         """The rule for the operand at `index`."""
         return self.rules[self.argument(index)]
+
+    def repeats(self, index: int) -> bool:
+        """Whether the argument at `index` stands for all operands from there on."""
+        return self.variadic and index == len(self.arguments) - 1
 
     def argument(self, index: int) -> str:
         return self.arguments[min(index, len(self.arguments) - 1)]

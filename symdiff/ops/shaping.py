@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -570,11 +571,11 @@ def span(start: int, stop: int, extent: int) -> slice:
     return slice(start or None, stop if stop < extent else None)
 
 
-def _part(y_bar: Any, *arrays: Any, axis: int, position: int) -> Any:
-    """The part of the cotangent that belongs to the array at `position`."""
-    start = sum(_shape(each)[axis] for each in arrays[:position])
-    stop = start + _shape(arrays[position])[axis]
-    return y_bar[(*(slice(None),) * axis, span(start, stop, _shape(y_bar)[axis]))]
+def _parts(y_bar: Any, *arrays: Any, axis: int) -> list[Any]:
+    """The parts of the cotangent, one for each array."""
+    ends = [0, *accumulate(_shape(each)[axis] for each in arrays)]
+    before = (slice(None),) * axis
+    return [y_bar[(*before, span(start, stop, ends[-1]))] for start, stop in pairwise(ends)]
 
 
 def _axis_source(axis: int) -> str:
@@ -589,7 +590,7 @@ concatenate: Primitive = register(
         variadic=True,
         joint=True,
         result=_concatenate_type,
-        rules={"arrays": Transpose(_part)},
+        rules={"arrays": Transpose(_parts)},
         batch=lambda *arrays, axis: concatenate(*arrays, axis=axis + 1),
         numpy=lambda *arrays, axis: f"np.concatenate([{', '.join(arrays)}]{_axis_source(axis)})",
         samples=Samples(
@@ -632,7 +633,9 @@ stack: Primitive = register(
         result=_stack_type,
         rules={
             "arrays": Transpose(
-                lambda y_bar, *arrays, axis, position: y_bar[(*(slice(None),) * axis, position)]
+                lambda y_bar, *arrays, axis: [
+                    y_bar[(*(slice(None),) * axis, i)] for i in range(len(arrays))
+                ]
             )
         },
         batch=lambda *arrays, axis: stack(*arrays, axis=axis + 1),

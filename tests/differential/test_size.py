@@ -1,5 +1,6 @@
 """Deep and long programs: nothing recurses over depth, and work grows with size, no faster."""
 
+import itertools
 import pickle
 import sys
 
@@ -43,6 +44,30 @@ def wide(count):
         return np.sum(np.array([np.sin(x[0] * k) for k in range(count)]))
 
     return joined
+
+
+def joined(count):
+    """One operation that takes an operand for each element."""
+    return lambda x: np.sum(np.concatenate([np.sin(x[i : i + 1]) for i in range(count)]) ** 2)
+
+
+def stacked(count):
+    return lambda x: np.sum(np.array([np.sin(x[i]) for i in range(count)]) ** 2)
+
+
+def tangents(function):
+    """The function and its tangent along ones."""
+    return symdiff.jit(lambda x: symdiff.jvp(function, (x,), (np.ones_like(x),)))
+
+
+def rows(function):
+    return symdiff.jit(lambda x: symdiff.vmap(function)(np.stack([x, x])))
+
+
+def second(function):
+    """The gradient of a sum of the gradient."""
+    gradient = symdiff.grad(function)
+    return symdiff.grad(lambda x: np.sum(gradient(x) ** 2))
 
 
 def nested(depth, leaf):
@@ -107,6 +132,10 @@ def test_the_text_of_every_stage_of_a_deep_program():
         (many_reads, symdiff.jit),
         (many_reads, symdiff.grad),
         (wide, symdiff.jit),
+        *itertools.product(
+            [joined, stacked],
+            [symdiff.jit, symdiff.grad, tangents, rows, second],
+        ),
     ],
 )
 def test_work_grows_with_size_and_no_faster(program, mode):
