@@ -10,7 +10,6 @@ from itertools import accumulate
 from symdiff.schedule.buffers import allocates, size_of
 from symdiff.schedule.program import Assign, Delete, Expression, Guard, Statement, Update
 
-WORTHWHILE = 1 << 18  # bytes by which the peak must fall
 SLACK = 1.05  # how far above the lowest possible peak is low enough
 AT_ONCE = 8  # names in one statement
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -27,18 +26,21 @@ class _Array:
     held: int
 
 
-def with_frees(statements: Sequence[Statement], returns: Sequence[Expression]) -> list[Statement]:
+def with_frees(
+    statements: Sequence[Statement], returns: Sequence[Expression], worthwhile: int
+) -> list[Statement]:
     """The statements, with as few `del`s as keep memory near the lowest possible peak.
 
-    A name that is bound again frees its old value by itself.
+    A name that is bound again frees its old value by itself. Nothing changes unless the peak falls
+    by a number of bytes that is `worthwhile`.
     """
     sizes = [_size(each) for each in statements]
-    if sum(sizes) < WORTHWHILE:
+    if sum(sizes) < worthwhile:
         return list(statements)
     arrays = _arrays(statements, sizes, returns)
     highest = _peak((each.made, each.held, each.size) for each in arrays)
     lowest = _peak((each.made, each.read, each.size) for each in arrays)
-    if highest - lowest < WORTHWHILE or highest < SLACK * lowest:
+    if highest - lowest < worthwhile or highest < SLACK * lowest:
         return list(statements)
     return _freed(statements, arrays, SLACK * lowest)
 

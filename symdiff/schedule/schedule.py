@@ -26,11 +26,11 @@ from symdiff.schedule.warnings import quieted
 WIDTH = 79  # columns of a line with an inlined value
 DEPTH = 3  # nesting of inlined values
 INDENT = 4
-LARGE = 1 << 18  # bytes from which an array is worth computing in place
+LARGE = 1 << 18  # bytes from which an array is worth computing in place, and freeing early
 REUSED = 1 << 10  # the same, where the code is not meant to be read
 LEGIBLE = 6  # characters of a number that are read more easily than a quotient
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
-APART = 1 << 14  # bytes from which a value is then not inlined
+APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
 _ROOT = re.compile(r"\w*")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
@@ -111,7 +111,8 @@ class _Scheduler:
             if each in self.guards:
                 self._emit_guard(each)
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
-        statements = quieted(with_frees(self.statements, returns), self.primal)
+        freed = with_frees(self.statements, returns, APART if self.reuse else LARGE)
+        statements = quieted(freed, self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
         return Program(
             self.graph.name, parameters, statements, returns, None, self.constants, types
