@@ -22,8 +22,9 @@ from symdiff.ops.primitive import Primitive, asks_for
 def batch(
     graph: Graph, inputs: Collection[Input], size: int, primal: set[Node] | None = None
 ) -> Graph:
-    """The graph for `size` values of each of `inputs` at once; outputs too have them in front.
+    """The graph for `size` values of each of `inputs` at once.
 
+    Outputs that depend on them have `size` values in front too, the others are as they were.
     `primal`, the nodes of the user's own program, grows by the nodes that they become.
     """
     rows: dict[Node, Node] = {
@@ -36,11 +37,10 @@ def batch(
             made = rows[each] = _batch_node(each, rows, size)
             if primal is not None and each in primal:
                 primal.update((made, *between(made, [rows.get(arg, arg) for arg in each.args])))
-    outputs = [rows.get(each) or coerce(each, _stacked(each.type, size)) for each in graph.outputs]
     return Graph(
         graph.name,
         tuple([rows.get(each, each) for each in graph.inputs]),  # type: ignore[misc]
-        tuple(outputs),
+        tuple([rows.get(each, each) for each in graph.outputs]),
         tuple([rows.get(each, each) for each in graph.effects]),
         _carried(graph.notes, rows),
     )

@@ -6,6 +6,7 @@ are inlined into the trace of that function.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -23,10 +24,11 @@ from symdiff.api.transformed import (
 )
 from symdiff.batch import batch
 from symdiff.errors import ShapeError, word
-from symdiff.frontend.parameters import function_name, parameters_of
-from symdiff.frontend.pytree import flatten, layout_of, unflatten
+from symdiff.frontend.parameters import Parameters, function_name, parameters_of
+from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, unflatten
 from symdiff.frontend.trace import UNKNOWN, Leaf
-from symdiff.frontend.tracer import Tracer, call, lift
+from symdiff.frontend.tracer import call, lift
+from symdiff.ir.graph import depends_on
 from symdiff.pipeline import JVP, VJP, Request
 
 
@@ -37,13 +39,20 @@ def vmap(
 
     `in_axes` is an axis for all arguments, or one for each: an int, or None for an argument that
     is the same for all, or a tree of them like the argument. Keyword arguments are mapped over
-    axis 0. `out_axes` is where the mapped axis goes in the results: an int, or a tuple or dict of
-    them like the result.
+    axis 0, and what is left at its default is not mapped. `out_axes` is where the mapped axis goes
+    in the results: an int, None for a result that is the same for all, or a tuple or dict of them
+    like the result.
 
     Raises ShapeError where the axes have different lengths, or there is none.
     """
     mapped = partial(_mapped, checked_callable(fun), in_axes, out_axes)
-    return _compiled(mapped, fun, "vmap")
+    signature = parameters_of(fun).signature
+    marked = [
+        each if each.default is each.empty else each.replace(default=_Default(each.default))
+        for each in signature.parameters.values()
+    ]
+    parameters = Parameters(signature.replace(parameters=marked))
+    return Transformed(mapped, suffix="vmap", parameters=parameters, name=function_name(fun))
 
 
 def _compiled(body: Callable[..., Any], fun: Callable[..., Any], suffix: str) -> Transformed:
@@ -53,13 +62,27 @@ def _compiled(body: Callable[..., Any], fun: Callable[..., Any], suffix: str) ->
     )
 
 
+class _Default:
+    """In the place of an argument that is left at its default."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
 def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **kwargs: Any) -> Any:
     parameters = parameters_of(fun)
-    axes = _axes_of(in_axes, args)
+    axes = iter(_axes_of(in_axes, sum(not isinstance(arg, _Default) for arg in args)))
     marked = parameters.bind(
-        tuple(_mark(arg, axis) for arg, axis in zip(args, axes, strict=True)),
-        {name: _mark(value, 0) for name, value in kwargs.items()},
+        tuple(arg if isinstance(arg, _Default) else _mark(arg, next(axes)) for arg in args),
+        {
+            name: value if isinstance(value, _Default) else _mark(value, 0)
+            for name, value in kwargs.items()
+        },
     )
+    parameters, marked = _passed(parameters, marked)
     leaves, spec = flatten(marked)
     rows = [leaf.front() if isinstance(leaf, _Mapped) else leaf for leaf in leaves]
     size = _size([row for row, leaf in zip(rows, leaves, strict=True) if isinstance(leaf, _Mapped)])
@@ -88,8 +111,26 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
     graph = batch(work.graph, batched, size, primal)
     values = [row for row, each in zip(rows, work.traced.inputs, strict=True) if each is not None]
     layout = layout_of(result_tree(work.traced, range(len(graph.outputs))))
-    results = place(graph, (True,) * len(graph.outputs), values, layout, primal)
-    return _to_axes(results, out_axes)
+    varies = depends_on(work.graph.outputs, batched)
+    varying = [each in varies for each in work.graph.outputs]
+    results = place(graph, work.arrays, values, layout, primal)
+    return _arranged(results, layout, varying, size, out_axes)
+
+
+def _passed(
+    parameters: Parameters, values: tuple[Any, ...]
+) -> tuple[Parameters, tuple[Any, ...]]:
+    """Without the arguments that are left at their defaults; those behind one go by name."""
+    kept: dict[inspect.Parameter, Any] = {}
+    gap = False
+    for each, value in zip(parameters.signature.parameters.values(), values, strict=True):
+        if isinstance(value, _Default):
+            gap = True
+        elif not gap or each.kind is each.VAR_KEYWORD:
+            kept[each] = value
+        elif each.kind is not each.VAR_POSITIONAL:  # there it is empty
+            kept[each.replace(kind=each.KEYWORD_ONLY)] = value
+    return Parameters(parameters.signature.replace(parameters=list(kept))), tuple(kept.values())
 
 
 class _Mapped:
@@ -111,13 +152,13 @@ class _Mapped:
         return np.moveaxis(self.value, self.axis, 0) if self.axis else self.value
 
 
-def _axes_of(in_axes: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _axes_of(in_axes: Any, count: int) -> tuple[Any, ...]:
     if in_axes is None or _is_axis(in_axes):
-        return (in_axes,) * len(args)
+        return (in_axes,) * count
     if not isinstance(in_axes, (tuple, list)):
         raise TypeError(f"vmap: in_axes is an int, None or a tuple of them, not {in_axes!r}")
-    if len(in_axes) != len(args):
-        raise TypeError(f"vmap: {len(in_axes)} in_axes for {len(args)} arguments")
+    if len(in_axes) != count:
+        raise TypeError(f"vmap: {len(in_axes)} in_axes for {count} arguments")
     return tuple(in_axes)
 
 
@@ -153,29 +194,48 @@ def _row_leaf(value: Any) -> Leaf:
     return Leaf(type.with_shape(type.shape[1:]), is_array=False)
 
 
-def _to_axes(result: Any, axes: Any) -> Any:
-    """The result with the mapped axis, which is in front, where it is wanted."""
-    if axes == 0:
-        return result
-    if _is_axis(axes):
+def _arranged(
+    result: Any, layout: Layout, varying: Sequence[bool], size: int, out_axes: Any
+) -> Any:
+    """The result with the mapped axis where it is wanted; `varying` are outputs that have it."""
+    leaves, spec = flatten(result)
+    axes, _ = flatten(_spread(out_axes, result))
+    moved = [
+        leaf if isinstance(output, Static) else _to_axis(leaf, axis, size, varying[output])
+        for leaf, output, axis in zip(leaves, layout.leaves, axes, strict=True)
+    ]
+    return unflatten(spec, moved)
+
+
+def _spread(axes: Any, result: Any) -> Any:
+    """The tree of the result with an axis, or None, for each leaf."""
+    if axes is None or _is_axis(axes):
         leaves, spec = flatten(result)
-        return unflatten(spec, [_to_axis(leaf, axes) for leaf in leaves])
+        return unflatten(spec, [axes] * len(leaves))
     if isinstance(axes, dict) and isinstance(result, dict) and axes.keys() == result.keys():
-        return {key: _to_axes(part, axes[key]) for key, part in result.items()}
+        return {key: _spread(axes[key], part) for key, part in result.items()}
     pairs = isinstance(axes, (tuple, list)) and isinstance(result, (tuple, list))
     if not pairs or len(axes) != len(result):
         raise TypeError(f"vmap: out_axes={axes!r} does not fit a result of {_tree(result)}")
-    parts = [_to_axes(part, axis) for part, axis in zip(result, axes, strict=True)]
+    parts = [_spread(axis, part) for axis, part in zip(axes, result, strict=True)]
     return result._make(parts) if hasattr(result, "_make") else type(result)(parts)
 
 
-def _to_axis(leaf: Any, axis: int) -> Any:
-    if not isinstance(leaf, Tracer):  # static: no array
+def _to_axis(leaf: Any, axis: int | None, size: int, varies: bool) -> Any:
+    """A result with the mapped axis where it is wanted: in front it is if the result `varies`."""
+    if axis is None:
+        if varies:
+            raise ShapeError(
+                word(
+                    "vmap: out_axes=None for a result that depends on what is mapped",
+                    way_out="Give the place of the mapped axis in it, or reduce over that axis.",
+                )
+            )
         return leaf
-    if not -leaf.ndim <= axis < leaf.ndim:
-        raise ShapeError(word(f"vmap: out_axes={axis} for a result of shape {leaf.shape}"))
-    moved: Any = call(np.moveaxis, leaf, 0, axis)
-    return moved
+    rows: Any = leaf if varies else call(np.broadcast_to, leaf, (size, *leaf.shape))
+    if not -rows.ndim <= axis < rows.ndim:
+        raise ShapeError(word(f"vmap: out_axes={axis} for a result of shape {rows.shape}"))
+    return call(np.moveaxis, rows, 0, axis) if axis else rows
 
 
 def _is_axis(axis: Any) -> bool:

@@ -136,9 +136,54 @@ def test_nested_maps():
         ({"in_axes": "ab"}, (A, B), TypeError, "in_axes is an int, None or a tuple"),
         ({"out_axes": 2}, (A, B), ShapeError, r"out_axes=2 for a result of shape \(2, 3\)"),
         ({"out_axes": (0, 1)}, (A, B), TypeError, "does not fit a result"),
-        ({"out_axes": None}, (A, B), TypeError, "does not fit a result"),
+        ({"out_axes": None}, (A, B), ShapeError, "out_axes=None for a result that depends on"),
+        ({"in_axes": (0, 0, 0)}, (A, B), TypeError, "3 in_axes for 2 arguments"),
     ],
 )
 def test_axes_that_do_not_fit(options, arguments, error, message):
     with pytest.raises(error, match=message):
         symdiff.vmap(np.multiply, **options)(*arguments)
+
+
+def test_what_is_left_at_its_default_is_not_mapped():
+    factor = np.full(3, 2.0)
+
+    def scaled(a, k=factor, *, shift=1.0):
+        return a * k + shift
+
+    for axes in (0, (0,)):
+        mapped = symdiff.vmap(scaled, axes)
+        np.testing.assert_array_equal(mapped(A), 2 * A + 1)
+        np.testing.assert_array_equal(mapped(A, shift=np.array([1.0, 5.0])), 2 * A + [[1], [5]])
+        factor[:] = 3
+        np.testing.assert_array_equal(mapped(A), 3 * A + 1)
+        factor[:] = 2
+    np.testing.assert_array_equal(symdiff.vmap(scaled)(A, B), A * B + 1)
+    np.testing.assert_array_equal(symdiff.vmap(scaled, (0, 0))(A, k=B), A * B + 1)
+    np.testing.assert_array_equal(symdiff.vmap(np.sum)(A), np.sum(A, 1))
+    twice = symdiff.vmap(symdiff.vmap(lambda a, b=1.0, c=2.0: a * b + c))
+    np.testing.assert_array_equal(twice(A, c=B), A + B)
+    np.testing.assert_array_equal(symdiff.jit(twice)(A), A + 2)
+    gradient = symdiff.grad(lambda x: np.sum(symdiff.vmap(scaled)(x) ** 2))
+    np.testing.assert_array_equal(gradient(A), 4 * (2 * A + 1))
+    with pytest.raises(TypeError, match="2 in_axes for 1 arguments"):
+        symdiff.vmap(scaled, (0, None))(A)
+
+
+def test_results_that_are_the_same_for_all():
+    def parts(a, k):
+        return {"row": a * k, "same": k + 1, "one": 2.0, "text": "name"}
+
+    axes = {"row": 1, "same": None, "one": None, "text": None}
+    found = symdiff.vmap(parts, (0, None), axes)(A, 3.0)
+    np.testing.assert_array_equal(found["row"], 3 * A.T)
+    assert (found["same"], found["one"], found["text"]) == (4.0, 2.0, "name")
+    assert type(found["same"]) is type(parts(A[0], 3.0)["same"])
+    vector = np.ones(3)
+    same = symdiff.vmap(lambda a, k: np.sin(k), (0, None), None)
+    np.testing.assert_array_equal(same(np.ones((0, 3)), vector), np.sin(vector))
+    everywhere = symdiff.vmap(lambda a, k: np.sin(k), (0, None), 1)
+    np.testing.assert_array_equal(everywhere(A, vector), np.sin([vector, vector]).T)
+    np.testing.assert_array_equal(everywhere(A, 0.5 * vector), np.sin([[0.5] * 2] * 3))
+    with pytest.raises(ShapeError, match="out_axes=None for a result that depends on"):
+        symdiff.vmap(parts, (0, None), None)(A, 3.0)
