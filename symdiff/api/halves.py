@@ -71,7 +71,9 @@ class Halves(Transformed):
         apply = partial(_apply, loaded(second), len(work.arrays) - kept)
         layout = layout._replace(finish=partial(_finish, self._late(traced, spec), apply))
         outputs = len(before.outputs)
-        return make_entry(loaded(first), leaves, spec, traced.captured, layout, outputs)
+        return make_entry(
+            loaded(first), leaves, spec, traced.captured, layout, outputs, traced.changes
+        )
 
     def _late_count(self, traced: Traced, spec: Spec) -> int:
         return len(self._results(traced)) if self.mode == VJP else len(self._wrt(spec))

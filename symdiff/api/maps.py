@@ -17,6 +17,7 @@ from symdiff.api.gradients import checked_callable, grad
 from symdiff.api.halves import Halves
 from symdiff.api.transformed import (
     Transformed,
+    keep_apart,
     leaf_of,
     place,
     result_tree,
@@ -101,6 +102,7 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         for row, leaf in zip(rows, leaves, strict=True)
     ]
     work = until_simplified(request, given)
+    keep_apart(work, rows)
     assert work.traced is not None and work.graph is not None
     batched = [
         each

@@ -20,6 +20,7 @@ import numpy as np
 from symdiff import pipeline
 from symdiff.errors import NotDifferentiableError, TraceError, word
 from symdiff.frontend import context
+from symdiff.frontend.memory import apart
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import (
     Layout,
@@ -460,7 +461,13 @@ class Transformed:
         layout = self._layout(work.traced, spec)
         outputs = len(work.program.returns)
         return make_entry(
-            loaded(work), leaves, spec, work.traced.captured, layout, outputs
+            loaded(work),
+            leaves,
+            spec,
+            work.traced.captured,
+            layout,
+            outputs,
+            work.traced.changes,
         )
 
     def _run(
@@ -529,6 +536,7 @@ class Transformed:
             if known == given:
                 raise
             return self._simplified(unflatten(spec, known))
+        keep_apart(work, given)
         traced = zip(given, leaves, strict=True)
         return spec, work, [value for value, leaf in traced if leaf.type is not None]
 
@@ -740,6 +748,13 @@ def until_simplified(request: Request, given: Sequence[Any]) -> Work:
         if stage.name == "simplify":
             return work
     raise AssertionError("every request is simplified")
+
+
+def keep_apart(work: Work, values: Sequence[Any]) -> None:
+    """Raises TraceError where an argument is changed in place that is not by itself in memory."""
+    assert work.traced is not None
+    for each in work.traced.changes:
+        apart(each, values[each.leaf], [values[i] for i in each.others])
 
 
 def place(

@@ -9,11 +9,14 @@ is of that memory is lost: reading it is refused.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend import context
-from symdiff.frontend.source_map import position_of
+from symdiff.frontend.source_map import said
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive, Transpose
 
@@ -26,6 +29,41 @@ class View(NamedTuple):
 
     base: Tracer
     step: Node | None
+
+
+class Changed(NamedTuple):
+    """An argument that the function changes in place: its leaf, those it must lie apart from."""
+
+    leaf: int
+    others: tuple[int, ...]
+    name: str
+    where: str
+
+
+def apart(change: Changed, array: Any, others: Iterable[Any]) -> None:
+    """Raises TraceError if the argument that is changed shares memory with another array.
+
+    The trace takes arguments to lie apart; views of one traced array are taken to overlap.
+    """
+    if any(_overlap(array, other) for other in others):
+        raise TraceError(
+            word(
+                f"`{change.name}` is changed in place, and shares its memory with another array "
+                "that the function is given or reads",
+                where=change.where,
+                way_out=f"Pass a copy: {change.name}.copy().",
+            )
+        )
+    if not isinstance(array, np.ndarray):  # for the trace around this one it has changed too
+        _record(_path(array)[-1], context.user_place())
+
+
+def _overlap(array: Any, other: Any) -> bool:
+    if isinstance(array, np.ndarray) and isinstance(other, np.ndarray):
+        return np.may_share_memory(array, other) and np.shares_memory(array, other)
+    if isinstance(array, np.ndarray) or isinstance(other, np.ndarray):
+        return False
+    return _path(array)[-1] is _path(other)[-1]
 
 
 def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
@@ -140,12 +178,12 @@ def _refuse(array: Tracer) -> NoReturn:
     running, root = context.current(), _path(array)[-1]
     changes = running.changes if running is not None else []
     place = next(each.place for each in reversed(changes) if _path(each.array)[-1] is root)
-    changed = position_of(place) if place is not None else None
+    changed = said(place)
     raise TraceError(
         word(
             "an array is read that may share memory with one that was changed in place",
             where=where(),
-            depends_on=f"changed at {changed}: {changed.text}" if changed is not None else "",
+            depends_on=f"changed at {changed}" if changed else "",
             way_out="Change a copy, y = x.copy(), or write y = y + value.",
         )
     )

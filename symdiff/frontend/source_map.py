@@ -118,6 +118,14 @@ def position_of(place: Place) -> Position:
     return Position(code.co_filename, line, _source_map(code).text(line))
 
 
+def said(place: Place | None) -> str:
+    """`file.py:14: the line`, for messages; "" where there is no place."""
+    if place is None:
+        return ""
+    position = position_of(place)
+    return f"{position}: {position.text}" if position.text else str(position)
+
+
 def assigned_place(place: Place) -> Place:
     """The place that may assign what is computed at `place` now: the caller's if it is returned."""
     if _is_returned(place):

@@ -12,9 +12,10 @@ from symdiff.frontend import context
 from symdiff.frontend.captured import Captured
 from symdiff.frontend.context import Context, beginnings, tracing
 from symdiff.frontend.interpose import Interposer
+from symdiff.frontend.memory import Changed
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
-from symdiff.frontend.source_map import name_at, operand_names, position_of
+from symdiff.frontend.source_map import name_at, operand_names, position_of, said
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, Note, users
 from symdiff.ir.node import Const, Input, Node, input_node
@@ -54,6 +55,7 @@ class Traced(NamedTuple):
     out_spec: Spec
     captured: tuple[Captured, ...]
     derived: frozenset[Node] = frozenset()  # parts of derivatives, which need not keep their bits
+    changes: tuple[Changed, ...] = ()
 
     @property
     def hidden(self) -> tuple[Input, ...]:
@@ -106,10 +108,36 @@ def trace(
     graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes), tuple(running.relied))
     graph.notes.update(notes_of(running, graph))
     derived = frozenset(running.derived)
-    return Traced(graph, tuple(leaves), spec, names, inputs, results, out_spec, captured, derived)
+    return Traced(
+        graph,
+        tuple(leaves),
+        spec,
+        names,
+        inputs,
+        results,
+        out_spec,
+        captured,
+        derived,
+        _changes(running, values, names),
+    )
 
 
 beginnings.add(trace.__code__)
+
+
+def _changes(
+    running: Context, values: Sequence[Any], names: Sequence[str]
+) -> tuple[Changed, ...]:
+    """The arguments that were changed in place."""
+    places = {id(each.array): each.place for each in reversed(running.changes)}
+    if not places:
+        return ()
+    arrays = [i for i, each in enumerate(values) if isinstance(each, Tracer) and each.in_memory]
+    return tuple(
+        Changed(i, tuple(j for j in arrays if j != i), names[i], said(places[id(values[i])]))
+        for i in arrays
+        if id(values[i]) in places
+    )
 
 
 def _known(value: Any, leaf: Leaf) -> Any:

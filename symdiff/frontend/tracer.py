@@ -21,7 +21,7 @@ from symdiff.errors import (
 )
 from symdiff.frontend import context, memory
 from symdiff.frontend.advice import advice_for, function_name
-from symdiff.frontend.source_map import assigned_place, position_of
+from symdiff.frontend.source_map import assigned_place, said
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
 from symdiff.ops import elementwise as e
@@ -785,11 +785,7 @@ def inputs_of(root: Node) -> list[Input]:
 def where() -> str:
     """`file.py:14: the line`, for messages."""
     running = context.current()
-    place = (running.place if running else None) or context.user_place()
-    if place is None:
-        return ""
-    position = position_of(place)
-    return f"{position}: {position.text}" if position.text else str(position)
+    return said((running.place if running else None) or context.user_place())
 
 
 def depends_on(root: Node) -> str:

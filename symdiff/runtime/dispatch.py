@@ -18,6 +18,7 @@ import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend.captured import ABSENT, Captured, Path
+from symdiff.frontend.memory import Changed, apart
 from symdiff.frontend.pytree import (
     Layout,
     Spec,
@@ -81,6 +82,7 @@ class Entry:
     captured: tuple[Captured, ...]
     layout: Layout
     outputs: int
+    changes: tuple[Changed, ...] = ()
 
     def fits(self, used: tuple[Any, ...]) -> bool:
         """Whether it was compiled for the values of these arguments, not only for their types."""
@@ -115,7 +117,14 @@ class Entry:
         """A copy elsewhere cannot reach what this one captured: it keeps the arrays of now."""
         arguments = unflatten(self.spec, map(Static, self.leaves))
         result = unflatten(self.layout.spec, map(Static, self.layout.leaves))
-        return _restored, (self.compiled, arguments, self.hidden, result, self.outputs)
+        return _restored, (
+            self.compiled,
+            arguments,
+            self.hidden,
+            result,
+            self.outputs,
+            self.changes,
+        )
 
 
 def _restored(
@@ -124,6 +133,7 @@ def _restored(
     hidden: Sequence[Any],
     result: Any,
     outputs: int,
+    changes: tuple[Changed, ...],
 ) -> Entry:
     """An entry that was pickled."""
     spec, leaves = _opened(arguments)
@@ -134,7 +144,7 @@ def _restored(
         Captured(Path(value, (), each.name), each)
         for each, value in zip(inputs, hidden, strict=True)
     )
-    return make_entry(compiled, leaves, spec, captured, layout, outputs)
+    return make_entry(compiled, leaves, spec, captured, layout, outputs, changes)
 
 
 def _opened(tree: Any) -> tuple[Spec, list[Any]]:
@@ -371,6 +381,7 @@ def make_entry(
     captured: tuple[Captured, ...],
     layout: Layout,
     outputs: int,
+    changes: tuple[Changed, ...] = (),
 ) -> Entry:
     """The wrapper of a generated function for one signature.
 
@@ -383,7 +394,10 @@ def make_entry(
     reads = [f"h{i} = {each.source(wrapper.bind)}" for i, each in enumerate(hidden)]
     arguments = [*_taken(parameters, leaves, spec), *(f"h{i}" for i in range(len(hidden)))]
     call = f"{wrapper.bind(compiled.function)}({', '.join(arguments)})"
-    result = _result_lines(call, wrapper, layout, outputs, compiled.guarded)
+    result = [
+        *_apart_lines(wrapper, parameters, spec, captured, changes),
+        *_result_lines(call, wrapper, layout, outputs, compiled.guarded),
+    ]
     header = ", ".join(parameters)
     source = "\n".join(
         [
@@ -407,6 +421,7 @@ def make_entry(
         captured,
         layout,
         outputs,
+        changes,
     )
 
 
@@ -417,7 +432,7 @@ def _own_lines(
 
     Ints that count as floats are made floats; a call without any pays nothing for that.
     """
-    texts = [accessor[1:].codify(parameters[accessor[0].entry]) for accessor in spec.accessors()]
+    texts = _texts(parameters, spec)
     structure = [
         condition
         for name, child in zip(parameters, spec.children(), strict=True)
@@ -437,6 +452,11 @@ def _own_lines(
         "            return MISS",
         *_widening(wrapper, parameters, texts, leaves, spec),
     ]
+
+
+def _texts(parameters: Sequence[str], spec: Spec) -> list[str]:
+    """The expression of each leaf."""
+    return [accessor[1:].codify(parameters[accessor[0].entry]) for accessor in spec.accessors()]
 
 
 def _widening(
@@ -487,6 +507,30 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
         hidden += 1
         conditions += wrapper.array(f"{name} := {value}", name, each.input.type)
     return conditions
+
+
+def _apart_lines(
+    wrapper: _Wrapper,
+    parameters: Sequence[str],
+    spec: Spec,
+    captured: Sequence[Captured],
+    changes: Sequence[Changed],
+) -> list[str]:
+    """Refuse arguments that are changed in place and share memory with other arrays."""
+    if not changes:
+        return []
+    texts = _texts(parameters, spec)
+    read = [f"h{i}" for i in range(sum(each.input is not None for each in captured))]
+    read += [
+        each.source(wrapper.bind) for each in captured if isinstance(each.expected, np.ndarray)
+    ]
+    lines = []
+    for each in changes:
+        others = ", ".join([*(texts[i] for i in each.others), *read])
+        lines.append(
+            f"    {wrapper.bind(apart)}({wrapper.bind(each)}, {texts[each.leaf]}, [{others}])"
+        )
+    return lines
 
 
 def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> list[str]:

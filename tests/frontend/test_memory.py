@@ -1,11 +1,21 @@
 """Memory: what NumPy shares between arrays is shared between traced ones, or refused."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 
-from symdiff import TraceError, UnsupportedFunctionError, grad, jit, stop_gradient
+from symdiff import (
+    TraceError,
+    UnsupportedFunctionError,
+    grad,
+    jit,
+    jvp,
+    stop_gradient,
+    vjp,
+    vmap,
+)
 
 X = np.arange(6.0).reshape(2, 3) + 1
 
@@ -214,6 +224,91 @@ def test_a_second_run_starts_from_the_arguments():
         return x
 
     np.testing.assert_array_equal(jit(function)(X), 2 * X + 2)
+
+
+# ---------------------------------------------------------------------------- arguments that meet
+
+CAPTURED = np.arange(6.0)
+
+
+def changes_first(a, b):
+    a += 1
+    return np.sum(a * b)
+
+
+def changes_and_reads_captured(a):
+    a += 1
+    return np.sum(a * CAPTURED)
+
+
+def decides_by_captured(a):
+    if CAPTURED[1] > 0:
+        a += 1
+    return np.sum(a * CAPTURED[1])
+
+
+MEETINGS = {
+    "jit": lambda a, b: jit(changes_first)(a, b),
+    "grad": lambda a, b: grad(changes_first)(a, b),
+    "vjp": lambda a, b: vjp(changes_first, a, b)[0],
+    "jvp": lambda a, b: jvp(changes_first, (a, b), (b, a))[0],
+    "vmap": lambda a, b: vmap(changes_first)(a[None], b[None]),
+    "tree": lambda a, b: jit(lambda p: changes_first(p["a"], p["b"]))({"a": a, "b": b}),
+    "inside": lambda a, b: jit(lambda p, q: grad(changes_first)(p, q))(a, b),
+    "mapped inside": lambda a, b: jit(lambda p, q: vmap(changes_first)(p[None], q[None]))(a, b),
+}
+
+
+@pytest.mark.parametrize("name", MEETINGS)
+def test_a_changed_argument_lies_apart(name):
+    memory = np.arange(12.0)
+    call = MEETINGS[name]
+    apart = call(memory[:6].copy(), memory[:6].copy())
+    np.testing.assert_array_equal(call(memory[::2], memory[1::2]) * 0, apart * 0)
+    for a, b in [(memory, memory), (memory[:6], memory[5:11]), (memory[:6], memory[5::-1])]:
+        with pytest.raises(TraceError) as raised:
+            call(a, b)
+        what, where, way_out = str(raised.value).splitlines()
+        assert "is changed in place, and shares its memory with another array" in what
+        assert "test_memory.py" in where
+        assert "copy()" in way_out
+    np.testing.assert_array_equal(memory, np.arange(12.0))
+
+
+def test_every_call_checks():
+    transformed = jit(changes_first)
+    assert transformed(X, X.copy()) == np.sum((X + 1) * X)
+    with pytest.raises(TraceError, match="`a` is changed in place"):
+        transformed(X, X)
+    with pytest.raises(TraceError, match="`a` is changed in place"):
+        copy.copy(transformed)(X, X)
+    copied = pickle.loads(pickle.dumps(transformed))
+    with pytest.raises(TraceError, match="`a` is changed in place"):
+        copied(X, X)
+    assert transformed(X, X.copy()) == np.sum((X + 1) * X)
+    assert "changed" not in transformed.source
+
+
+def gradient_inside(function):
+    return jit(lambda x: grad(function)(x))
+
+
+@pytest.mark.parametrize("call", [jit, grad, gradient_inside])
+@pytest.mark.parametrize("function", [changes_and_reads_captured, decides_by_captured])
+def test_a_changed_argument_lies_apart_from_what_is_captured(call, function):
+    call(function)(CAPTURED.copy())
+    with pytest.raises(TraceError, match="is changed in place, and shares its memory"):
+        call(function)(CAPTURED)
+
+
+def test_what_is_not_changed_may_meet():
+    for function in (lambda a, b: np.sum(a * b), lambda a, b: np.sum((a.copy()) * b)):
+        assert jit(function)(X, X) == np.sum(X * X)
+        np.testing.assert_array_equal(grad(function)(X, X), X)
+    gradient = jit(lambda x: grad(changes_first)(x, x.copy()))
+    np.testing.assert_array_equal(gradient(X), X)
+    value, dot = jvp(changes_first, (X, X.copy()), (X, X))
+    assert (value, dot) == (np.sum((X + 1) * X), np.sum(X * X + (X + 1) * X))
 
 
 def test_many_views_cost_what_they_are():
