@@ -22,6 +22,8 @@ from symdiff.api import (
     vmap,
 )
 from symdiff.errors import (
+    BadAxisError,
+    BadIndexError,
     CompileError,
     NotDifferentiableError,
     RuleError,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from symdiff.testing import check_grads
 
 __all__ = [
+    "BadAxisError",
+    "BadIndexError",
     "CompileError",
     "NotDifferentiableError",
     "RuleError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class SymdiffError(Exception):
     """Base class of every error raised by symdiff."""
@@ -13,6 +15,14 @@ class TraceError(SymdiffError):
 
 class ShapeError(SymdiffError, ValueError):
     """Operands whose shapes do not fit, at the user's line."""
+
+
+class BadIndexError(SymdiffError, IndexError):
+    """An index that the array does not have, at the user's line."""
+
+
+class BadAxisError(ShapeError, np.exceptions.AxisError):
+    """An axis that the array does not have, at the user's line."""
 
 
 class UnsupportedFunctionError(SymdiffError, TypeError):

@@ -1,5 +1,6 @@
 """What a user can catch, and the four lines of a message."""
 
+import numpy as np
 import pytest
 
 from symdiff import errors
@@ -17,6 +18,8 @@ def test_the_four_lines():
     ("error", "also"),
     [
         (errors.ShapeError, ValueError),
+        (errors.BadIndexError, IndexError),
+        (errors.BadAxisError, np.exceptions.AxisError),
         (errors.UnsupportedFunctionError, TypeError),
         (errors.NotDifferentiableError, TypeError),
         (errors.TraceError, Exception),

@@ -517,5 +517,5 @@ def test_a_single_truth_value_is_refused(index):
 def test_a_mask_that_does_not_fit(f):
     with pytest.raises(IndexError):
         f(X)
-    with pytest.raises(symdiff.ShapeError):
+    with pytest.raises(symdiff.BadIndexError):
         symdiff.jit(f)(X)

@@ -656,7 +656,7 @@ def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
     Raises NotDifferentiableError for anything that is not a real or complex number.
     """
     if leaf.type is not None and leaf.type.weak and leaf.type.dtype.kind in "iuf":
-        return (float(value) if isinstance(value, int) else value), _FLOAT
+        return (float(value) if issubclass(type(value), int) else value), _FLOAT
     if leaf.type is None or not leaf.type.inexact:
         kind = leaf.type or type(value).__name__
         way_out = (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Context:
 
     __slots__ = (
         "changes", "constants", "derived", "examples", "inherited", "interposer", "named",
-        "operands", "place", "places", "relied",
+        "operands", "place", "places", "refused", "relied",
     )  # fmt: skip
 
     def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
@@ -51,6 +51,7 @@ class Context:
         self.changes: list[Change] = []  # of traced arrays in place
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.derived: set[Node] = set()  # what only the derivatives of those compute
+        self.refused: BaseException | None = None  # the first refusal, which must end the trace
 
     def undo(self) -> None:
         """Take back what was changed in place: the function runs again from the start."""
@@ -58,6 +59,7 @@ class Context:
             last = self.changes.pop()
             last.array.known = last.before
         self.relied.clear()
+        self.refused = None
 
 
 _context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)
@@ -76,6 +78,14 @@ def tracing(context: Context | None) -> Iterator[None]:
         yield
     finally:
         _context.reset(token)
+
+
+def refuse(error: BaseException) -> NoReturn:
+    """Raise what the untraced function would not: the trace ends with it even if it is caught."""
+    running = _context.get()
+    if running is not None and running.refused is None:
+        running.refused = error
+    raise error from None
 
 
 on_numbers: ContextVar[bool] = ContextVar("symdiff_on_numbers", default=False)

@@ -114,7 +114,11 @@ class Interposer:
     def _run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         run = self.wrap(function, Path(function, (), ""))
         given = [self._argument(each) for each in args]
-        return run(*given, **{key: self._argument(each) for key, each in kwargs.items()})
+        result = run(*given, **{key: self._argument(each) for key, each in kwargs.items()})
+        running = context.current()
+        if running is not None and running.refused is not None:
+            raise running.refused  # which the function has caught
+        return result
 
     def _argument(self, value: Any) -> Any:
         """What stands for an argument that is not itself traced: an object, a function."""

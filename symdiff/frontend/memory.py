@@ -179,11 +179,11 @@ def _refuse(array: Tracer) -> NoReturn:
     changes = running.changes if running is not None else []
     place = next(each.place for each in reversed(changes) if _path(each.array)[-1] is root)
     changed = said(place)
-    raise TraceError(
+    context.refuse(TraceError(
         word(
             "an array is read that may share memory with one that was changed in place",
             where=where(),
             depends_on=f"changed at {changed}" if changed else "",
             way_out="Change a copy, y = x.copy(), or write y = y + value.",
         )
-    )
+    ))

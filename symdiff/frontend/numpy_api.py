@@ -207,13 +207,13 @@ def getitem(x: Tracer, index: Any) -> Tracer:
 
 def _readable(entry: Any) -> Any:
     """An entry of an index. Traced Python ints in it are decided: they are static."""
+    if isinstance(entry, Tracer):
+        return operator.index(entry) if entry.weak else entry
     if entry is None or entry is Ellipsis or isinstance(entry, (int, np.generic)):
         return entry
     if isinstance(entry, slice):
         parts = (entry.start, entry.stop, entry.step)
         return slice(*[each if each is None else operator.index(each) for each in parts])
-    if isinstance(entry, Tracer):
-        return operator.index(entry) if entry.weak else entry
     array = as_array(entry) if isinstance(entry, (list, tuple)) else np.asarray(entry)
     if isinstance(array, np.ndarray) and array.size == 0 and array.dtype.kind == "f":
         return array.astype(np.intp)

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symdiff.errors import TraceError, word
+from symdiff.frontend import context
 from symdiff.frontend.captured import ABSENT, Attribute, Path
 from symdiff.frontend.origin import is_user_class, is_user_code
 from symdiff.frontend.replacements import instead_of, reads_attribute
@@ -139,14 +140,14 @@ def refuse_store(target: str, value: Any) -> None:
     """Raises TraceError if a traced value would outlive the trace in an object from outside."""
     traced = _first_tracer(value)
     if traced is not None:
-        raise TraceError(
+        context.refuse(TraceError(
             word(
                 f"a traced value is stored in {target}, which outlives the call",
                 where=where(),
                 depends_on=depends_on(traced.node),
                 way_out="Return it from the function, and store it where you call the derivative.",
             )
-        )
+        ))
 
 
 def _first_tracer(value: Any) -> Tracer | None:
@@ -196,7 +197,7 @@ class ObjectProxy:
             delattr(shadow.object, name)
         else:
             what = f"del {type(shadow.object).__name__}.{name}, of an object that outlives the call"
-            raise TraceError(word(what, where=where()))
+            context.refuse(TraceError(word(what, where=where())))
 
     def __eq__(self, other: object) -> bool:
         """As for the object itself, which a set or the keys of a dict may hold."""

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import TraceError, UnsupportedFunctionError, word
-from symdiff.frontend import memory
+from symdiff.frontend import context, memory
 from symdiff.frontend.tracer import Tracer, as_array, call, call_python, coerce, holds_tracer, where
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
@@ -43,7 +43,7 @@ class Hook:
         try:
             return self.traced(*args, **kwargs)
         except NotImplementedError as error:
-            raise UnsupportedFunctionError(word(str(error), where=where())) from None
+            context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.function, name)
@@ -256,13 +256,13 @@ REPLACEMENTS[np.c_] = _Joiner(np.c_, -1)  # type: ignore[assignment]
 
 
 def _refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
-    raise TraceError(
+    context.refuse(TraceError(
         word(
             f"{name} draws random numbers, which would be the same at each call",
             where=where(),
             way_out="Draw outside, and pass the array.",
         )
-    )
+    ))
 
 
 def _default_rng(seed: Any = None) -> Any:
@@ -283,20 +283,6 @@ class NoDraws:
 
 
 # ---------------------------------------------------------------------------- Python
-
-
-def type_of_tracer(value: Tracer) -> type:
-    """The type that the value has when the function is called untraced."""
-    if value.weak:
-        return value.node.type.python
-    return np.ndarray if value.is_array or value.shape else value.dtype.type
-
-
-@when_traced(isinstance)
-def _isinstance(value: Any, classes: Any) -> bool:
-    if not isinstance(value, Tracer):  # it only holds traced values
-        return isinstance(value, classes)
-    return issubclass(type_of_tracer(value), classes)
 
 
 @when_traced(float)
@@ -377,7 +363,7 @@ def _type(*args: Any, **kwargs: Any) -> Any:
         return type(*args, **kwargs)
     kind = type(args[0])
     if issubclass(kind, Tracer):
-        return type_of_tracer(args[0])
+        return args[0].untraced_type
     return getattr(kind, "_symdiff_type", lambda value: kind)(args[0])
 
 

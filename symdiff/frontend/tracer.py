@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import (
+    BadAxisError,
+    BadIndexError,
     ShapeError,
     SymdiffError,
     TraceError,
@@ -59,6 +61,22 @@ class Tracer:
     def in_memory(self) -> bool:
         """Whether it is an array, which can be changed, and not a number."""
         return self.is_array or bool(self.shape)
+
+    @property
+    def untraced_type(self) -> type:
+        """The type that the value has when the function is called untraced."""
+        if self.weak:
+            return self.node.type.python
+        return np.ndarray if self.in_memory else self.dtype.type
+
+    @property
+    def __class__(self) -> type:
+        """What isinstance, class patterns and singledispatch of the user's code go by."""
+        return self.untraced_type
+
+    @__class__.setter
+    def __class__(self, cls: type) -> None:
+        raise TypeError("the class of a value does not change")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -120,13 +138,13 @@ class Tracer:
         return (self[i] for i in range(self.shape[0]))
 
     def __getattr__(self, name: str) -> NoReturn:
-        known = hasattr(np.ndarray, name) or hasattr(np.float64, name)
-        if known and not name.startswith("__"):  # those are asked for to see what this is
+        kind = self.untraced_type
+        if hasattr(kind, name) and not name.startswith("__"):  # those say what this is
             self.refuse(
                 f"`.{name}` of a traced value is not traced",
                 "Use a function of NumPy's in its place, or take it outside the function.",
             )
-        raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        raise AttributeError(f"{_qualified(kind)!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<traced {self.node.type}>"
@@ -185,6 +203,15 @@ class Tracer:
             )
         return decided
 
+    def __hash__(self) -> int:  # noqa: PLE0309  as __bool__
+        if self.in_memory:
+            raise TypeError("unhashable type: 'numpy.ndarray'")
+        decide(self.node)
+        self.refuse(
+            "a traced value is looked up in a dict or a set",
+            "Use a list and an index, or make it a string or an int argument of its own.",
+        )
+
     def __setitem__(self, index: Any, value: Any) -> None:
         self.refuse_store("a store into a traced array")
 
@@ -212,7 +239,7 @@ class Tracer:
 
     def refuse(self, what: str, way_out: str) -> NoReturn:
         root = depends_on(self.node)
-        raise TraceError(word(what, where=where(), depends_on=root, way_out=way_out))
+        context.refuse(TraceError(word(what, where=where(), depends_on=root, way_out=way_out)))
 
     def __getitem__(self, index: Any) -> Any:
         return context.at_user_place(_user_call, _getitem, (self, index), {})
@@ -295,6 +322,12 @@ class Tracer:
 
     def tolist(self) -> Any:
         return [each.tolist() for each in self] if self.ndim else self.item()
+
+
+def _qualified(kind: type) -> str:
+    """The name of a class in messages of Python's."""
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return module + kind.__qualname__
 
 
 def _method(function: Callable[..., Any]) -> Any:
@@ -401,7 +434,6 @@ for _name, _ufunc in {
     "ne": np.not_equal,
 }.items():
     setattr(Tracer, f"__{_name}__", _operator(_ufunc))
-Tracer.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 def _unary(ufunc: Any) -> Any:
@@ -477,13 +509,13 @@ def _snapshot(array: np.ndarray) -> Any:
 def _refuse_value(value: Any) -> NoReturn:
     plain = isinstance(value, np.ndarray) and not is_foreign(value)
     what = f"dtype {value.dtype}" if plain else f"type {type(value).__name__}"
-    raise TraceError(
+    context.refuse(TraceError(
         word(
             f"a value of {what} cannot take part in a traced computation",
             where=where(),
             way_out="Convert it to a NumPy array of numbers first.",
         )
-    )
+    ))
 
 
 def as_array(value: Any) -> Any:
@@ -624,12 +656,19 @@ def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     except SymdiffError:
         raise
     except (ValueError, IndexError) as error:
-        raise ShapeError(word(str(error), where=where())) from None
+        raise _misfit(error)(word(str(error), where=where())) from None
     except NotImplementedError as error:
-        raise UnsupportedFunctionError(word(str(error), where=where())) from None
+        context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
     if running is not None and running.place is not None and isinstance(result, Tracer):
         running.named.setdefault(result.node, assigned_place(running.place))
     return result
+
+
+def _misfit(error: ValueError | IndexError) -> type[SymdiffError]:
+    """The class under which the user's code can catch NumPy's error as well."""
+    if isinstance(error, np.exceptions.AxisError):
+        return BadAxisError
+    return ShapeError if isinstance(error, ValueError) else BadIndexError
 
 
 def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -638,7 +677,7 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
         return handler(*args, **kwargs)
     found = find(function)
     if found is None:
-        raise unsupported(function, args, kwargs)
+        context.refuse(unsupported(function, args, kwargs))
     ours = found.call if isinstance(found, Primitive) else found
     args, kwargs = _explicit(function, ours, args, kwargs)
     if not isinstance(found, Primitive):
@@ -735,7 +774,7 @@ def decide_index(tracer: Tracer) -> int | None:
     if isinstance(root, Const) and root.type.dtype.kind in "iub" and root.uniform:
         return int(root.value)
     if root.type.weak and root.type.dtype.kind in "iub":
-        raise StaticArgument(inputs_of(root))
+        context.refuse(StaticArgument(inputs_of(root)))
     decide(root)
     return None
 
@@ -753,7 +792,7 @@ def decide(root: Node) -> None:
         if not is_int and (interposer is None or not interposer.hides(each)):
             return
     if inputs:
-        raise StaticArgument(inputs)
+        context.refuse(StaticArgument(inputs))
 
 
 class StaticArgument(BaseException):

@@ -127,7 +127,8 @@ def is_supported(dtype: np.dtype[Any]) -> bool:
 
 def is_foreign(value: Any) -> bool:
     """Whether this is an array of a class whose operators need not be those of arrays."""
-    return isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap)
+    kind = type(value)
+    return issubclass(kind, np.ndarray) and kind not in (np.ndarray, np.memmap)
 
 
 def is_masked(value: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from symdiff.ops import linalg, several
 from symdiff.ops.linalg import LETTERS, conjugate, inexact, split_subscripts, square
 from symdiff.ops.primitive import composite
-from symdiff.ops.reductions import Axes, normalize_axes
+from symdiff.ops.reductions import Axes, normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- products
 
@@ -220,7 +220,7 @@ def _distinct(labels: str, x: Any) -> tuple[str, Any]:
 
 def _matrices_last(x: Any, axis1: int, axis2: int) -> Any:
     ndim = np.ndim(x)
-    if (axis1 % ndim, axis2 % ndim) == (ndim - 2, ndim - 1):
+    if (one_axis(axis1, ndim), one_axis(axis2, ndim)) == (ndim - 2, ndim - 1):
         return x
     return np.moveaxis(x, (axis1, axis2), (-2, -1))
 

@@ -6,6 +6,7 @@ Matrices are the last two axes; the axes before them are a batch, equal for all 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from symdiff.ops.primitive import (
     primitive,
     register,
 )
-from symdiff.ops.reductions import Axes, normalize_axes, reduced_shape
+from symdiff.ops.reductions import Axes, normalize_axes, one_axis, reduced_shape
 from symdiff.ops.shaping import ARRAY, ROWS, index_add
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of np.einsum
@@ -143,10 +144,11 @@ outer = linear(
 def _tensordot_call(
     a: Any, b: Any, axes: Any = 2
 ) -> tuple[tuple[Any, Any], dict[str, tuple[Axes, ...]]]:
-    if isinstance(axes, (int, np.integer)):
+    if not isinstance(axes, (tuple, list)):
+        axes = operator.index(axes)
         axes = (range(np.ndim(a) - axes, np.ndim(a)), range(axes))
     first, second = (
-        tuple(axis % max(np.ndim(x), 1) for axis in (each if np.ndim(each) else (each,)))
+        tuple(one_axis(axis, np.ndim(x)) for axis in (each if np.ndim(each) else (each,)))
         for x, each in zip((a, b), axes, strict=True)
     )
     shapes = [np.shape(a)[axis] for axis in first], [np.shape(b)[axis] for axis in second]

@@ -159,7 +159,7 @@ class Primitive:
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Apply to arrays, or to traced values through NumPy's own protocol."""
         for arg in args:
-            if hasattr(arg, "__array_function__") and not isinstance(arg, np.ndarray):
+            if hasattr(arg, "__array_function__") and type(arg) is not np.ndarray:
                 return arg.__array_function__(self, (type(arg),), args, params)
         return self.function(*args, **params)
 

@@ -352,7 +352,7 @@ def _pairs(pad_width: Any, ndim: int) -> Any:
 
 def _pad_constant(array: Any, widths: list[list[int]], constant_values: Any = 0) -> Any:
     padded = shaping.pad(array, widths=tuple((before, after) for before, after in widths))
-    if isinstance(constant_values, (int, float)) and constant_values == 0:
+    if type(constant_values) in (int, float) and constant_values == 0:
         return padded
     if np.ndim(constant_values):
         raise NotImplementedError("np.pad with a different constant for each side is not traced")

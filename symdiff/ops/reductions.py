@@ -17,15 +17,19 @@ Axes = tuple[int, ...]
 def normalize_axes(axis: Any, ndim: int) -> Axes:
     """`axis` as NumPy takes it (None, int or tuple) to a tuple of axes from 0 to ndim - 1.
 
-    Raises numpy.exceptions.AxisError where an axis is out of range.
+    Raises numpy.exceptions.AxisError where an axis is out of range, ValueError if one stands twice.
     """
     if axis is None:
         return tuple(range(ndim))
-    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = [operator.index(each) for each in axes]
     for each in axes:
         if not -ndim <= each < ndim:
             raise np.exceptions.AxisError(each, ndim)
-    return tuple(sorted({int(each) % ndim for each in axes}))
+    places = {each % ndim for each in axes}
+    if len(places) < len(axes):
+        raise ValueError("duplicate value in 'axis'")
+    return tuple(sorted(places))
 
 
 def one_axis(axis: Any, ndim: int) -> int:

@@ -17,7 +17,7 @@ from symdiff.ops.primitive import (
     linear,
     register,
 )
-from symdiff.ops.reductions import normalize_axes
+from symdiff.ops.reductions import normalize_axes, one_axis
 
 Shape = tuple[int, ...]
 
@@ -114,7 +114,7 @@ def _inverse(axes: Shape) -> Shape:
 
 def _transpose_call(a: Any, /, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
     ndim = np.ndim(a)
-    axes = range(ndim)[::-1] if axes is None else [axis % ndim for axis in axes]
+    axes = range(ndim)[::-1] if axes is None else [one_axis(each, ndim) for each in axes]
     if sorted(axes) != list(range(ndim)):
         raise ValueError("axes don't match array")
     return (a,), {"axes": tuple(axes)}
@@ -260,7 +260,7 @@ def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, 
         axis += _axes_taken(entry)
         if isinstance(entry, slice):
             static.append(("slice", entry.start, entry.stop, entry.step))
-        elif entry is None or (np.ndim(entry) == 0 and isinstance(entry, (int, np.integer))):
+        elif entry is None or issubclass(type(entry), (int, np.integer)):
             static.append(entry if entry is None else int(entry))
         else:
             static.append(ARRAY)

@@ -137,12 +137,12 @@ def test_stores_stay_in_the_trace():
         assert (OUTSIDE.name, OUTSIDE._name, OUTSIDE.extra) == ("new!", "new!", 1)
         del OUTSIDE.extra
         assert OUTSIDE.extra == "EXTRA"
-        with pytest.raises(TraceError):
-            del OUTSIDE.value
         return x
 
     run(function)
     assert OUTSIDE.name == "outside"
+    with pytest.raises(TraceError, match=r"del Derived\.value"):
+        run(lambda x: delattr(OUTSIDE, "value"))
 
 
 def test_objects_made_inside():

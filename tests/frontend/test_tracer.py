@@ -1,5 +1,6 @@
 """Tracers wear NumPy's attributes, methods, operators; what cannot work says where and why."""
 
+from functools import singledispatch
 from itertools import count
 
 import numpy as np
@@ -70,6 +71,85 @@ def test_refusals_name_the_line(function, error, line):
     text = str(caught.value)
     assert "test_tracer.py:" in text
     assert line in text
+
+
+def caught(action):
+    def function(x, n=2):
+        try:
+            return action(x, n)
+        except Exception:
+            return 0 * x
+
+    return function
+
+
+def test_a_refusal_cannot_be_caught_by_the_function():
+    with pytest.raises(TraceError, match="truth value"):
+        grad(caught(lambda x, n: x if x > 0 else -x))(2.0)
+    with pytest.raises(UnsupportedFunctionError, match="matrix_rank"):
+        jit(caught(lambda x, n: np.linalg.matrix_rank(x) * x))(X)
+
+
+def decided_in_a_try(x, n):
+    try:
+        return x if n > 1 else 2 * x
+    except:  # noqa: E722  what people write
+        return 3 * x
+
+
+def test_errors_of_numpys_can_be_caught_as_numpys():
+    functions = [
+        caught(lambda x, n: x[7]),
+        caught(lambda x, n: x["a"]),
+        caught(lambda x, n: x @ x),
+        decided_in_a_try,
+    ]
+    for function in functions:
+        for n in (1, 2):
+            np.testing.assert_array_equal(jit(function)(X, n), function(X, n))
+
+
+def of_a_class(x):
+    match x:
+        case np.ndarray():
+            return x.sum()
+        case float():
+            return 2 * x
+        case np.float32():
+            return 3 * x
+
+
+def test_a_traced_value_is_of_its_class():
+    kind = singledispatch(lambda x: x)
+    kind.register(np.ndarray, np.sum)
+    for function in (of_a_class, kind, lambda x: x * len(x.__class__.__name__)):
+        for x in (X, 1.5, np.float32(2.5)):
+            assert jit(function)(x) == function(x) if np.ndim(function(x)) == 0 else True
+    assert jit(lambda x: hasattr(x, "is_integer"))(X) is False
+
+
+def test_a_traced_int_is_found_by_its_value():
+    for n in (1, 2):
+        assert jit(lambda x, n: {1: x, 2: 3 * x}[n])(2.0, n) == {1: 2.0, 2: 6.0}[n]
+        assert jit(lambda x, n: x if n in {1, 5} else -x)(2.0, n) == {1: 2.0, 2: -2.0}[n]
+    with pytest.raises(TypeError, match=r"unhashable type: 'numpy\.ndarray'"):
+        jit(lambda x: {x: 1})(X)
+    with pytest.raises(TraceError, match="looked up in a dict"):
+        jit(lambda x: x in {1.0, 2.0})(2.0)
+
+
+def test_axes_that_are_arguments():
+    functions = [
+        lambda x, n: np.sum(x, axis=n),
+        lambda x, n: np.sum(x, axis=(n,)),
+        lambda x, n: x.max(axis=n, keepdims=n > 0),
+        lambda x, n: np.linalg.norm(x, axis=n),
+        lambda x, n: np.tensordot(x, x.T, n),
+        lambda x, n: x.transpose(n, 1 - n),
+    ]
+    for function in functions:
+        for n in (0, 1):
+            np.testing.assert_allclose(jit(function)(X, n), function(X, n), rtol=1e-14)
 
 
 def test_promotion_is_numpys():
