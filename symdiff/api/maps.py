@@ -123,16 +123,17 @@ def _passed(
     parameters: Parameters, values: tuple[Any, ...]
 ) -> tuple[Parameters, tuple[Any, ...]]:
     """Without the arguments that are left at their defaults; those behind one go by name."""
-    kept: dict[inspect.Parameter, Any] = {}
+    kept: list[tuple[inspect.Parameter, Any]] = []
     gap = False
     for each, value in zip(parameters.signature.parameters.values(), values, strict=True):
         if isinstance(value, _Default):
             gap = True
         elif not gap or each.kind is each.VAR_KEYWORD:
-            kept[each] = value
+            kept.append((each, value))
         elif each.kind is not each.VAR_POSITIONAL:  # there it is empty
-            kept[each.replace(kind=each.KEYWORD_ONLY)] = value
-    return Parameters(parameters.signature.replace(parameters=list(kept))), tuple(kept.values())
+            kept.append((each.replace(kind=each.KEYWORD_ONLY), value))
+    signature = parameters.signature.replace(parameters=[each for each, _ in kept])
+    return Parameters(signature), tuple(value for _, value in kept)
 
 
 class _Mapped:
