@@ -54,16 +54,21 @@ def apart(change: Changed, array: Any, others: Iterable[Any]) -> None:
                 way_out=f"Pass a copy: {change.name}.copy().",
             )
         )
-    if not isinstance(array, np.ndarray):  # for the trace around this one it has changed too
+    if not _is_real(array):  # for the trace around this one it has changed too
         _record(_path(array)[-1], context.user_place())
 
 
 def _overlap(array: Any, other: Any) -> bool:
-    if isinstance(array, np.ndarray) and isinstance(other, np.ndarray):
+    if _is_real(array) and _is_real(other):
         return np.may_share_memory(array, other) and np.shares_memory(array, other)
-    if isinstance(array, np.ndarray) or isinstance(other, np.ndarray):
+    if _is_real(array) or _is_real(other):
         return False
     return _path(array)[-1] is _path(other)[-1]
+
+
+def _is_real(array: Any) -> bool:
+    """Whether an array is none that is traced, which claims to be one as well."""
+    return issubclass(type(array), np.ndarray)
 
 
 def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
