@@ -10,6 +10,7 @@ from typing import Any
 from symdiff.api.transformed import (
     Compiled,
     Transformed,
+    check_pair,
     fitting,
     loaded,
     place,
@@ -35,7 +36,9 @@ class Halves(Transformed):
     seed = False
 
     def _check(self, traced: Traced) -> None:
-        """Any result will do."""
+        """Any result will do, or any pair."""
+        if self.has_aux:
+            check_pair(traced, self.name)
 
     def _results(self, traced: Traced) -> tuple[int, ...]:
         count = traced.out_spec.children()[0].num_leaves if self.has_aux else len(traced.results)

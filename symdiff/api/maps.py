@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from symdiff.api.transformed import (
     until_simplified,
 )
 from symdiff.batch import batch
-from symdiff.errors import ShapeError, word
+from symdiff.errors import NotDifferentiableError, ShapeError, word
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, unflatten
 from symdiff.frontend.trace import UNKNOWN, Leaf
@@ -259,7 +259,12 @@ def jacrev(
     *,
     argnames: str | Sequence[str] | None = None,
 ) -> Transformed:
-    """The Jacobian by reverse mode: for each result and argument an array [*result, *argument]."""
+    """The Jacobian by reverse mode: for each result and argument an array [*result, *argument].
+
+    A complex function of complex numbers is taken to be holomorphic.
+
+    Raises NotDifferentiableError for a complex result in a real argument.
+    """
     return _compiled(
         partial(_reverse, _halves(fun, VJP, argnums, argnames, has_aux)), fun, "jacobian"
     )
@@ -272,7 +277,12 @@ def jacfwd(
     *,
     argnames: str | Sequence[str] | None = None,
 ) -> Transformed:
-    """The Jacobian by forward mode: for each result and argument an array [*result, *argument]."""
+    """The Jacobian by forward mode: for each result and argument an array [*result, *argument].
+
+    A complex function of complex numbers is taken to be holomorphic.
+
+    Raises NotDifferentiableError for a real result in a complex argument.
+    """
     return _compiled(
         partial(_forward, _halves(fun, JVP, argnums, argnames, has_aux)), fun, "jacobian"
     )
@@ -315,12 +325,29 @@ def _halves(
 
 def _cheaper(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any:
     y, _ = reverse(*args, **kwargs)
-    results = sum(np.size(leaf) for leaf in flatten(y[0] if reverse.has_aux else y)[0])
-    parts = reverse.selected_parts(*args, **kwargs)
-    arguments = sum(np.size(leaf) for leaves, _ in parts for leaf in leaves)
-    if results < arguments:
+    results = flatten(y[0] if reverse.has_aux else y)[0]
+    arguments = _leaves(reverse.selected_parts(*args, **kwargs))
+    backward = sum(map(np.size, results)) < sum(map(np.size, arguments))
+    if _lose_half(results, arguments) or _lose_half(arguments, results):
+        backward = _lose_half(arguments, results)
+    if backward:
         return _reverse(reverse, *args, **kwargs)
     return _forward(forward, *args, **kwargs)
+
+
+def _leaves(parts: Sequence[tuple[list[Any], Any]]) -> list[Any]:
+    return [leaf for leaves, _ in parts for leaf in leaves]
+
+
+def _lose_half(units: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether real leaves of `others` show only the real half of what belongs to complex units."""
+    return any(map(np.iscomplexobj, units)) and not all(map(np.iscomplexobj, others))
+
+
+def _refuse_half(halves: Halves, what: str, other: str) -> NoReturn:
+    raise NotDifferentiableError(
+        word(f"{halves.name}: {what} shows half of it only", way_out=f"Use symdiff.{other}.")
+    )
 
 
 def _basis(leaf: Any) -> Any:
@@ -342,6 +369,8 @@ def _reverse(halves: Halves, *args: Any, **kwargs: Any) -> Any:
     y, pullback = halves(*args, **kwargs)
     value, aux = y if halves.has_aux else (y, None)
     leaves, spec = flatten(value)
+    if _lose_half(leaves, _leaves(halves.selected_parts(*args, **kwargs))):
+        _refuse_half(halves, "jacrev of a complex result in a real argument", "jacfwd")
     rows = []
     for i, leaf in enumerate(leaves):
         units = unflatten(spec, _unit_trees(leaves, i))
@@ -358,9 +387,11 @@ def _forward(halves: Halves, *args: Any, **kwargs: Any) -> Any:
     value, aux = y if halves.has_aux else (y, None)
     parts = halves.selected_parts(*args, **kwargs)
     blocks: list[list[Any]] = [[] for _ in flatten(value)[0]]
-    wrt = [leaf for part, _ in parts for leaf in part]
+    wrt = _leaves(parts)
+    if _lose_half(wrt, flatten(value)[0]):
+        _refuse_half(halves, "jacfwd of a real result in a complex argument", "jacrev")
     for i, leaf in enumerate(wrt):
-        dots = _mapped(push, 0, -1, *_unit_trees(wrt, i))
+        dots = _mapped(push, 0, -1, *_trees(parts, _unit_trees(wrt, i)))
         dots = dots[0] if halves.has_aux else dots
         for row, dot in zip(blocks, flatten(dots)[0], strict=True):
             row.append(np.reshape(dot, (*np.shape(dot)[:-1], *np.shape(leaf))))
@@ -371,8 +402,13 @@ def _forward(halves: Halves, *args: Any, **kwargs: Any) -> Any:
 
 def _regroup(halves: Halves, parts: Any, row: Sequence[Any]) -> Any:
     """The blocks of one result, in the trees of the selected arguments."""
-    found = iter(row)
-    trees = tuple(unflatten(spec, [next(found) for _ in leaves]) for leaves, spec in parts)
+    trees = _trees(parts, row)
     return trees[0] if halves.single else trees
+
+
+def _trees(parts: Any, row: Sequence[Any]) -> tuple[Any, ...]:
+    """One value for each leaf, in the trees of the selected arguments."""
+    found = iter(row)
+    return tuple(unflatten(spec, [next(found) for _ in leaves]) for leaves, spec in parts)
 
 

@@ -127,7 +127,7 @@ class Transformed:
         self.function = function
         self.mode = mode
         self.suffix = suffix
-        self.argnums = argnums
+        self.argnums = _checked_argnums(argnums)
         self.argnames = argnames
         self.has_aux = has_aux
         self.keep_value = keep_value
@@ -387,9 +387,16 @@ class Transformed:
             for name in wanted:
                 if name not in names:
                     raise TypeError(f"{self.name} has no argument {name!r}: {', '.join(names)}")
-            return [(names.index(name),) for name in wanted]
-        numbers = [self.argnums] if isinstance(self.argnums, int) else list(self.argnums)
-        return [self._position(number, spec) for number in numbers]
+            paths: list[tuple[int, ...]] = [(names.index(name),) for name in wanted]
+        else:
+            numbers = [self.argnums] if isinstance(self.argnums, int) else self.argnums
+            paths = [self._position(number, spec) for number in numbers]
+        if not paths:
+            raise TypeError(f"no argument of {self.name} is chosen (argnums, argnames)")
+        if len(set(paths)) < len(paths):
+            chosen = self.argnums if self.argnames is None else self.argnames
+            raise TypeError(f"{chosen!r} chooses an argument of {self.name} twice")
+        return paths
 
     def _position(self, number: int, spec: Spec) -> tuple[int, ...]:
         variadic = self.parameters.variadic
@@ -401,7 +408,8 @@ class Transformed:
                 return (variadic, index)
         elif -count <= number < count:
             return (number % count,)
-        raise TypeError(f"argnums={number}: {self.name} takes {count} arguments")
+        takes = f"{count} argument{'s' * (count != 1)}: {', '.join(self.parameters.names)}"
+        raise TypeError(f"argnums={number}: {self.name} takes {takes}")
 
     @property
     def single(self) -> bool:
@@ -451,6 +459,8 @@ class Transformed:
         return tuple(i for i, each in enumerate(traced.graph.outputs) if each.type.inexact)
 
     def _check(self, traced: Traced) -> None:
+        if self.has_aux:
+            check_pair(traced, self.name)
         if self.mode == VJP:
             _check_scalar(traced, self.name, self.has_aux)
 
@@ -515,10 +525,14 @@ class Transformed:
         """The structure of the values, the work up to the graph, and the values of its inputs."""
         given, spec = flatten(values)
         names = leaf_names(self.parameters, spec)
-        wrt = self._wrt(self._own(spec))
-        leaves = []
+        own = self._own(spec)
+        wrt = self._wrt(own)
+        leaves: list[Leaf] = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
-            if i in wrt:
+            if i >= own.num_leaves:
+                leaf = leaves[wrt[i - own.num_leaves]]
+                given[i] = fitting(value, leaf, name)
+            elif i in wrt:
                 _, leaf = _differentiable(value, leaf_of(value), name)
             elif type(value) in (int, bool):  # known here, so it may decide shapes
                 leaf = Leaf(None, static=value)
@@ -673,44 +687,72 @@ def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
     return value, leaf
 
 
+def _checked_argnums(argnums: Any) -> int | tuple[int, ...]:
+    """As ints. Raises TypeError for anything but an int or a sequence of them."""
+    try:
+        if hasattr(argnums, "__index__"):
+            return operator.index(argnums)
+        return tuple([operator.index(each) for each in argnums])
+    except TypeError:
+        what = f"argnums is an int or a tuple of ints, not {argnums!r}"
+        raise TypeError(word(what, way_out="Names of arguments go in argnames.")) from None
+
+
 def fitting(value: Any, like: Leaf, name: str) -> Any:
     """A tangent in the type of its primal. Raises TypeError if it does not fit."""
     assert like.type is not None
-    if isinstance(value, Tracer) and value.shape == like.type.shape:
-        return value  # brought to the dtype where it is placed
     if np.shape(value) != like.type.shape:
         raise TypeError(f"`{name}` has shape {np.shape(value)}, its primal {like.type.shape}")
+    if np.iscomplexobj(value) and like.type.dtype.kind != "c":
+        what = f"`{name}` is complex, and goes with a real {like.type}"
+        raise TypeError(word(what, way_out="Take np.real of it."))
+    if isinstance(value, Tracer):
+        return value  # brought to the dtype where it is placed
     if like.type.weak:
         return like.type.python(value)
     array = np.asarray(value, dtype=like.type.dtype)
     return array if like.is_array or like.type.shape else array[()]
 
 
+def check_pair(traced: Traced, name: str) -> None:
+    """Raises NotDifferentiableError unless the result is (value, aux)."""
+    tree = traced.out_spec
+    if not (tree.type is tuple and tree.num_children == 2):
+        raise NotDifferentiableError(
+            word(
+                f"with has_aux {name} should return a tuple (value, aux), not "
+                + _kind(traced, tree),
+                way_out="Drop has_aux, or return a pair.",
+            )
+        )
+
+
+def _kind(traced: Traced, tree: Spec) -> str:
+    """What the result, or its first part, is."""
+    if not tree.is_leaf():
+        return f"a {tree.type.__name__ if tree.type else ''} of {tree.num_leaves} values"
+    first = traced.results[0]
+    if first.output is None:
+        return type(first.static).__name__
+    return str(traced.graph.outputs[first.output].type)
+
+
 def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
     """Raises NotDifferentiableError unless the (first) result is one real number."""
     leaves = traced.results
-    if has_aux and not (traced.out_spec.type is tuple and traced.out_spec.num_children == 2):
-        raise NotDifferentiableError(
-            word(f"{name} should return (value, aux)", way_out="Drop has_aux, or return a pair.")
-        )
     part = traced.out_spec.children()[0] if has_aux else traced.out_spec
     type = traced.graph.outputs[0].type if traced.graph.outputs else None
     if part.is_leaf() and leaves[0].output == 0 and type and not type.shape and (
         type.dtype.kind == "f"
     ):
         return
-    if part.is_leaf() and leaves[0].output is None:
-        what = f"{leaves[0].static.__class__.__name__}"
-    else:
-        tree = part.type.__name__ if part.type else ""
-        what = str(type) if part.is_leaf() else f"a {tree} of {part.num_leaves} values"
     way_out = "Reduce it to one number (np.sum, np.mean), or use symdiff.jacobian or symdiff.vjp."
     if type is not None and not type.shape and type.dtype.kind == "c":
         way_out = "Take np.real or np.abs of it."
     elif type is not None and not type.shape and type.dtype.kind in "iub":
         way_out = "Return a float: an integer result has no derivative."
     raise NotDifferentiableError(
-        word(f"the result of {name} is {what}, not a real scalar", way_out=way_out)
+        word(f"the result of {name} is {_kind(traced, part)}, not a real scalar", way_out=way_out)
     )
 
 

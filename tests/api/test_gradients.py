@@ -160,3 +160,41 @@ def test_show_of_a_plain_and_of_a_transformed_function(capsys):
     assert "def loss(x):" in first
     symdiff.show(compiled)
     assert capsys.readouterr().out == first == compiled.source
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"argnums": 2}, "argnums=2: quotient takes 2 arguments: x, y"),
+        ({"argnums": ()}, "no argument of quotient is chosen"),
+        ({"argnums": (0, -2)}, r"\(0, -2\) chooses an argument of quotient twice"),
+        ({"argnames": ("x", "x")}, "chooses an argument of quotient twice"),
+        ({"argnums": 1.0}, "argnums is an int or a tuple of ints, not 1.0"),
+        ({"argnums": "x"}, "Names of arguments go in argnames"),
+    ],
+)
+def test_arguments_that_cannot_be_chosen(options, message):
+    def quotient(x, y):
+        return x / y
+
+    with pytest.raises(TypeError, match=message):
+        symdiff.grad(quotient, **options)(1.0, 2.0)
+
+
+def test_argnums_of_numpy():
+    assert symdiff.grad(lambda x, y: x / y, np.int64(0))(1.0, 2.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda x: x, r"not f64\[\]"),
+        (lambda x: (x, 1, 2), "not a tuple of 3 values"),
+        (lambda x: None, "not NoneType"),
+    ],
+)
+def test_aux_that_is_not_there(result, message):
+    with pytest.raises(symdiff.NotDifferentiableError, match=message):
+        symdiff.grad(result, has_aux=True)(np.float64(1.0))
+    with pytest.raises(symdiff.NotDifferentiableError, match=message):
+        symdiff.vjp(result, np.float64(1.0), has_aux=True)

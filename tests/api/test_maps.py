@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import symdiff
-from symdiff.errors import ShapeError
+from symdiff.errors import NotDifferentiableError, ShapeError
 
 X = np.array([0.5, 1.5, -1.0])
 
@@ -187,3 +187,31 @@ def test_results_that_are_the_same_for_all():
     np.testing.assert_array_equal(everywhere(A, 0.5 * vector), np.sin([[0.5] * 2] * 3))
     with pytest.raises(ShapeError, match="out_axes=None for a result that depends on"):
         symdiff.vmap(parts, (0, None), None)(A, 3.0)
+
+
+@pytest.mark.parametrize("jacobian", [symdiff.jacobian, symdiff.jacfwd, symdiff.jacrev])
+def test_jacobian_of_trees(jacobian):
+    found = jacobian(lambda p, q: p["a"] * q, argnums=(0, 1))({"a": X, "b": X}, 2.0)
+    np.testing.assert_array_equal(found[0]["a"], 2 * np.eye(3))
+    np.testing.assert_array_equal(found[0]["b"], np.zeros((3, 3)))
+    np.testing.assert_array_equal(found[1], X)
+
+
+def test_hessian_of_a_tree():
+    found = symdiff.hessian(lambda p: np.sum(p["a"] ** 2 * p["b"]))({"a": X, "b": 3 * X})
+    np.testing.assert_array_equal(found["a"]["a"], np.diag(6 * X))
+    np.testing.assert_array_equal(found["a"]["b"], np.diag(2 * X))
+
+
+def test_jacobians_between_real_and_complex():
+    z = X + 1j
+    for jacobian in (symdiff.jacobian, symdiff.jacfwd):
+        np.testing.assert_array_equal(jacobian(lambda x: 1j * x)(X), 1j * np.eye(3))
+    for jacobian in (symdiff.jacobian, symdiff.jacrev):
+        np.testing.assert_array_equal(jacobian(np.imag)(z), -1j * np.eye(3))
+        tall = jacobian(lambda z: np.concatenate([z.real, z.imag]))(z)
+        np.testing.assert_array_equal(tall, np.concatenate([np.eye(3), -1j * np.eye(3)]))
+    with pytest.raises(NotDifferentiableError, match=r"Use symdiff\.jacfwd"):
+        symdiff.jacrev(lambda x: 1j * x)(X)
+    with pytest.raises(NotDifferentiableError, match=r"Use symdiff\.jacrev"):
+        symdiff.jacfwd(np.imag)(z)

@@ -99,6 +99,10 @@ def test_vjp_with_aux():
         (lambda: symdiff.jvp(loss, (X,), V), "tangents is a tuple of arguments"),
         (lambda: symdiff.hvp(loss, (X, X), (V, V)), "takes 1 arguments, not 2"),
         (lambda: symdiff.vjp(3, X), "a function is expected"),
+        (lambda: symdiff.hvp(loss, (X,), (V[:1],)), r"`x_dot` has shape \(1,\), its primal \(2,\)"),
+        (lambda: symdiff.hvp(loss, (X,), (2.0,)), r"`x_dot` has shape \(\), its primal \(2,\)"),
+        (lambda: symdiff.jvp(loss, (X,), (1j * V,)), r"complex, and goes with a real f64\[2\]"),
+        (lambda: symdiff.vjp(np.exp, X)[1](1j * V), "`y_bar` is complex"),
         (lambda: symdiff.linearize(loss, X)[1](V, V), "the tangents have the tree"),
     ],
 )
