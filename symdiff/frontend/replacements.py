@@ -518,11 +518,13 @@ def _is_call(instructions: Sequence[dis.Instruction], i: int) -> bool:
     following = instructions[i + 1].opname
     if following == "LOAD_ATTR":
         return False
+    if any(each.opname == "LOAD_SUPER_ATTR" for each in instructions[i + 1 : i + 4]):
+        return bool(instructions[i].argval == "super")  # from Python 3.12 on: super().name
     first = i
     while instructions[first].opname == "LOAD_ATTR":
         first -= 1
     # the lowest bit: with room for the call (of an attribute from Python 3.12 on)
-    marked = {"LOAD_GLOBAL"} if "LOAD_METHOD" in dis.opmap else {"LOAD_GLOBAL", "LOAD_ATTR"}
+    marked = ("LOAD_GLOBAL", "LOAD_ATTR") if sys.version_info >= (3, 12) else ("LOAD_GLOBAL",)
     ends = instructions[first], instructions[i]
     return "PUSH_NULL" in (instructions[first - 1].opname, following) or any(
         each.opname in marked and (each.arg or 0) & 1 for each in ends
