@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,7 +157,8 @@ class Keys(NamedTuple):
 
     @classmethod
     def of(cls, container: Any) -> Keys:
-        keys = tuple(container) if isinstance(container, dict) else len(container)
+        named = isinstance(container, (dict, MappingProxyType))
+        keys = tuple(container) if named else len(container)
         return cls(type(container), keys)
 
 
@@ -182,6 +185,6 @@ def same(value: Any, expected: Any) -> bool:
         return len(value) == len(expected) and all(map(same, value, expected))
     if isinstance(expected, dict):
         return list(value) == list(expected) and all(map(same, value.values(), expected.values()))
-    if isinstance(expected, (int, str, bytes, set, frozenset, range, slice)):
+    if isinstance(expected, (int, str, bytes, bytearray, set, frozenset, range, slice, array)):
         return bool(value == expected)
     return value is expected

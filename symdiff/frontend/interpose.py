@@ -11,11 +11,12 @@ import builtins
 import copy
 import functools
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from symdiff.errors import TraceError
 from symdiff.frontend import context
 from symdiff.frontend.captured import ABSENT, Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
-from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
+from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module, state_of
 from symdiff.frontend.replacements import (
     Hook,
     LibraryModule,
@@ -42,6 +43,9 @@ from symdiff.ir.types import is_foreign, is_supported, type_of
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
 _STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
+
+_BYTES = (bytearray, array)  # numbers that are compared all at once
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque, MappingProxyType, *_BYTES)
 
 _running: ContextVar[Interposer | None] = ContextVar("symdiff_interposer", default=None)
 
@@ -175,7 +179,7 @@ class Interposer:
             return value
         if issubclass(kind, np.ndarray):
             return self._array(value, path)
-        if issubclass(kind, (list, tuple, dict, set, frozenset, deque)):
+        if issubclass(kind, _CONTAINERS):
             return self._container(value, path)
         self.guard(path, value)
         return self._remembered(value, path, self._object)
@@ -193,8 +197,10 @@ class Interposer:
         return known[1]
 
     def _array(self, array: np.ndarray, path: Path | None) -> Any:
-        if path is None or is_foreign(array) or not is_supported(array.dtype):
-            self.guard(path, array)
+        if path is None:
+            return array
+        if is_foreign(array) or not is_supported(array.dtype):
+            self.guard(path, array.copy())
             return array
         if id(array) in self._known:
             kept = array.copy()
@@ -220,6 +226,8 @@ class Interposer:
     def _filled(self, value: Any, path: Path | None) -> Any:
         """A container like this one that holds stand-ins."""
         assert path is not None
+        if isinstance(value, MappingProxyType):
+            return MappingProxyType({key: self.wrap(value[key], path.item(key)) for key in value})
         if isinstance(value, tuple):
             parts = [self.wrap(each, path.item(i)) for i, each in enumerate(value)]
             return value._make(parts) if hasattr(value, "_make") else type(value)(parts)
@@ -255,6 +263,10 @@ class Interposer:
             return NoDraws(value)
         if is_user_class(kind) and has_proxy(kind):
             return proxy_of(value, path.named("") if path and len(path.steps) < 2 else path, self)
+        state = state_of(value)
+        if state is not None and path is not None:
+            kept = {name: _kept(each) for name, each in state.items()}
+            self.guard(path.attribute("__dict__"), kept)
         return replaced(value)
 
     def _partial(self, value: Any, path: Path | None) -> Any:
@@ -446,9 +458,16 @@ class UserModule(ModuleType):
         return self._symdiff_interposer.space(vars(module))[name]
 
 
+def _kept(value: Any) -> Any:
+    """The value to compare later ones with: numbers by value, objects by identity."""
+    return copy.deepcopy(value) if isinstance(value, np.ndarray) or _is_plain(value) else value
+
+
 def _is_plain(value: Any) -> bool:
     """Whether a container holds nothing but numbers and strings, however nested."""
     kind = type(value)
+    if kind in _BYTES:
+        return True
     if kind in (list, tuple, set, frozenset):
         return all(map(_is_plain, value))
     if kind is dict:

@@ -37,10 +37,26 @@ def is_user_module(module: ModuleType) -> bool:
     return module.__name__.partition(".")[0] not in _LIBRARIES
 
 
+# Python's own classes whose instances do nothing but hold the user's values.
+_HOLDERS = {
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    "collections.UserDict",
+    "collections.UserList",
+    "collections.ChainMap",
+    "_thread._local",
+}
+
+
 def is_user_class(cls: type) -> bool:
-    """Whether a class is the user's; argparse's and types' namespaces hold the user's values."""
-    name = cls.__qualname__
-    return cls.__module__.partition(".")[0] not in _LIBRARIES or name in (
-        "Namespace",
-        "SimpleNamespace",
-    )
+    """Whether a class is the user's, or one of Python's that holds the user's values."""
+    root = cls.__module__.partition(".")[0]
+    return root not in _LIBRARIES or f"{cls.__module__}.{cls.__qualname__}" in _HOLDERS
+
+
+def state_of(value: object) -> dict[str, object] | None:
+    """What an instance of NumPy's or SciPy's holds, which may change: a polynomial's `coef`."""
+    library = type(value).__module__.partition(".")[0] in ("numpy", "scipy")
+    if not library or hasattr(value, "__name__"):  # a function
+        return None
+    return getattr(value, "__dict__", None)

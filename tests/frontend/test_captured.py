@@ -1,8 +1,9 @@
 """Paths to captured values, and when a captured value counts as unchanged."""
 
-
+import threading
 import types
-from collections import Counter, OrderedDict, deque
+from array import array
+from collections import ChainMap, Counter, OrderedDict, UserDict, deque
 
 import numpy as np
 import pytest
@@ -308,6 +309,70 @@ def key_appears():
 def key_of_a_dict_of_arrays_appears():
     d = {"a": np.ones(2)}
     return lambda x: x * np.sum(d.get("k", 2.0)), lambda: d.update(k=np.full(2, 4.0))
+
+
+@change
+def key_of_a_user_dict_changes():
+    d = UserDict(a=1.0)
+    return lambda x: x * d["a"], lambda: d.update(a=3.0)
+
+
+@change
+def key_behind_a_chain_changes():
+    d = {"a": 1.0}
+    chain = ChainMap({}, d)
+    return lambda x: x * chain["a"], lambda: d.update(a=4.0)
+
+
+@change
+def key_behind_a_proxy_changes():
+    d = {"a": 1.0}
+    proxy = types.MappingProxyType(d)
+    return lambda x: x * proxy["a"], lambda: d.update(a=3.0)
+
+
+@change
+def key_behind_a_proxy_appears():
+    d = {"a": 1.0}
+    proxy = types.MappingProxyType(d)
+    return lambda x: x * proxy.get("k", 2.0), lambda: d.update(k=3.0)
+
+
+@change
+def value_of_a_thread_changes():
+    own = threading.local()
+    own.weight = 2.0
+    return lambda x: x * own.weight, lambda: setattr(own, "weight", 4.0)
+
+
+@change
+def bytes_change():
+    data = bytearray(b"ab")
+    return lambda x: x * data[0], lambda: data.__setitem__(0, 5)
+
+
+@change
+def array_of_pythons_changes():
+    data = array("d", [1.0, 2.0])
+    return lambda x: x * data[0], lambda: data.__setitem__(0, 5.0)
+
+
+@change
+def array_of_objects_changes():
+    data = np.array([1.0, "a"], dtype=object)
+    return lambda x: x * data[0], lambda: data.__setitem__(0, 5.0)
+
+
+@change
+def field_of_a_record_changes():
+    data = np.array([(1.0, 2.0)], dtype=[("a", float), ("b", float)])
+    return lambda x: x * data["a"][0], lambda: data["a"].__setitem__(0, 5.0)
+
+
+@change
+def coefficient_of_a_polynomial_changes():
+    p = np.polynomial.Polynomial([1.0, 2.0])
+    return lambda x: x * p.coef[1], lambda: p.coef.__setitem__(1, 5.0)
 
 
 @change

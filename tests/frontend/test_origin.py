@@ -1,6 +1,7 @@
 """Whose code, classes and modules are the user's."""
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import math
@@ -10,7 +11,7 @@ import numpy as np
 import optree
 import scipy.special
 
-from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module
+from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module, state_of
 from symdiff.frontend.tracer import lift
 
 
@@ -37,9 +38,17 @@ def test_classes():
     assert is_user_class(Record)
     assert is_user_class(types.SimpleNamespace)
     assert is_user_class(argparse.Namespace)
+    assert is_user_class(collections.UserDict)
     assert not is_user_class(argparse.ArgumentParser)
     assert not is_user_class(np.ndarray)
     assert not is_user_class(dict)
+
+
+def test_state():
+    assert "coef" in state_of(np.polynomial.Polynomial([1.0]))
+    assert state_of(np.sum) is None  # a function
+    assert state_of(np.sin) is None  # which has none
+    assert state_of(argparse.ArgumentParser()) is None
 
 
 def test_modules():
