@@ -9,7 +9,7 @@ import numpy as np
 from symdiff.ir.node import Node, constant, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.linalg import matmul
-from symdiff.ops.reductions import reduced_shape
+from symdiff.ops.reductions import reduced_shape, sum_
 from symdiff.ops.shaping import reshape, transpose
 from symdiff.rewrite.broadcast import broadcasted, reshaped
 from symdiff.rewrite.pattern import ROUNDING, Condition, Match, Rule, Wild, rule, rules, wilds
@@ -85,6 +85,21 @@ def product_over_batch(found: Match) -> Node | None:
     product = node(matmul, (left, reshaped(y, (count, columns))))
     shape = reduced_shape((*lead, rows, columns), found["axis"], found["keepdims"])
     return reshaped(product, shape)
+
+
+def _sums_a_side(found: Match) -> bool:
+    return bool(found["x"].type.ndim == found["y"].type.ndim == 2 and len(found["axis"]) == 1)
+
+
+def product_of_sum(found: Match) -> Node | None:
+    """the product of the factor that is summed first, a vector."""
+    (side,) = found["axis"]
+    factors = [found["x"], found["y"]]
+    summed = factors[side]
+    total = node(sum_, (summed,), (("axis", (side,)), ("keepdims", False)))
+    ends = (1, summed.type.shape[1]) if side == 0 else (summed.type.shape[0], 1)
+    factors[side] = reshaped(total, ends)
+    return reshaped(node(matmul, tuple(factors)), found.root.type.shape)
 
 
 MUCH = 16  # from this ratio on it pays to scale a product instead of its factor
@@ -171,6 +186,9 @@ LINALG = rules(
     rule("sum-products", np.sum(matmul(x, y), axis=axis, keepdims=keepdims), product_over_batch,
          ROUNDING, dtypes="fc", when=_sums_whole_batch, reach=0.3,
          example={"x": "f[5,2,3]", "y": "f[5,3,4]", "axis": (0,), "keepdims": False}),
+    rule("sum-of-product", np.sum(matmul(x, y), axis=axis, keepdims=keepdims), product_of_sum,
+         ROUNDING, dtypes="fc", when=_sums_a_side, reach=0.2,
+         example={"x": "f[5,3]", "y": "f[3,4]", "axis": (0,), "keepdims": False}),
     rule("associate-right", matmul(matmul(x, y), z), matmul(x, matmul(y, z)), ROUNDING,
          dtypes="fc", when=_right_first_is_cheaper, reach=0.2,
          example={"x": "f[8,8]", "y": "f[8,8]", "z": "f[8,2]"}),

@@ -53,7 +53,7 @@ class Buffers:
 
     def needed(self, each: Node) -> bool:
         """Whether a statement still to come, or the result, reads the node."""
-        return self._unread[each] > 0
+        return self._unread.get(each, 0) > 0
 
     def made(self, each: Node) -> None:
         """Note that a statement has computed a node into an array of its own."""

@@ -53,6 +53,12 @@ class Names:
             last = self._last[stem] = self.fresh(stem)
         return last
 
+    def parameter(self, name: str) -> str:
+        """The name of a parameter, which its function may bind again: x = x + 1."""
+        given = self.fresh(name)
+        self._last.setdefault(name, given)
+        return given
+
     def fresh(self, stem: str) -> str:
         """`stem`, or the first of stem_1, stem_2, … that is free."""
         stem = _NOT_A_WORD.sub("_", stem)

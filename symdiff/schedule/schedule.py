@@ -127,7 +127,10 @@ class _Scheduler:
                 parameters[each] = self.named[each] = self.names.fresh(each.name)
                 continue
             root = _ROOT.match(path)[0]  # type: ignore[index]
-            if root not in parameters:
+            if path == root:
+                parameters[root] = self.names.parameter(root)
+                self.holders[parameters[root]] = each
+            elif root not in parameters:
                 parameters[root] = self.names.fresh(root)
             self.named[each] = parameters[root] + path[len(root) :]
         return tuple(parameters.values())

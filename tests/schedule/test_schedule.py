@@ -178,3 +178,19 @@ def test_a_long_number_is_printed_as_the_quotient_that_it_is(dtype, count):
     text = body(compiled)
     digits = str(dtype(1 / count))
     assert (f"1 / {count}" in text) == (len(digits) > 6) == (digits not in text)
+
+
+def test_a_parameter_is_bound_again_where_the_function_does():
+    def f(x, n):
+        x = x / 255
+        x = x - np.mean(x)
+        return np.sum(x * n), x
+
+    compiled = jit(f)
+    x = np.arange(6.0)
+    value, centred = compiled(x, 2.0)
+    assert "    x = x / 255\n" in compiled.source
+    assert "x_1" not in compiled.source
+    np.testing.assert_array_equal(x, np.arange(6.0))
+    np.testing.assert_array_equal(centred, f(x, 2.0)[1])
+    assert value == f(x, 2.0)[0]
