@@ -64,6 +64,7 @@ class Work(NamedTuple):
     graph: Graph | None = None
     linear: Linearized | None = None
     primal: frozenset[Node] = frozenset()
+    settled: frozenset[Node] = frozenset()  # what cannot be simplified any more
     arrays: tuple[bool, ...] = ()  # of each output: a 0-d array and not a scalar
     program: Program | None = None
     source: str = ""
@@ -134,10 +135,14 @@ def _transpose(work: Work) -> Work:
 def _simplify(work: Work) -> Work:
     assert work.graph is not None
     log: list[Application] = list(work.log)
-    primal = set(work.primal)
-    graph = simplify(work.graph, primal=primal, math=work.request.math, log=log)
+    primal, settled = set(work.primal), set(work.settled)
+    graph = simplify(
+        work.graph, primal=primal, math=work.request.math, log=log, settled=settled
+    )
     graph = Graph(work.request.name, graph.inputs, graph.outputs, graph.effects, graph.notes)
-    return work._replace(graph=graph, primal=frozenset(primal), log=tuple(log))
+    return work._replace(
+        graph=graph, primal=frozenset(primal), settled=frozenset(settled), log=tuple(log)
+    )
 
 
 def _expand(work: Work) -> Work:
@@ -146,7 +151,8 @@ def _expand(work: Work) -> Work:
     primal = {*work.primal, *filter(_warns_of_nothing, work.graph.nodes())}
     graph, log = expand(work.graph, primal), list(work.log)
     if graph is not work.graph:
-        graph = tidy(graph, primal=primal, math=work.request.math, log=log)
+        settled = set(work.settled)
+        graph = tidy(graph, primal=primal, math=work.request.math, log=log, settled=settled)
     return work._replace(graph=graph, primal=frozenset(primal), log=tuple(log))
 
 

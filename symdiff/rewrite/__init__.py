@@ -58,12 +58,14 @@ def simplify(
     primal: Collection[Node] = (),
     math: str = "default",
     log: list[Application] | None = None,
+    settled: set[Node] | None = None,
 ) -> Graph:
     """The graph in fewer operations. `primal` are the nodes of the user's own program.
 
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
+    `settled` grows by the nodes that no rule fits: `tidy` need not look at them again.
     """
-    return _rewritten(graph, tuple(TABLES.values()), math, primal, log)
+    return _rewritten(graph, tuple(TABLES.values()), math, primal, log, settled)
 
 
 def tidy(
@@ -72,10 +74,11 @@ def tidy(
     primal: Collection[Node] = (),
     math: str = "default",
     log: list[Application] | None = None,
+    settled: set[Node] | None = None,
 ) -> Graph:
     """As `simplify`, but the formulas of stable compositions stay written out."""
     tables = tuple([table for table in TABLES.values() if table is not STABILITY])
-    return _rewritten(graph, tables, math, primal, log)
+    return _rewritten(graph, tables, math, primal, log, settled)
 
 
 def _rewritten(
@@ -84,10 +87,11 @@ def _rewritten(
     math: str,
     primal: Collection[Node],
     log: list[Application] | None,
+    settled: set[Node] | None = None,
 ) -> Graph:
     """The graph rewritten: what is selected by masks stays the same to the bit."""
     graph = _with_exact_masks(graph, tables, primal)
-    return rewrite(graph, tables, math=math, primal=primal, log=log)
+    return rewrite(graph, tables, math=math, primal=primal, log=log, settled=settled)
 
 
 def _with_exact_masks(graph: Graph, tables: tuple[Table, ...], primal: Collection[Node]) -> Graph:

@@ -263,8 +263,7 @@ MOVES = (
 
 
 def _all_broadcast(op: Any, args: tuple[Any, ...]) -> bool:
-    known = isinstance(op, Primitive) and op.elementwise and broadcast_to in args
-    return known and all(arg is broadcast_to or arg is CONST for arg in args)
+    return op.elementwise and all(arg is broadcast_to or arg is CONST for arg in args)
 
 
 def sink(found: Match) -> Node | None:
@@ -337,8 +336,8 @@ SINKING = (
          x * broadcast_to(1 / a, shape=shape) - broadcast_to(b / a, shape=shape),
          (x - broadcast_to(b, shape=shape)) * broadcast_to(1 / a, shape=shape), ROUNDING,
          shared=True, reach=0.3, example={"a": "f[3,1]", "b": "f[3,1]", "shape": (3, 4)}),
-    rule("sink-broadcast", Family("an elementwise operation on broadcasts", _all_broadcast), sink,
-         EXACT, dtypes=ANY, shared=True,
+    rule("sink-broadcast", Family("an elementwise operation on broadcasts", reads=(broadcast_to,),
+         accepts=_all_broadcast), sink, EXACT, dtypes=ANY, shared=True,
          example={"of": broadcast_to(a, shape=shape) + broadcast_to(b, shape=shape),
                   "a": "f[3,1]", "b": "f[]", "shape": (3, 4)}),
     rule("merge-factors", (x * broadcast_to(a, shape=shape)) * broadcast_to(b, shape=shape),
@@ -475,18 +474,6 @@ SUMS = (
 # ---------------------------------------------------------------------------- stores
 
 
-def _adds(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is e.add and index_add in args
-
-
-def _stores(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is index_add
-
-
-def _sums_stores(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is sum_ and args[0] is index_add
-
-
 def add_into(found: Match) -> Node | None:
     """the stores into the other summand, instead of into zeros."""
     first, second = found.root.args
@@ -547,14 +534,14 @@ def sum_stores(found: Match) -> Node | None:
 
 
 STORES = (
-    rule("add-into", Family("a sum with stores into zeros", _adds), add_into, ROUNDING,
-         dtypes="fc", shared=True,
+    rule("add-into", Family("a sum with stores into zeros", (e.add,), (index_add,)), add_into,
+         ROUNDING, dtypes="fc", shared=True,
          example={"of": x + index_add(a, b, index=(1,)), "a": "f[3,4]=0", "b": "f[4]"}),
-    rule("store-whole", Family("a store", _stores), store_whole, ROUNDING, dtypes="fc",
+    rule("store-whole", Family("a store", (index_add,)), store_whole, ROUNDING, dtypes="fc",
          shared=True,
          example={"of": index_add(x, a, y, index=(ARRAY,)), "a": "f[3,4]", "y": "i64[3]=range"}),
-    rule("sum-stores", Family("the sum of stores into zeros", _sums_stores), sum_stores, ROUNDING,
-         dtypes="fc", shared=True,
+    rule("sum-stores", Family("the sum of stores into zeros", (sum_,), (index_add,)), sum_stores,
+         ROUNDING, dtypes="fc", shared=True,
          example={"of": np.sum(index_add(a, b, x, y, index=(ARRAY, ARRAY)), axis=(1,),
                                keepdims=False),
                   "a": "f[3,4]=0", "b": "f[3]", "x": "n[3]", "y": "n[3]"}),

@@ -26,24 +26,20 @@ x, y = wilds("x y")
 _MOVES = (shaping.broadcast_to, shaping.reshape, shaping.transpose, shaping.getitem)
 
 
-def _reads_constants(op: Any, args: tuple[Any, ...]) -> bool:
-    return isinstance(op, Primitive) and bool(args) and all(arg is CONST for arg in args)
+def _reads_constants(args: tuple[Any, ...]) -> bool:
+    return all(arg is CONST for arg in args)
 
 
 def _elementwise(op: Any, args: tuple[Any, ...]) -> bool:
-    return _reads_constants(op, args) and op.elementwise and op is not e.stop_gradient
+    return op.elementwise and op is not e.stop_gradient and _reads_constants(args)
 
 
 def _other(op: Any, args: tuple[Any, ...]) -> bool:
-    return _reads_constants(op, args) and not op.elementwise
+    return not op.elementwise and _reads_constants(args)
 
 
 def _moves(op: Any, args: tuple[Any, ...]) -> bool:
-    return op in _MOVES and args[0] is CONST
-
-
-def _sums(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is reductions.sum_ and args[0] is CONST
+    return args[0] is CONST
 
 
 def _constants(found: Match) -> list[Const]:
@@ -148,7 +144,7 @@ def _computed(root: Node, values: list[Any]) -> Node | None:
 CONSTANTS = rules(
     rule(
         "fold-elementwise",
-        Family("an elementwise operation on constants", _elementwise),
+        Family("an elementwise operation on constants", reads=(CONST,), accepts=_elementwise),
         fold_elementwise,
         EXACT,
         dtypes="biufc",
@@ -156,7 +152,7 @@ CONSTANTS = rules(
     ),
     rule(
         "fold-move",
-        Family("a constant moved about", _moves),
+        Family("a constant moved about", _MOVES, (CONST,), _moves),
         fold_move,
         EXACT,
         dtypes="biufc",
@@ -164,7 +160,7 @@ CONSTANTS = rules(
     ),
     rule(
         "fold-exact-sum",
-        Family("the sum of a constant", _sums),
+        Family("the sum of a constant", (reductions.sum_,), (CONST,)),
         fold_exact_sum,
         EXACT,
         dtypes="f",
@@ -172,7 +168,7 @@ CONSTANTS = rules(
     ),
     rule(
         "fold-sum",
-        Family("the sum of a constant", _sums),
+        Family("the sum of a constant", (reductions.sum_,), (CONST,)),
         fold_sum,
         ROUNDING,
         dtypes="fc",
@@ -180,7 +176,7 @@ CONSTANTS = rules(
     ),
     rule(
         "fold-small",
-        Family("an operation on constants", _other),
+        Family("an operation on constants", reads=(CONST,), accepts=_other),
         fold_small,
         EXACT,
         dtypes="biufc",

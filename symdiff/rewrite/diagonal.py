@@ -136,43 +136,35 @@ def sum_of_diagonal(found: Match) -> Node | None:
 # ---------------------------------------------------------------------------- rows
 
 
-def _with_constant(wanted: Any) -> Any:
-    return lambda op, args: op is wanted and CONST in args
-
-
-def _sum_with_diagonal(op: Any, args: tuple[Any, ...]) -> bool:
-    return op in (e.add, e.subtract) and diag in args
-
-
 def _chooses_by_broadcast(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is e.where and args[0] is broadcast_to and (diag in args or CONST in args)
+    return args[0] is broadcast_to and (diag in args or CONST in args)
 
 
 _SQUARE = {"a": "f[3]", "y": "f[3,3]"}
 _EYE = {"x": "f[3,3]=eye", "y": "f[3,3]"}
 
 DIAGONAL = rules(
-    rule("identity-factor", Family("a product with a constant", _with_constant(matmul)),
+    rule("identity-factor", Family("a product with a constant", (matmul,), (CONST,)),
          without_identity, ROUNDING, dtypes="fc", shared=True,
          example={"of": matmul(x, y), **_EYE}),
     rule("identity-scaled-left", matmul(c * x, y), scaled_factor, ROUNDING, shared=True,
          when=_x_is_identity, example=_EYE),
     rule("identity-scaled-right", matmul(y, c * x), scaled_factor, ROUNDING, shared=True,
          when=_x_is_identity, example=_EYE),
-    rule("identity-mask", Family("an array times a constant", _with_constant(e.multiply)),
+    rule("identity-mask", Family("an array times a constant", (e.multiply,), (CONST,)),
          masked_by_identity, ROUNDING, dtypes="fc", shared=True,
          example={"of": x * broadcast_to(a, shape=(3, 3)), "x": "f[3,3]=eye", "a": "f[3]"}),
     rule("diagonal-mul", diag(a, k=0) * y, scaled_diagonal, ROUNDING, dtypes="fc", shared=True,
          example={"of": diag(a, k=0) * broadcast_to(x, shape=(3, 3)), "a": "f[3]", "x": "f[3]"}),
     rule("diagonal-div", diag(a, k=0) / y, scaled_diagonal, ROUNDING, dtypes="fc", shared=True,
          example={"of": diag(a, k=0) / broadcast_to(x, shape=(3, 3)), "a": "f[3]", "x": "f[3]"}),
-    rule("diagonal-sum", Family("a sum with a diagonal matrix", _sum_with_diagonal),
+    rule("diagonal-sum", Family("a sum with a diagonal matrix", (e.add, e.subtract), (diag,)),
          combined_diagonals, ROUNDING, dtypes="fc", shared=True,
          example={"of": diag(a, k=0) + diag(x, k=0), "a": "f[3]", "x": "f[3]"}),
     rule("diagonal-neg", -diag(a, k=0), diag(-a, k=0), ROUNDING, dtypes="fc", shared=True,
          example=_SQUARE),
-    rule("diagonal-choice", Family("a choice of diagonal matrices", _chooses_by_broadcast),
-         chosen_diagonal, ROUNDING, dtypes="fc", shared=True,
+    rule("diagonal-choice", Family("a choice of diagonal matrices", (e.where,), (broadcast_to,),
+         _chooses_by_broadcast), chosen_diagonal, ROUNDING, dtypes="fc", shared=True,
          example={"of": np.where(broadcast_to(mask, shape=(3, 3)), diag(a, k=0), 0),
                   "mask": "bool[3]", "a": "f[3]"}),
     rule("diagonal-left", matmul(diag(a, k=0), y), scaled_rows, ROUNDING, dtypes="fc",

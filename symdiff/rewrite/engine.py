@@ -25,7 +25,6 @@ from symdiff.rewrite.pattern import (
     Wild,
     instantiate,
     match,
-    numbers,
     variants,
 )
 
@@ -65,14 +64,18 @@ def rewrite(
     math: str = "default",
     primal: Collection[Node] = (),
     log: list[Application] | None = None,
+    settled: set[Node] | None = None,
 ) -> Graph:
     """The graph after all applicable rules, and `log` longer by their applications.
 
     `primal` are the nodes of the user's own program; a set grows by the nodes that they become.
+    `settled` are nodes that no rule fits, whoever reads what; it grows by those that are found.
     """
     if math not in MODES:
         raise ValueError(f"math={math!r}: choose one of {', '.join(map(repr, MODES))}")
-    return _Rewriter(graph, rule_set(tables, math), primal, [] if log is None else log).run()
+    rows = rule_set(tables, math)
+    settled = set() if settled is None else settled
+    return _Rewriter(graph, rows, primal, [] if log is None else log, settled).run()
 
 
 @lru_cache(maxsize=32)
@@ -85,31 +88,50 @@ _PLACE = itemgetter(0)
 
 
 class RuleSet:
-    """Rules by what they can match: the operation of a node and the kinds of its operands.
+    """The rules that a mode allows, found by what they can match.
+
+    For each operation it is worked out when a node of that operation is met first.
+    """
+
+    def __init__(self, tables: tuple[Table, ...], math: str) -> None:
+        self.own, self.derived = MODES[math]
+        self._tables = [_by_root(table) for table in tables]
+        self._rooted: dict[Any, _Rooted] = {}
+
+    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
+        """The rules worth trying, with their patterns in one order of operands each."""
+        rooted = self._rooted.get(each.op)
+        if rooted is None:
+            rows = [
+                row
+                for table in self._tables
+                for _, row in sorted((*table.get(each.op, ()), *table.get(None, ())), key=_PLACE)
+            ]
+            rooted = self._rooted[each.op] = _Rooted(rows, self)
+        return rooted.candidates(each, primal)
+
+
+UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
+
+
+class _Rooted:
+    """The rules for nodes of one operation, in order, by the kinds of its operands.
 
     The kind of an operand is its operation; that of a constant tells the numbers in patterns apart.
     """
 
-    def __init__(self, tables: tuple[Table, ...], math: str) -> None:
-        self._own, self._derived = MODES[math]
-        rows = [row for table in tables for row in table]
-        self._numbers = {number for row in rows for number in _numbers(row)}
-        self._by_root: dict[Any, list[tuple[int, Rule, frozenset[Any]]]] = {}
-        for place, row in enumerate(rows):
-            self._by_root.setdefault(row.root, []).append((place, row, _needed(row)))
-        self._rooted: dict[tuple[Any, bool], list[tuple[Rule, frozenset[Any]]]] = {}
+    def __init__(self, rows: list[Rule], rules: RuleSet) -> None:
+        self._rows = [(row, _needed(row)) for row in rows]
+        self._rules = rules
+        self._numbers = {number for _, needed in self._rows for number in needed.numbers}
         self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
 
     def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
-        """The rules worth trying, with their patterns in one order of operands each."""
-        key = (
-            primal,
-            each.op,
-            *[arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args],
-        )
+        kinds = [arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args]
+        key = (primal, *kinds)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._find(each, key)
+            found = self._found[key] = self._find(each, kinds, primal)
         return found
 
     def _kind(self, constant: Node) -> Any:
@@ -118,39 +140,39 @@ class RuleSet:
             return CONST
         return constant.value if constant.value in self._numbers else UNIFORM
 
-    def _find(self, each: Node, key: tuple[Any, ...]) -> tuple[tuple[Rule, Any], ...]:
-        primal, op, *kinds = key
+    def _find(self, each: Node, kinds: list[Any], primal: bool) -> tuple[tuple[Rule, Any], ...]:
         operations = tuple([arg.op for arg in each.args])
+        fitting = [row for row, needed in self._rows if needed.operations.issubset(operations)]
+        classes = self._rules.own if primal else self._rules.derived
         return tuple(
             [
                 (row, variant)
-                for row, needed in self._rooted_in(op, primal)
-                if needed.issubset(operations)
+                for row in fitting
+                if row.exactness in classes and (row.primal or not primal)
                 for variant in _variants(row)
-                if _possible(variant, op, operations, kinds)
+                if _possible(variant, each.op, operations, kinds)
             ]
         )
 
-    def _rooted_in(self, op: Any, primal: bool) -> list[tuple[Rule, frozenset[Any]]]:
-        """The rules for nodes of an operation, in order, each with what its operands must be."""
-        key = op, primal
-        if key not in self._rooted:
-            rows = sorted((*self._by_root.get(op, ()), *self._by_root.get(None, ())), key=_PLACE)
-            self._rooted[key] = [
-                (row, needed) for _, row, needed in rows if self._allowed(row, primal)
-            ]
-        return self._rooted[key]
 
-    def _allowed(self, row: Rule, primal: bool) -> bool:
-        if primal:
-            return row.primal and row.exactness in self._own
-        return row.exactness in self._derived
+# What the index needs of tables and rules: worked out once, for all sets that they are in.
 
 
-UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
+class _Needed(NamedTuple):
+    """The operations that a node's operands must have, in whatever order, and the numbers."""
+
+    operations: frozenset[Any]
+    numbers: tuple[Any, ...]
 
 
-# What the index needs of a rule: worked out once, for all sets that it is in.
+@cache
+def _by_root(table: Table) -> dict[Any, list[tuple[int, Rule]]]:
+    """The rows and their places, by the operation that they rewrite; None: by any."""
+    found: dict[Any, list[tuple[int, Rule]]] = {}
+    for place, row in enumerate(table):
+        for root in row.roots or (None,):
+            found.setdefault(root, []).append((place, row))
+    return found
 
 
 @cache
@@ -159,22 +181,20 @@ def _variants(row: Rule) -> list[Any]:
 
 
 @cache
-def _numbers(row: Rule) -> list[Any]:
-    return numbers(row.pattern)
-
-
-@cache
-def _needed(row: Rule) -> frozenset[Any]:
-    """The operations that a node's operands must have, in whatever order, for it to fit."""
+def _needed(row: Rule) -> _Needed:
     if isinstance(row.pattern, Family):
-        return frozenset()
-    return frozenset(
-        [
-            arg.op if isinstance(arg, Applied) else CONST
-            for arg in row.pattern.args
-            if not isinstance(arg, Wild) or arg.constant
-        ]
-    )
+        return _Needed(frozenset(row.pattern.reads), ())
+    operations: list[Any] = []
+    numbers = []
+    for arg in row.pattern.args:
+        if isinstance(arg, Applied):
+            operations.append(arg.op)
+        elif not isinstance(arg, Wild):
+            operations.append(CONST)
+            numbers.append(arg)
+        elif arg.constant:
+            operations.append(CONST)
+    return _Needed(frozenset(operations), tuple(numbers))
 
 
 def _possible(
@@ -202,7 +222,12 @@ class _Rewriter:
     """
 
     def __init__(
-        self, graph: Graph, rows: RuleSet, primal: Collection[Node], log: list[Application]
+        self,
+        graph: Graph,
+        rows: RuleSet,
+        primal: Collection[Node],
+        log: list[Application],
+        settled: set[Node],
     ) -> None:
         self.graph = graph
         self.rows = rows
@@ -213,7 +238,7 @@ class _Rewriter:
         self.done: dict[Node, Node] = {}
         self.next: dict[Node, Node] = {}
         self.uses: dict[Node, int] = {}
-        self.settled: set[Node] = set()  # nothing matches, whoever reads what
+        self.settled = settled
         self.root: Node  # what is being normalized
         self.shared: list[Node] = []  # inner nodes whose other readers kept a rule from firing
         self.votes: dict[Node, set[Node]] = {}  # readers of those that would do without them
@@ -223,18 +248,19 @@ class _Rewriter:
 
     def run(self) -> Graph:
         outputs = (*self.graph.outputs, *self.graph.effects)
-        self.budget = 1000 + PER_NODE * len(toposort(outputs))
+        nodes = toposort(outputs)
+        self.budget = 1000 + PER_NODE * len(nodes)
         for _ in range(PASSES):
-            outputs = self._pass(outputs)
+            outputs = self._pass(nodes, outputs)
             if not self.unwanted and not any(self.uses.get(each) == 1 for each in self.shared):
                 break
+            nodes = toposort(outputs)
         count = len(self.graph.outputs)
         graph = self.graph
         return Graph(graph.name, graph.inputs, outputs[:count], outputs[count:], self.notes)
 
-    def _pass(self, outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    def _pass(self, nodes: list[Node], outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         """One walk from operands to readers; rules that sharing stopped may fit in the next."""
-        nodes = toposort(outputs)
         self.done, self.next, self.shared, self.votes = {}, {}, [], {}
         self.uses = _count_uses(nodes, outputs)
         for each in nodes:

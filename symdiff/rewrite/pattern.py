@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
-from itertools import product
+from itertools import product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,13 +99,17 @@ def applied(function: Any, args: tuple[Any, ...], params: Mapping[str, Any]) -> 
 
 
 class Family(NamedTuple):
-    """A pattern that no NumPy expression states: any operation of a family, whatever it reads.
+    """A pattern that no NumPy expression states: operations of a family, by what they read.
 
-    `accepts` sees the primitive, and the primitives of the operands (Leaf ops included).
+    The operation is one of `roots`, or any if there are none. Its operands are, among others, of
+    the operations `reads` (Leaf ops included). `accepts` sees the primitive and those of all
+    operands.
     """
 
     about: str
-    accepts: Callable[[Any, tuple[Any, ...]], bool]
+    roots: tuple[Any, ...] = ()
+    reads: tuple[Any, ...] = ()
+    accepts: Callable[[Any, tuple[Any, ...]], bool] = lambda op, args: True
 
     def __repr__(self) -> str:
         return self.about
@@ -163,9 +167,9 @@ class Rule:
     example: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def root(self) -> Primitive | None:
-        """The operation that it rewrites; None: it may be any of a family."""
-        return None if isinstance(self.pattern, Family) else self.pattern.op
+    def roots(self) -> tuple[Any, ...]:
+        """The operations that it rewrites; empty where it may be any."""
+        return self.pattern.roots if isinstance(self.pattern, Family) else (self.pattern.op,)
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.pattern} -> {side(self.replacement)}"
@@ -201,40 +205,41 @@ def rules(*rows: Rule) -> tuple[Rule, ...]:
 def variants(pattern: Any) -> list[Any]:
     """The pattern with the operands of commutative operations in either order.
 
-    Orders that differ in the names of wild values only are one.
+    Operands that differ only in the names of wild values which stand nowhere else have one order.
     """
-    found: dict[Hashable, Any] = {}
-    for each in _orders(pattern):
-        found.setdefault(_anonymous(each, {}), each)
-    return list(found.values())
+    names = list(_names(pattern))
+    return _orders(pattern, {name for name in names if names.count(name) == 1})
 
 
-def _orders(pattern: Any) -> Iterator[Any]:
+def _names(pattern: Any) -> Iterator[str]:
+    """The names of the wild values in a pattern, each as often as it is an operand."""
+    if isinstance(pattern, Wild):
+        yield pattern.name
+    elif isinstance(pattern, Applied):
+        for arg in pattern.args:
+            yield from _names(arg)
+
+
+def _orders(pattern: Any, single: set[str]) -> list[Any]:
     if not isinstance(pattern, Applied):
-        yield pattern
-        return
-    for args in product(*[tuple(_orders(arg)) for arg in pattern.args]):
-        yield Applied(pattern.op, args, pattern.params)
-        if pattern.op.commutative:
-            yield Applied(pattern.op, args[::-1], pattern.params)
+        return [pattern]
+    either = pattern.op.commutative and not _alike(pattern.args[0], pattern.args[-1], single)
+    found = []
+    for args in product(*[_orders(arg, single) for arg in pattern.args]):
+        found.append(Applied(pattern.op, args, pattern.params))
+        if either:
+            found.append(Applied(pattern.op, args[::-1], pattern.params))
+    return found
 
 
-def _anonymous(term: Any, order: dict[str, int]) -> Hashable:
-    """The term with wild names replaced by the order of their first appearance."""
-    if isinstance(term, Wild):
-        return term.constant, order.setdefault(term.name, len(order))
-    if not isinstance(term, Applied):
-        return repr(term)
-    args = [_anonymous(each, order) for each in term.args]
-    params = [(key, _anonymous(each, order)) for key, each in term.params]
-    return term.op, *args, *params
-
-
-def numbers(pattern: Any) -> list[Any]:
-    """The numbers that stand in a pattern."""
-    if not isinstance(pattern, Applied):
-        return [] if isinstance(pattern, (Wild, Family)) else [pattern]
-    return [number for arg in pattern.args for number in numbers(arg)]
+def _alike(one: Any, other: Any, single: set[str]) -> bool:
+    """Whether two terms fit the same values: they differ in names that stand nowhere else."""
+    if isinstance(one, Wild) and isinstance(other, Wild):
+        return one.constant == other.constant and {one.name, other.name} <= single
+    if isinstance(one, Applied) and isinstance(other, Applied):
+        same = one.op is other.op and one.params == other.params == ()
+        return same and all(map(_alike, one.args, other.args, repeat(single)))
+    return False
 
 
 def match(pattern: Applied | Family, each: Node) -> Match | None:

@@ -67,7 +67,7 @@ def log_first(found: Match) -> Node | None:
 
 
 def _log_of_selection(op: Any, args: tuple[Any, ...]) -> bool:
-    return op is e.log and args[0] in (getitem, reshape, transpose)
+    return args[0] in (getitem, reshape, transpose)
 
 
 _safe_odds = np.exp(x - broadcast_to(np.max(x, axis=axis, keepdims=True), shape=shape))
@@ -95,8 +95,8 @@ STABILITY = rules(
     rule("softmax-shifted", _held_odds / broadcast_to(_held_total, shape=shape),
          softmax(x, axis=axis, expanded=True), EXACT, shared=True, when=_aligned,
          example={"axis": (1,), "keepdims": True, "shape": (3, 4)}),
-    rule("log-first", Family("the logarithm of a selection", _log_of_selection), log_first,
-         ACCURATE, shared=True,
+    rule("log-first", Family("the logarithm of a selection", (e.log,), (), _log_of_selection),
+         log_first, ACCURATE, shared=True,
          example={"of": np.log(getitem(sigmoid(x), index=(1,)))}),
     rule("log-softmax", np.log(softmax(x, axis=axis, expanded=True)),
          log_softmax(x, axis=axis, expanded=True), ACCURATE, shared=True, ulps=NEAR_ZERO,

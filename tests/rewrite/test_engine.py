@@ -200,6 +200,19 @@ def test_a_long_chain_is_walked_once(monkeypatch):
     assert len(visits) < 20_001
 
 
+def test_what_is_settled_is_not_looked_at_again(monkeypatch):
+    settled = set()
+    a, b = argument(), argument("b")
+    before = simplify(graph_of(node(e.exp, (node(e.sin, (a,)),))), settled=settled).outputs[0]
+    assert settled == {before, before.args[0]}
+    visits = []
+    monkeypatch.setattr(RuleSet, "candidates", lambda self, each, primal: visits.append(each) or ())
+    new = node(e.multiply, (before, b))
+    assert rewrite(graph_of(new), (NEG_NEG,), settled=settled).outputs == (new,)
+    assert visits == [new]
+    assert new in settled
+
+
 def test_a_rule_may_cross_the_whole_depth():
     # the sign of the innermost value goes all the way out, without recursion
     value = negated(argument(), 1)

@@ -21,7 +21,7 @@ from symdiff.rewrite.pattern import (
 )
 
 x, y = wilds("x y")
-c = Wild("c", constant=True)
+c, d = Wild("c", constant=True), Wild("d", constant=True)
 
 
 def argument(name: str, type: str = "f64[3]") -> Node:
@@ -61,6 +61,8 @@ def test_orders_that_differ_in_names_only_are_tried_once():
     assert len(variants(x + y)) == 1
     assert len(variants(x * 1)) == 2
     assert len(variants(x * y + c * x)) == 8
+    assert len(variants(c * x + c * y)) == 8  # c is in both
+    assert len(variants(c * x + d * y)) == 4  # the products have one form
 
 
 def test_a_wild_value_is_the_same_value_wherever_it_stands():
