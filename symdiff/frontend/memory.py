@@ -73,15 +73,21 @@ def _is_real(array: Any) -> bool:
 
 def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
     """The array, made by a step from the base, as a view of it if NumPy makes it one."""
+    if not base.in_memory or step.args[0] is not base.node:
+        return array  # a scalar, or a converted copy
+    shared = shares(step)
+    if shared is not False:
+        _attach(array, View(base, step if shared else None))
+    return array
+
+
+def shares(step: Node) -> bool | None:
+    """Whether NumPy's result lies in the memory of its operand; None: the layout decides."""
     op = step.op
     assert isinstance(op, Primitive)
-    if not (op.view and base.in_memory) or step.args[0] is not base.node:
-        return array  # a scalar, or a converted copy
-    types = [each.type for each in step.args]
-    shares = op.shares(*types, **dict(step.params)) if op.shares is not None else True
-    if shares is not False:
-        _attach(array, View(base, step if shares else None))
-    return array
+    if not op.view or op.shares is None:
+        return op.view
+    return op.shares(*[each.type for each in step.args], **dict(step.params))
 
 
 def perhaps(array: Tracer, base: Tracer) -> Tracer:

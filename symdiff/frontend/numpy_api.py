@@ -27,7 +27,7 @@ from symdiff.ir.node import Const, constant, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, rearrange, shaping
-from symdiff.ops.primitive import COMPOSITES, Primitive
+from symdiff.ops.primitive import Primitive, find
 
 
 def handles(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -122,6 +122,30 @@ def ravel(a: Any, order: str = "C") -> Any:
     return memory.perhaps(Tracer(made.node, is_array=True), a)
 
 
+# ---------------------------------------------------------------------------- complex parts
+
+
+@handles(np.real)
+def real(val: Tracer) -> Tracer:
+    """The real part: what is real is that itself."""
+    return _part(e.real, val) if val.dtype.kind == "c" else val
+
+
+@handles(np.imag)
+def imag(val: Tracer) -> Tracer:
+    """The imaginary part: zeros of what is real."""
+    if val.dtype.kind == "c":
+        return _part(e.imag, val)
+    type = val.node.type
+    return Tracer(constant(type.python(0) if type.weak else type.dtype.type(0), type), val.is_array)
+
+
+def _part(op: Primitive, val: Tracer) -> Tracer:
+    """As NumPy's attribute: of a Python number one, of a scalar one, of an array a view."""
+    made = node(op, (val.node,))
+    return memory.share(Tracer(made, val.is_array), val, made)
+
+
 # ---------------------------------------------------------------------------- choices
 
 
@@ -142,10 +166,25 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return Tracer(made, is_array=True)
 
 
-@handles(np.select)
-def select(*args: Any, **kwargs: Any) -> Any:
-    chosen = COMPOSITES[np.select](*args, **kwargs)
-    return Tracer(chosen.node, is_array=True) if isinstance(chosen, Tracer) else chosen
+def _as_array(function: Any) -> Callable[..., Any]:
+    """Functions that give arrays of no axes for scalars too."""
+    found = find(function)
+    assert found is not None
+
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(found, Primitive):
+            assert found.call is not None
+            operands, params = found.call(*args, **kwargs)
+            made: Any = bind(found, operands, params)
+        else:
+            made = found(*args, **kwargs)
+        return Tracer(made.node, is_array=True) if isinstance(made, Tracer) else made
+
+    return handler
+
+
+for _function in (np.select, np.roll, np.tensordot):
+    HANDLERS[_function] = _as_array(_function)
 
 
 def _choose(op: Primitive) -> Callable[..., Tracer]:

@@ -298,6 +298,11 @@ class Tracer:
     def __round__(self, digits: int | None = None) -> Any:
         if digits is None:
             return self._to_int(e.rint)
+        if self.weak:
+            self.refuse(
+                "round() of a Python number to digits differs from NumPy's in the last one",
+                "Use np.round.",
+            )
         return call(np.round, self, digits)
 
     def __floor__(self) -> Any:
@@ -609,7 +614,8 @@ def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
         for i in values:
             operands[i] = coerce(operands[i], array_type(dtype, operands[i].type.shape))
     made = node(op, tuple([strong(each) for each in operands]), tuple(sorted(params.items())))
-    result = Tracer(made, is_array=op.view and not _is_scalar(args[0]))
+    in_memory = memory.shares(made) is not False
+    result = Tracer(made, is_array=in_memory and not _is_scalar(args[0]))
     return memory.share(result, args[0], made) if isinstance(args[0], Tracer) else result
 
 
@@ -698,7 +704,7 @@ def _as_returned(result: Any, args: Any) -> Any:
     root = result.node
     while isinstance(root.op, Primitive) and root.op.view:
         root = root.args[0]
-    given = any(isinstance(each, Tracer) and each.node is root for each in args)
+    given = any(isinstance(each, Tracer) and strong(each.node) is root for each in args)
     return result if given else Tracer(result.node)
 
 

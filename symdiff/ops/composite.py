@@ -217,20 +217,8 @@ def clip(
 
 
 def _own(a: Any) -> Any:
-    """A copy of an array, which may be changed in place; a scalar cannot be."""
-    return np.copy(a) if np.ndim(a) else a
-
-
-@composite(np.real)
-def real(val: Any) -> Any:
-    """The real part: a real array itself."""
-    return e.real(val) if np.iscomplexobj(val) else val
-
-
-@composite(np.imag)
-def imag(val: Any) -> Any:
-    """The imaginary part: zeros for a real array."""
-    return e.imag(val) if np.iscomplexobj(val) else np.zeros_like(val)
+    """A copy of an array, which may be changed in place; of a number a scalar, which cannot be."""
+    return np.copy(a) if np.ndim(a) else np.copy(a)[()]
 
 
 @composite(np.conjugate)

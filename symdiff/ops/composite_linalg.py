@@ -155,6 +155,8 @@ def einsum(*operands: Any, optimize: Any = False, **rest: Any) -> Any:
         inputs[i], arrays[i] = _distinct(*_stretchable(labels, x, extents))
     if len(inputs) == 1 and sorted(inputs[0]) == sorted(output):  # a view, and not a sum
         axes = [inputs[0].index(label) for label in output]
+        if not axes:
+            return np.copy(arrays[0])[()]
         return np.transpose(arrays[0], axes) if inputs[0] != output else arrays[0]
     return linalg.einsum(
         *arrays, subscripts=f"{','.join(inputs)}->{output}", optimize=bool(optimize)

@@ -43,8 +43,6 @@ def expand_dims(a: Any, axis: Any) -> Any:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     ndim = np.ndim(a) + len(axes)
     places = normalize_axes(axes, ndim)
-    if len(places) != len(axes):
-        raise ValueError("repeated axis")
     extents = iter(np.shape(a))
     return np.reshape(a, tuple(1 if i in places else next(extents) for i in range(ndim)))
 

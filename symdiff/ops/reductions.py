@@ -32,6 +32,16 @@ def normalize_axes(axis: Any, ndim: int) -> Axes:
     return tuple(sorted(places))
 
 
+def axes_of(a: Any, axis: Any) -> Axes:
+    """The axes over which NumPy reduces: of a number, it takes axis 0 and -1 for none."""
+    ndim = np.ndim(a)
+    return () if _is_that_of_a_number(axis, ndim) else normalize_axes(axis, ndim)
+
+
+def _is_that_of_a_number(axis: Any, ndim: int) -> bool:
+    return ndim == 0 and isinstance(axis, (int, np.integer)) and axis in (0, -1)
+
+
 def one_axis(axis: Any, ndim: int) -> int:
     """An axis counted from the front.
 
@@ -75,7 +85,7 @@ def _sum_type(
 def _sum_call(
     a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False
 ) -> tuple[tuple[Any], dict[str, Any]]:
-    params = {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+    params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
     if dtype is None or np.dtype(dtype) == accumulator(a.dtype):
         return (a,), params
     if np.dtype(dtype).kind == "c":
@@ -134,7 +144,7 @@ def _cumulative_call(
 ) -> tuple[tuple[Any], dict[str, Any]]:
     if dtype is not None:
         a = a.astype(dtype)
-    if axis is None:
+    if axis is None or _is_that_of_a_number(axis, np.ndim(a)):
         return (np.ravel(a),), {"axis": 0}
     return (a,), {"axis": one_axis(axis, np.ndim(a))}
 
@@ -226,7 +236,7 @@ def _prod_call(
 ) -> tuple[tuple[Any], dict[str, Any]]:
     if dtype is not None:
         a = a.astype(dtype)
-    return (a,), {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+    return (a,), {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
 
 
 prod = primitive(
@@ -254,7 +264,7 @@ def _extreme_tangent(loses: Any) -> Any:
 
 
 def _extreme_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    axes = normalize_axes(axis, np.ndim(a))
+    axes = axes_of(a, axis)
     if any(np.shape(a)[i] == 0 for i in axes):
         raise ValueError("zero-size array to a reduction operation that has no identity")
     return (a,), {"axis": axes, "keepdims": bool(keepdims)}
@@ -289,7 +299,7 @@ min_ = primitive(
 
 def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     _extreme_call(a, axis)
-    axis = None if axis is None or np.ndim(a) == 1 else one_axis(axis, np.ndim(a))
+    axis = None if axis is None or np.ndim(a) < 2 else one_axis(axis, np.ndim(a))
     return (a,), {"axis": axis, "keepdims": bool(keepdims)}
 
 
@@ -332,7 +342,7 @@ argmin = primitive(
 
 
 def _test_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return (a,), {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+    return (a,), {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
 
 
 def _test_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:

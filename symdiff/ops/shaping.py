@@ -713,6 +713,7 @@ flip = linear(
     batch=lambda x, axis: np.flip(x, tuple(i + 1 for i in axis)),
     numpy=_flip_source,
     view=True,
+    shares=lambda x, axis: bool(x.shape),  # without axes it is the scalar m[()]
     samples=Samples(
         cases=(
             case("f[3]", axis=(0,)),

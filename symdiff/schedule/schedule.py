@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -518,12 +519,21 @@ def literal(value: object, exact: bool = False) -> Source:
             text = str(value)  # the shortest digits that are unique in its dtype
         else:
             text = repr(number)
+    elif isinstance(number, complex) and not _is_written(number):
+        parts = (literal(part, exact=True).text for part in (number.real, number.imag))
+        text = f"complex({', '.join(parts)})"
     else:
         text = repr(number)
     count = _reciprocal(value) if isinstance(number, float) and len(text) > LEGIBLE else 0
     if count:
         return Source(f"{'-' if count < 0 else ''}1 / {abs(count)}", PRODUCT)
     return Source(text, UNARY if text.startswith("-") else ATOM)
+
+
+def _is_written(number: complex) -> bool:
+    """Whether Python reads as this number what it prints: no part is infinite, NaN or -0.0."""
+    parts = (number.real, number.imag)
+    return all(math.isfinite(part) and str(part) != "-0.0" for part in parts)
 
 
 def _reciprocal(value: Any) -> int:
@@ -617,5 +627,5 @@ def _gives_array(each: Node) -> bool:
     """Whether NumPy's result for a 0-d node may be an array: a ufunc's is a scalar."""
     if each.op is e.convert:  # .astype of an array is one
         each = each.args[0]
-    own = each.op in (e.where, shaping.index_add)
+    own = each.op in (e.where, shaping.index_add, linalg.tensordot)
     return own or isinstance(each, Input) or is_view(each)

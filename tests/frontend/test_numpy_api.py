@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from symdiff import UnsupportedFunctionError, jit
+from symdiff import ShapeError, TraceError, UnsupportedFunctionError, jit, jvp
 
 A, B, V = np.arange(12.0).reshape(2, 3, 2), np.arange(6.0).reshape(2, 3), np.arange(3.0)
 
@@ -98,3 +98,86 @@ def test_integer_arrays_are_inputs():
     np.testing.assert_array_equal(take(V, np.array([0, 1])), V[[0, 1]])
     np.testing.assert_array_equal(take(V, np.array([2, 2])), V[[2, 2]])
     assert take.cache_info().misses == 1
+
+
+# ---------------------------------------------------------------------------- numbers
+
+NUMBERS = [
+    2, 2.5, 1.5 + 2j, np.array(2.5), np.array(3), np.array(1.5 - 1j), np.array(1.5, np.float32),
+    np.float64(2.5), np.float32(0.5), np.int64(3), np.complex64(1 + 2j),
+]  # fmt: skip
+OF_NUMBERS = """
+    np.conj(x) np.conjugate(x) np.real(x) np.imag(x) np.angle(x) np.flip(x) np.flip(x,())
+    np.squeeze(x) np.squeeze(x,()) np.roll(x,1) np.tensordot(x,x,0) np.einsum('->',x)
+    np.sum(x,axis=0) np.sum(x,axis=-1) np.sum(x,axis=np.int64(0)) np.sum(x,0,keepdims=True)
+    np.prod(x,axis=0) np.max(x,axis=0) np.min(x,axis=-1) np.any(x,axis=0) np.all(x,axis=-1)
+    np.cumsum(x,axis=0) np.cumprod(x,axis=-1) np.argmax(x,axis=0) np.argmin(x,-1) np.inner(x,x)
+    np.dot(x,x) np.outer(x,x) np.sort(x,None) np.clip(x,0,None) np.where(True,x,x) np.copy(x)
+"""
+OF_REAL_NUMBERS = "np.round(x) np.round(x,1) np.nan_to_num(x) np.maximum(x,1) np.ptp(x,0)"
+
+
+def same_types(expression, value):
+    function = eval(f"lambda x: {expression}", {"np": np})
+    found, expected = jit(function)(value), function(value)
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(found, expected, strict=True)
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=repr)
+@pytest.mark.parametrize("expression", [*OF_NUMBERS.split(), *OF_REAL_NUMBERS.split()])
+def test_types_of_functions_of_numbers(expression, value):
+    if expression in OF_REAL_NUMBERS and np.iscomplexobj(value):
+        return
+    same_types(expression, value)
+
+
+def test_tangents_of_numbers_have_the_type_of_the_value():
+    for x in (2.5, np.float64(2.5), np.array(2.5)):
+        for expression in [*OF_NUMBERS.split(), *OF_REAL_NUMBERS.split()]:
+            y, y_dot = jvp(eval(f"lambda x: {expression}", {"np": np}), (x,), (x,))
+            if np.result_type(y).kind == "f":
+                assert (type(y), np.shape(y)) == (type(y_dot), np.shape(y_dot)), expression
+
+
+@pytest.mark.parametrize("axis", [1, -2, (0,), (-1,)])
+def test_other_axes_of_numbers(axis):
+    for reduction in (np.sum, np.max, np.all):
+        with pytest.raises(ValueError, match="out of bounds"):
+            jit(lambda x: reduction(x, axis=axis))(2.5)
+    with pytest.raises(ValueError, match="out of bounds"):
+        jit(lambda x: np.mean(x, axis=0))(2.5)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "np.sum(x,(0,0))",
+        "np.max(x,(0,-2))",
+        "np.mean(x,(1,1))",
+        "np.all(x,(0,0))",
+        "np.flip(x,(1,-1))",
+        "np.squeeze(x,(0,0))",
+        "np.var(x,(0,0))",
+        "np.median(x,(0,0))",
+        "np.expand_dims(x,(0,0))",
+    ],
+)
+def test_an_axis_twice(expression):
+    function = eval(f"lambda x: {expression}", {"np": np})
+    with pytest.raises(ValueError, match=r"duplicate|repeated"):
+        function(B)
+    with pytest.raises(ShapeError, match=r"duplicate value in 'axis'\n.*<string>"):
+        jit(function)(B)
+
+
+def test_rounding_to_digits():
+    assert jit(lambda x: round(x, 2))(np.float64(2.675)) == round(np.float64(2.675), 2)
+    with pytest.raises(TraceError, match=r"round\(\).*\n.*test_numpy_api.*\n.*`x`\n.*np.round"):
+        jit(lambda x: round(x, 2))(2.675)
+
+
+@pytest.mark.parametrize("number", [complex(-np.inf, 0), complex(-0.0, 1), complex(np.nan, -0.0)])
+def test_complex_constants_are_written(number):
+    found = jit(lambda x: np.where(x > 0, number, 1j))(V)
+    assert repr(found) == repr(np.where(V > 0, number, 1j))
