@@ -337,6 +337,10 @@ def _einsum_adjoint(
     x_bar = y_bar
     if not others:
         x_bar = np.transpose(y_bar, [output.index(label) for label in kept])
+    elif not output:
+        factors = operands[:position] + operands[position + 1 :]
+        new = f"{','.join(others)}->{''.join(kept)}"
+        x_bar = y_bar * np.einsum(new, *factors, optimize=optimize)
     else:
         factors = (y_bar, *operands[:position], *operands[position + 1 :])
         new = f"{','.join([output, *others])}->{''.join(kept)}"

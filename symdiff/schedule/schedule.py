@@ -556,10 +556,11 @@ def _counting_source(value: np.ndarray) -> str | None:
 
 
 def _array_source(value: np.ndarray) -> str:
-    dtype = dtype_source(value.dtype)
+    dtype = f", dtype={dtype_source(value.dtype)}"
     if not value.size and value.ndim > 1:  # a list cannot say (0, 3)
-        return f"np.zeros({value.shape}, dtype={dtype})"
-    return f"np.array({_list_source(value)}, dtype={dtype})"
+        return f"np.zeros({value.shape}{dtype})"
+    implied = value.size and value.dtype in (np.float64, np.intp, np.bool_)
+    return f"np.array({_list_source(value)}{'' if implied else dtype})"
 
 
 def _list_source(value: np.ndarray) -> str:
