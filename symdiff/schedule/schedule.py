@@ -25,6 +25,7 @@ from symdiff.schedule.program import Assign, Expression, Guard, Program, Stateme
 from symdiff.schedule.warnings import quieted
 
 WIDTH = 79  # columns of a line with an inlined value
+SHORT = 48  # columns of an array literal that is inlined
 DEPTH = 3  # nesting of inlined values
 INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth computing in place, and freeing early
@@ -367,9 +368,16 @@ class _Scheduler:
         counted = _counting_source(each.value)
         if counted is not None:
             return Source(counted)
-        if each.value.size <= SMALL:
-            return Source(_array_source(each.value))
-        if each not in self.named:
+        if each in self.named:
+            return Source(self.named[each])
+        text = _array_source(each.value) if each.value.size <= SMALL else ""
+        if text and len(text) <= SHORT:
+            return Source(text)
+        if text and len(text) <= WIDTH:
+            self._hold(each, self.names.fresh("constant"))
+            written = Expression(each, Source(text), known=True)
+            self.statements.append(Assign(self.named[each], written, None, each))
+        else:
             self.named[each] = self.names.fresh("CONSTANT")
             self.constants[self.named[each]] = each.value
         return Source(self.named[each])
