@@ -7,7 +7,7 @@ Matrices are the last two axes; the axes before them are a batch, equal for all 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -327,7 +327,7 @@ def _einsum_adjoints(
 
 
 def _einsum_adjoint(
-    y_bar: Any, operands: Sequence[Any], subscripts: str, optimize: bool, position: int
+    y_bar: Any, operands: tuple[Any, ...], subscripts: str, optimize: bool, position: int
 ) -> Any:
     """The labels of the operand and those of the result change places."""
     inputs, output = split_subscripts(subscripts)

@@ -505,6 +505,12 @@ def store_whole(found: Match) -> Node | None:
     return value if is_number(base, 0) else node(e.add, (base, value))
 
 
+def store_nothing(found: Match) -> Node | None:
+    """base, where 0 is added to its elements."""
+    base, value, *_ = found.root.args
+    return base if is_number(value, 0) else None
+
+
 def _counts(indices: list[Node], shape: Shape) -> bool:
     """Whether the only index is 0, 1, 2, … up to the first extent."""
     if len(indices) != 1 or not isinstance(indices[0], Const) or not shape:
@@ -540,6 +546,9 @@ STORES = (
     rule("store-whole", Family("a store", (index_add,)), store_whole, ROUNDING, dtypes="fc",
          shared=True,
          example={"of": index_add(x, a, y, index=(ARRAY,)), "a": "f[3,4]", "y": "i64[3]=range"}),
+    rule("store-nothing", Family("a store", (index_add,)), store_nothing, ROUNDING, dtypes="fc",
+         shared=True,
+         example={"of": index_add(x, a, index=(1,)), "x": "f[3,4]", "a": "f[4]=0"}),
     rule("sum-stores", Family("the sum of stores into zeros", (sum_,), (index_add,)), sum_stores,
          ROUNDING, dtypes="fc", shared=True,
          example={"of": np.sum(index_add(a, b, x, y, index=(ARRAY, ARRAY)), axis=(1,),

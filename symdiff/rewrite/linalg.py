@@ -6,13 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.ir.node import Node, constant, node
+from symdiff.ir.node import CONST, Node, constant, node
 from symdiff.ops import elementwise as e
-from symdiff.ops.linalg import matmul
+from symdiff.ops.linalg import einsum, matmul, outer, tensordot
 from symdiff.ops.reductions import reduced_shape, sum_
 from symdiff.ops.shaping import reshape, transpose
 from symdiff.rewrite.broadcast import broadcasted, reshaped
-from symdiff.rewrite.pattern import ROUNDING, Condition, Match, Rule, Wild, rule, rules, wilds
+from symdiff.rewrite.pattern import (
+    ROUNDING,
+    Condition,
+    Family,
+    Match,
+    Rule,
+    Wild,
+    is_number,
+    rule,
+    rules,
+    wilds,
+)
 
 x, y, z, mask, shape, shape2 = wilds("x y z mask shape shape2")
 c = Wild("c", constant=True)
@@ -50,6 +61,17 @@ def outer_product(found: Match) -> Node | None:
     """x * y, a column times a row."""
     shape = found.root.type.shape
     return node(e.multiply, (broadcasted(found["x"], shape), broadcasted(found["y"], shape)))
+
+
+PRODUCT_OPS = (matmul, tensordot, einsum, outer)
+
+
+def nothing(found: Match) -> Node | None:
+    """zeros, since a factor is 0."""
+    type = found.root.type
+    if not any(is_number(arg, 0) for arg in found.root.args):
+        return None
+    return constant(type.dtype.type(0), type)
 
 
 def _flops(rows: int, inner: int, columns: int) -> int:
@@ -178,6 +200,10 @@ PRODUCTS = (
 
 LINALG = rules(
     *PRODUCTS,
+    # structural, as a factor 0 of a derivative is
+    rule("product-with-zeros", Family("a product with a constant", PRODUCT_OPS, (CONST,)),
+         nothing, ROUNDING, dtypes="fc", shared=True,
+         example={"of": matmul(x, y), "x": "f[2,3]", "y": "f[3,4]=0"}),
     rule("transpose-product", transpose(matmul(x, y), axes=axes), product_of_transposes, ROUNDING,
          dtypes="fc", when=_frees_transposes,
          example={"of": transpose(matmul(transpose(x, axes=axes), y), axes=axes), "axes": (1, 0)}),

@@ -215,3 +215,13 @@ def test_jacobians_between_real_and_complex():
         symdiff.jacrev(lambda x: 1j * x)(X)
     with pytest.raises(NotDifferentiableError, match=r"Use symdiff\.jacrev"):
         symdiff.jacfwd(np.imag)(z)
+
+
+def test_no_work_along_other_arguments():
+    def f(W, V, i):
+        return np.sum(np.tanh(np.tanh(W @ V)[i]) ** 2)
+
+    hessian = symdiff.hessian(f, (0, 1))
+    hessian(np.ones((2, 3)), np.ones((3, 2)), np.array([1, 0]))
+    assert "@ np.zeros" not in hessian.source
+    assert "+= 0" not in hessian.source

@@ -104,3 +104,10 @@ def test_one_factorization_serves_a_batch_of_right_sides():
     batched = vmap(lambda a, b: np.linalg.solve(a, 2 * b), (None, 0))
     batched(RNG.normal(size=(3, 3)), RNG.normal(size=(5, 3)))
     assert "broadcast_to" not in batched.source
+
+
+def test_einsum_that_is_a_number_has_no_factor_1():
+    gradient = grad(lambda a, b: np.einsum("ij,jk,ki->", a, b, b))
+    a, b = np.arange(4.0).reshape(2, 2), np.array([[1.0, -2], [0.5, 3]])
+    np.testing.assert_allclose(gradient(a, b), (b @ b).T, rtol=1e-15)
+    assert 'np.einsum("jk,ki->ij", b, b)' in gradient.source

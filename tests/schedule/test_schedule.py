@@ -194,3 +194,19 @@ def test_a_parameter_is_bound_again_where_the_function_does():
     np.testing.assert_array_equal(x, np.arange(6.0))
     np.testing.assert_array_equal(centred, f(x, 2.0)[1])
     assert value == f(x, 2.0)[0]
+
+
+def test_array_literals():
+    def f(x):
+        lower = np.tril(np.ones((3, 3)))
+        return np.sum(np.outer(x, x) * lower) + x @ lower @ (x * np.array([1.0, 2, 4]))
+
+    compiled, x = jit(f), np.array([0.5, 1.5, 2.5])
+    assert compiled(x) == f(x)
+    text = body(compiled)
+    assert text.count("[[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]") == 1
+    assert "np.array([1.0, 2.0, 4.0])" in text
+    assert "dtype" not in text
+    narrow = jit(lambda x: x * np.float32([1, 2, 4]))
+    narrow(np.float32(x))
+    assert "np.array([1.0, 2.0, 4.0], dtype=np.float32)" in body(narrow)
