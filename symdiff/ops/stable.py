@@ -181,18 +181,48 @@ log_softmax: Primitive = register(
 # ---------------------------------------------------------------------------- logsumexp
 
 
-def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
+def _exponentials(x: Any, axis: Axes) -> tuple[Any, Any, Any]:
+    """Exponentials without overflow, their sum, and the maximum that was taken off."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)  # an infinite maximum would make inf - inf
-    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    odds = np.exp(x - e.stop_gradient(top))
+    return odds, np.sum(odds, axis=axis, keepdims=True), top
+
+
+def _logsumexp(x: Any, axis: Axes, keepdims: bool) -> Any:
+    _, total, top = _exponentials(x, axis)
+    y = np.log(total) + top
     return y if keepdims else np.reshape(y, reduced_shape(np.shape(x), axis, keepdims))
+
+
+def _shares(x: Any, axis: Axes) -> Any:
+    odds, total, _ = _exponentials(x, axis)
+    return odds / np.where(total == 0, 1, total)
+
+
+# The softmax by the exponentials of _logsumexp; 0 where there is nothing to sum.
+shares: Primitive = register(
+    Primitive(
+        name="shares",
+        function=_shares,
+        expansion=_shares,
+        arguments=("x",),
+        result=lambda x, axis: array_type(x.dtype, x.shape),
+        rules={"x": Jvp(lambda y, x, x_dot, axis: _softmax_tangent(y, x, x_dot, axis, True))},
+        batch=lambda x, axis: shares(x, axis=_shifted_axes(axis)),
+        samples=Samples(cases=(case("f[3,4]", axis=(1,)), case("f[2,3]", axis=(0, 1)))),
+    )
+)
 
 
 def _logsumexp_tangent(
     y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool, expanded: bool
 ) -> Any:
-    y = np.where(y == -np.inf, 0, y)  # nothing to sum: exp(-inf - 0), and not exp(-inf + inf)
-    p = np.exp(x - expand(y, x, axis, keepdims))
+    if expanded:
+        p = shares(x, axis=axis)
+    else:
+        y = np.where(y == -np.inf, 0, y)  # nothing to sum: exp(-inf - 0), and not exp(-inf + inf)
+        p = np.exp(x - expand(y, x, axis, keepdims))
     return np.sum(p * x_dot, axis=axis, keepdims=keepdims)
 
 
