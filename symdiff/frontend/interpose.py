@@ -32,6 +32,7 @@ from symdiff.frontend.replacements import (
     NoDraws,
     called,
     draws,
+    instead_of,
     is_library,
     library_module,
     replaced,
@@ -166,6 +167,10 @@ class Interposer:
     def hides(self, each: Node) -> bool:
         """Whether the node is the input of a hidden array."""
         return each in self._inputs
+
+    def original(self, value: Any) -> Any:
+        """What a stand-in stands for; anything else is itself."""
+        return self._originals.get(id(value), value)
 
     # ------------------------------------------------------------------ values
 
@@ -395,7 +400,28 @@ class Interposer:
             return real(value, self.bare)
         if issubclass(kind, Hook):
             return value.function
-        return self._originals.get(id(value), value)
+        return self.original(value)
+
+
+@instead_of(getattr)
+def getattr_(value: Any, name: str, /, *default: Any) -> Any:
+    """getattr(): that a function of the user's has no such attribute is remembered."""
+    _remember_absence(value, name)
+    return getattr(value, name, *default)
+
+
+@instead_of(hasattr)
+def hasattr_(value: Any, name: str, /) -> bool:
+    """hasattr(), likewise."""
+    _remember_absence(value, name)
+    return hasattr(value, name)
+
+
+def _remember_absence(value: Any, name: str) -> None:
+    running = _running.get()
+    if running is not None and type(value) is FunctionType and not hasattr(value, name):
+        function = running.original(value)
+        running.guard(Path(function, (Attribute(name),), name), ABSENT)
 
 
 class Globals(dict[str, Any]):

@@ -261,6 +261,7 @@ def _make_proxy_class(cls: type) -> type[ObjectProxy]:
         for name, value in vars(each).items():
             if name.startswith("__") and name.endswith("__") and name not in _OWN:
                 special.setdefault(name, _forward(name) if callable(value) else value)
+    special["__bool__"] = _truth
     return type(cls.__name__, (ObjectProxy,), special)
 
 
@@ -270,6 +271,17 @@ def _forward(name: str) -> Callable[..., Any]:
 
     method.__name__ = name
     return method
+
+
+def _truth(proxy: ObjectProxy) -> bool:
+    """bool(proxy): True where the class does not say, which is remembered."""
+    shadow = shadow_of(proxy)
+    cls = type(shadow.object)
+    for name in ("__bool__", "__len__"):
+        if _base(cls, name) is not None:
+            return bool(shadow.load(proxy, name)())
+        shadow.interposer.guard(Path(cls, (Attribute(name),), name), ABSENT)
+    return True
 
 
 # ---------------------------------------------------------------------------- classes

@@ -7,11 +7,13 @@ with inline expressions, calls the generated function, and builds the result's t
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -42,7 +44,8 @@ _BY_VALUE = (str, bytes, int, range, slice)  # static arguments that are compare
 class _Locks:
     """Those of all functions: two that call each other in two threads cannot wait for each other.
 
-    Whoever holds `keeping` waits for nobody, so that what is compiled is found meanwhile.
+    Whoever holds `keeping` waits for nobody, so that what is compiled is found meanwhile. Whoever
+    is importing a module does not wait to compile: the one that compiles may wait for the module.
     """
 
     def __init__(self) -> None:
@@ -51,6 +54,25 @@ class _Locks:
     def renew(self) -> None:
         self.compiling = threading.RLock()
         self.keeping = threading.RLock()
+
+    @contextmanager
+    def one_compiles(self) -> Iterator[None]:
+        """Wait while another thread compiles. What two compile at once is right, and kept twice."""
+        lock = self.compiling
+        held = lock.acquire(blocking=not _is_importing())
+        try:
+            yield
+        finally:
+            if held:
+                lock.release()
+
+
+def _is_importing() -> bool:
+    """Whether this thread is running the body of a module that is being imported."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 _locks = _Locks()
@@ -202,7 +224,7 @@ class Dispatcher:
         key = _key(leaves, spec)
         found = self._find(key, used)
         if found is None:
-            with _locks.compiling:
+            with _locks.one_compiles():
                 found = self._find(key, used)  # another thread may have been at it
                 if found is None:
                     found = self._compile(used, leaves, spec)

@@ -133,6 +133,50 @@ def default_of_getattr():
 
 
 @change
+def attribute_of_a_function_appears():
+    def g():
+        return 1.0
+
+    return lambda x: x * getattr(g, "k", 2.0), lambda: setattr(g, "k", 5.0)
+
+
+@change
+def attribute_of_a_function_is_asked_for():
+    def g():
+        return 1.0
+
+    return lambda x: x * (3 if hasattr(g, "k") else 2), lambda: setattr(g, "k", 1)
+
+
+@change
+def truth_appears():
+    class C:
+        pass
+
+    o = C()
+    return lambda x: x * (3 if o else 2), lambda: setattr(C, "__bool__", lambda self: False)
+
+
+@change
+def length_appears():
+    class C:
+        pass
+
+    o = C()
+    return lambda x: x * (3 if o else 2), lambda: setattr(C, "__len__", lambda self: 0)
+
+
+@change
+def truth_is_overridden():
+    class C:
+        def __len__(self):
+            return 0
+
+    o = C()
+    return lambda x: x * (3 if o else 2), lambda: setattr(C, "__bool__", lambda self: True)
+
+
+@change
 def attribute_error_is_handled():
     o = Thing()
 

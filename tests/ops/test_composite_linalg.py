@@ -242,3 +242,21 @@ def test_one_call_gives_several_results(emitted, expression, count):
 def test_slogdet_is_a_named_tuple():
     grad = symdiff.grad(lambda a: np.linalg.slogdet(a).sign * np.linalg.slogdet(a).logabsdet)
     np.testing.assert_allclose(grad(np.diag([2.0, -4.0])), np.diag([-0.5, 0.25]))
+
+
+@pytest.mark.parametrize("order", [2, -2, "nuc"])
+def test_second_derivatives_of_norms_of_singular_values(order):
+    def norm(a):
+        return np.linalg.norm(a, order)
+
+    gradient, hessian = symdiff.grad(norm), symdiff.hessian(norm)
+    a, step = np.array([[2.0, 0.3, 0.0], [0.1, 1.0, -0.5], [0.0, 0.2, 0.4]]), 1e-6
+    for i in np.ndindex(3, 3):
+        unit = np.zeros((3, 3))
+        unit[i] = step
+        slope = (gradient(a + unit) - gradient(a - unit)) / (2 * step)
+        np.testing.assert_allclose(hessian(a)[i], slope, rtol=1e-6, atol=1e-8)
+    for equal in (2 * np.eye(2), np.diag([1.0, -1.0]), np.diag([2.0, 1.0, 1.0])):
+        assert np.all(np.isfinite(gradient(equal)))
+        with np.errstate(all="ignore"):
+            assert np.all(np.isnan(hessian(equal)))

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -275,6 +277,52 @@ def test_threads_that_call_different_functions_first():
         for a, result in zip(scales, results, strict=True):
             assert_same(result, np.full(n, 2 * a))
     assert [each.cache_info().misses for each in functions] == [3] * 8
+
+
+MEETING = """
+import os, sys, threading
+import symdiff
+
+threading.importing, threading.compiling = threading.Event(), threading.Event()
+
+def uses_the_module(x):
+    threading.compiling.set()
+    import compiles_when_imported
+    return x * compiles_when_imported.SLOPE
+
+def importer():
+    import compiles_when_imported
+
+found = []
+threads = [
+    threading.Thread(target=importer, daemon=True),
+    threading.Thread(target=lambda: found.append(symdiff.grad(uses_the_module)(1.0)), daemon=True),
+]
+for thread in threads:
+    thread.start()
+    assert threading.importing.wait(60)
+for thread in threads:
+    thread.join(10)
+print(found, flush=True)
+os._exit(0)  # whether or not the threads wait for each other
+"""
+IMPORTED = """
+import threading
+import symdiff
+
+threading.importing.set()
+assert threading.compiling.wait(60)
+SLOPE = float(symdiff.grad(lambda x: x * x)(3.0))
+"""
+
+
+def test_a_module_that_compiles_is_imported_where_another_thread_compiles(tmp_path):
+    (tmp_path / "compiles_when_imported.py").write_text(IMPORTED)
+    (tmp_path / "main.py").write_text(MEETING)
+    run = subprocess.run(
+        [sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[6.0]\n", run.stderr
 
 
 def test_two_functions_that_call_each_other():
