@@ -224,6 +224,17 @@ def _isscalar(element: Any) -> bool:
     return isinstance(element, Tracer) and not element.is_array and element.ndim == 0
 
 
+def _of_one_dtype(parts: Sequence[Any]) -> list[Any]:
+    """What np.r_ joins, as arrays: Python numbers take the dtype of the others."""
+    if any(isinstance(part, str) for part in parts):
+        raise NotImplementedError("np.r_ with a directive is not traced")
+    whole = [np.r_[part] if isinstance(part, slice) else part for part in parts]
+    numbers = (Tracer, int, float, complex)
+    arrays = [part if isinstance(part, numbers) else as_array(part) for part in whole]
+    dtype = call(np.result_type, *arrays)
+    return [as_array(part).astype(dtype) for part in arrays]
+
+
 class _Joiner:
     """np.r_ and np.c_, which are indexed with what they join."""
 
@@ -235,14 +246,9 @@ class _Joiner:
         parts = index if isinstance(index, tuple) else (index,)
         if not holds_tracer(list(parts)):
             return self.plain[index]
-        return call(np.concatenate, [self._part(each) for each in parts], axis=self.axis)
+        return call(np.concatenate, [self._part(each) for each in _of_one_dtype(parts)], self.axis)
 
     def _part(self, part: Any) -> Any:
-        if isinstance(part, str):
-            raise NotImplementedError("np.r_ with a directive is not traced")
-        if isinstance(part, slice):
-            part = np.r_[part]
-        part = part if isinstance(part, Tracer) else as_array(part)
         shape = part.shape or (1,)
         if self.axis == -1 and len(shape) == 1:
             shape = (*shape, 1)

@@ -26,9 +26,11 @@ def dot(a: Any, b: Any) -> Any:
     """The product over the last axis of a and the last but one of b."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
-    if np.ndim(a) == 1 or np.ndim(b) <= 2:
+    if max(np.ndim(a), np.ndim(b)) <= 2:
         return np.matmul(a, b)
-    return np.tensordot(a, b, (-1, -2))
+    if np.shape(a)[-1] != np.shape(b)[max(np.ndim(b) - 2, 0)]:
+        raise ValueError(f"dot: the shapes {np.shape(a)} and {np.shape(b)} do not fit")
+    return linalg.dot(a, b)
 
 
 @composite(np.inner)
@@ -36,11 +38,7 @@ def inner(a: Any, b: Any) -> Any:
     """The product over the last axes."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
-    if np.ndim(b) == 1:
-        return np.matmul(a, b)
-    if np.ndim(b) == 2:
-        return np.matmul(a, np.transpose(b))
-    return np.tensordot(a, b, (-1, -1))
+    return np.dot(a, b if np.ndim(b) == 1 else np.swapaxes(b, -1, -2))
 
 
 @composite(np.vdot)

@@ -236,6 +236,31 @@ tensordot = linear(
 )
 
 
+def _dot_axes(x1: Any, x2: Any) -> tuple[Axes, Axes]:
+    return (x1.ndim - 1,), (max(x2.ndim - 2, 0),)
+
+
+# tensordot over the last axis of x1 and the last but one of x2, but with the bits of np.dot, which
+# adds up in another order where an operand has more than two axes.
+dot = linear(
+    np.dot,
+    result=lambda x1, x2: _tensordot_type(x1, x2, _dot_axes(x1, x2)),
+    transpose={
+        "x1": lambda y_bar, x1, x2: _tensordot_first(y_bar, x1, x2, _dot_axes(x1, x2)),
+        "x2": lambda y_bar, x1, x2: _tensordot_second(y_bar, x1, x2, _dot_axes(x1, x2)),
+    },
+    batch=lambda x1, x2: _tensordot_batch(x1, x2, _dot_axes(x1[0], x2[0]), (True, True)),
+    samples=Samples(
+        cases=(
+            case("f[2,3,4]", "f[4]"),
+            case("f[2,3,4]", "f[4,5]"),
+            case("f[2,3]", "f[2,3,4]"),
+            case("f[0,2,3]", "f[2,3,1]"),
+        )
+    ),
+)
+
+
 def _padded(shape: Axes, ndim: int) -> Axes:
     return (1,) * (ndim - len(shape)) + tuple(shape)
 

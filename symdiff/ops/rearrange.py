@@ -331,6 +331,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
         return _pad_constant(array, widths, **options)
     if mode not in _BY_INDEX:
         raise NotImplementedError(f"mode={mode!r} of np.pad is not traced")
+    if options.get("reflect_type", "even") != "even":  # not elements, but twice the edge less them
+        raise NotImplementedError("reflect_type= of np.pad is not traced")
     for axis, (before, after) in enumerate(widths):
         if before or after:
             places = np.pad(np.arange(shape[axis]), (before, after), mode, **options)

@@ -15,10 +15,11 @@ from symdiff.ops import elementwise as e
 from symdiff.ops.reductions import max_
 from symdiff.ops.shaping import broadcast_to, getitem, reshape, transpose
 from symdiff.ops.stable import log_softmax, logistic, logsumexp, sigmoid, softmax, softplus
-from symdiff.rewrite.pattern import ACCURATE, EXACT, Family, Match, rule, rules, wilds
+from symdiff.rewrite.pattern import ACCURATE, EXACT, Family, Match, Wild, rule, rules, wilds
 
 x, y = wilds("x y")
 axis, keepdims, shape, dtype, weak = wilds("axis keepdims shape dtype weak")
+expanded = Wild("expanded")
 EXPONENTS = 800  # exp(x - max(x)) has the rounding error of its argument
 NEAR_ZERO = 1000  # and a logarithm near 0 that of its terms
 
@@ -84,6 +85,8 @@ STABILITY = rules(
          np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _total))), logistic(x),
          ACCURATE, shared=True, primal=False),
     rule("sigmoid", 1 / (1 + np.exp(-x)), sigmoid(x), ACCURATE, shared=True),
+    rule("sigmoid-reciprocal", np.reciprocal(1 + np.exp(-x)), sigmoid(x), ACCURATE, shared=True),
+    rule("sigmoid-power", (1 + np.exp(-x)) ** -1, sigmoid(x), ACCURATE, shared=True),
     rule("sigmoid-of-odds", np.exp(x) / (1 + np.exp(x)), logistic(x), ACCURATE, shared=True),
     rule("sigmoid-factor", y / (1 + np.exp(-x)), y * sigmoid(x), ACCURATE, shared=True),
     rule("sigmoid-of-number", 1 / (1 + np.exp(e.convert(-x, dtype=dtype, weak=weak))),
@@ -98,9 +101,9 @@ STABILITY = rules(
     rule("log-first", Family("the logarithm of a selection", (e.log,), (), _log_of_selection),
          log_first, ACCURATE, shared=True,
          example={"of": np.log(getitem(sigmoid(x), index=(1,)))}),
-    rule("log-softmax", np.log(softmax(x, axis=axis, expanded=True)),
-         log_softmax(x, axis=axis, expanded=True), ACCURATE, shared=True, ulps=NEAR_ZERO,
-         example={"axis": (1,)}),
+    rule("log-softmax", np.log(softmax(x, axis=axis, expanded=expanded)),
+         log_softmax(x, axis=axis, expanded=expanded), ACCURATE, shared=True, ulps=NEAR_ZERO,
+         example={"axis": (1,), "expanded": True}),
     rule("log-of-shares", np.log(odds / broadcast_to(total, shape=shape)),
          x - broadcast_to(np.log(total), shape=shape), ACCURATE, shared=True, when=_safe,
          ulps=NEAR_ZERO,
@@ -115,6 +118,7 @@ STABILITY = rules(
     rule("softplus-log1p", np.log1p(np.exp(x)), softplus(x), ACCURATE, shared=True),
     rule("log1p", np.log(1 + x), np.log1p(x), ACCURATE, shared=True),
     rule("expm1", np.exp(x) - 1, np.expm1(x), ACCURATE, shared=True),
+    rule("minus-one-plus-exp", -1 + np.exp(x), np.expm1(x), ACCURATE, shared=True),
     rule("one-minus-exp", 1 - np.exp(x), -np.expm1(x), ACCURATE, shared=True),
     rule("log-of-exp", np.log(np.exp(x)), x, ACCURATE, shared=True),
 )  # fmt: skip

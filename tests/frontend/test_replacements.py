@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.special  # noqa: F401
 
-from symdiff import TraceError, UnsupportedFunctionError, grad, value_and_grad
+from symdiff import TraceError, UnsupportedFunctionError, grad, jit, value_and_grad
 from symdiff.frontend import Tracer
 from symdiff.frontend.context import Context, tracing
 from symdiff.frontend.interpose import Interposer
@@ -101,6 +101,19 @@ def test_a_python_int_that_decides_a_branch():
     gradient = grad(loss)
     assert gradient(0.5) == pytest.approx(2 * gradient(0.5, double=False))
     assert gradient(0.5, 1) == 2 * math.cos(0.5)
+
+
+def test_numbers_that_np_r_joins_are_weak():
+    x = X.astype(np.float32)
+    for function in (
+        lambda x: np.r_[x, 1.0, 2],
+        lambda x: np.r_[x[0], 3.5],
+        lambda x: np.r_[x, np.float64(2)],
+        lambda x: np.r_[x, 1:3],
+        lambda x: np.r_[x, 1j],
+        lambda x: np.c_[x, x],
+    ):
+        np.testing.assert_array_equal(jit(function)(x), function(x), strict=True)
 
 
 def test_lists_of_traced_arrays():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from symdiff import grad, hessian, vmap
+from symdiff import grad, hessian, jit, vmap
+from symdiff.errors import ShapeError
 
 RNG = np.random.default_rng(3)
 
@@ -111,3 +112,17 @@ def test_einsum_that_is_a_number_has_no_factor_1():
     a, b = np.arange(4.0).reshape(2, 2), np.array([[1.0, -2], [0.5, 3]])
     np.testing.assert_allclose(gradient(a, b), (b @ b).T, rtol=1e-15)
     assert 'np.einsum("jk,ki->ij", b, b)' in gradient.source
+
+
+@pytest.mark.parametrize("function", [np.dot, np.inner])
+@pytest.mark.parametrize(("shape", "other"), [((2, 3, 30), (30,)), ((3, 30), (2, 7, 30))])
+def test_products_of_many_axes_have_numpys_bits(function, shape, other):
+    a, b = RNG.normal(size=shape), RNG.normal(size=other)
+    if function is np.dot and b.ndim > 1:
+        b = np.swapaxes(b, -1, -2)
+    np.testing.assert_array_equal(jit(function)(a, b), function(a, b), strict=True)
+
+
+def test_dot_of_shapes_that_do_not_fit():
+    with pytest.raises(ShapeError, match="do not fit"):
+        jit(lambda a, b: np.dot(a, b))(np.ones((2, 3, 4)), np.ones((2, 3, 3)))

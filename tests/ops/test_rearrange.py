@@ -2,6 +2,8 @@
 
 import pytest
 
+from symdiff.errors import UnsupportedFunctionError
+
 SHAPES = """
     np.ravel(x)
     np.ravel(x, order="F")
@@ -110,6 +112,11 @@ def lines(text):
 @pytest.mark.parametrize("expression", lines(SHAPES + JOINING + ORDER + REPEATING))
 def test_value_type_and_derivative(check, expression):
     check(expression)
+
+
+def test_an_odd_reflection_is_refused(emitted):
+    with pytest.raises(UnsupportedFunctionError, match="reflect_type="):
+        emitted('np.pad(v, 2, mode="reflect", reflect_type="odd")')
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ def test_extremes(expression, x, derivative):
     np.testing.assert_allclose(grad(function_of(expression))(x), derivative, rtol=1e-7)
 
 
+def test_the_logarithm_of_a_softmax():
+    gradient = grad(lambda x: np.log(special.softmax(x))[0])
+    np.testing.assert_array_equal(gradient(np.array([-800.0, 0.0])), [1.0, -1.0])
+
+
 def test_mixed_second_derivative_of_xlogy_at_0():
     function = hessian(lambda p: special.xlogy(p[0], p[1]))
     np.testing.assert_array_equal(function(np.array([0.0, 2.0])), [[0.0, 0.5], [0.5, 0.0]])
