@@ -18,7 +18,7 @@ from symdiff.api.halves import Halves
 from symdiff.api.transformed import (
     Transformed,
     keep_apart,
-    leaf_of,
+    known_leaf_of,
     place,
     result_tree,
     until_simplified,
@@ -91,7 +91,7 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         function=fun,
         parameters=parameters,
         leaves=tuple(
-            _row_leaf(row) if isinstance(leaf, _Mapped) else leaf_of(row)
+            _row_leaf(row) if isinstance(leaf, _Mapped) else known_leaf_of(row)
             for row, leaf in zip(rows, leaves, strict=True)
         ),
         spec=spec,

@@ -340,7 +340,7 @@ class Transformed:
             elif i in wrt:
                 value, leaf = _differentiable(value, leaf_of(value), name)
             else:
-                leaf = Leaf(None, static=value) if name in self._static else leaf_of(value)
+                leaf = known_leaf_of(value) if name in self._static else leaf_of(value)
             used.append(value)
             leaves.append(leaf)
         return unflatten(spec, used), leaves, spec
@@ -534,10 +534,8 @@ class Transformed:
                 given[i] = fitting(value, leaf, name)
             elif i in wrt:
                 _, leaf = _differentiable(value, leaf_of(value), name)
-            elif type(value) in (int, bool):  # known here, so it may decide shapes
-                leaf = Leaf(None, static=value)
             else:
-                leaf = leaf_of(value)
+                leaf = known_leaf_of(value)
             leaves.append(leaf)
         try:
             request = self._request(leaves, spec)
@@ -627,6 +625,12 @@ def leaf_of(value: Any) -> Leaf:
     if isinstance(value, (bool, int, float, complex)):
         return Leaf(type_of(value))
     return Leaf(None, static=value)
+
+
+def known_leaf_of(value: Any) -> Leaf:
+    """The same where an integer is known: it decides a size, or it is not traced inside a trace."""
+    known = issubclass(type(value), (int, np.integer))
+    return Leaf(None, static=value) if known else leaf_of(value)
 
 
 def _usable(value: Any, name: str) -> Any:

@@ -35,8 +35,8 @@ class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
     __slots__ = (
-        "changes", "constants", "derived", "examples", "inherited", "interposer", "named",
-        "operands", "place", "places", "refused", "relied",
+        "changes", "constants", "derived", "examples", "inherited", "integers", "interposer",
+        "named", "operands", "place", "places", "refused", "relied",
     )  # fmt: skip
 
     def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
@@ -50,6 +50,7 @@ class Context:
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
         self.changes: list[Change] = []  # of traced arrays in place
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
+        self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
         self.derived: set[Node] = set()  # what only the derivatives of those compute
         self.refused: BaseException | None = None  # the first refusal, which must end the trace
 

@@ -59,6 +59,11 @@ def size(a: Tracer, axis: int | None = None) -> int:
     return a.size if axis is None else a.shape[axis]
 
 
+@handles(np.iterable)
+def iterable(y: Tracer) -> bool:
+    return y.ndim > 0
+
+
 @handles(np.iscomplexobj)
 def iscomplexobj(x: Tracer) -> bool:
     return x.dtype.kind == "c"

@@ -31,13 +31,18 @@ REPLACEMENTS: dict[Any, Callable[..., Any]] = {}
 class Hook:
     """A function, or `traced` in its place where an argument is traced or holds traced values."""
 
-    __slots__ = ("__dict__", "function", "traced")
+    __slots__ = ("__dict__", "function", "iterates", "traced")
 
-    def __init__(self, function: Callable[..., Any], traced: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], traced: Callable[..., Any], iterates: bool = False
+    ) -> None:
         self.function = function
         self.traced = traced
+        self.iterates = iterates  # whether one argument alone is iterated over: max(values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.iterates and len(args) == 1 and not isinstance(args[0], (np.ndarray, list, tuple)):
+            args = (list(args[0]),)  # a generator: whether it yields traced values is seen here
         if not (holds_tracer(args) or (kwargs and holds_tracer(list(kwargs.values())))):
             return self.function(*args, **kwargs)
         try:
@@ -67,12 +72,14 @@ class Hook:
         return repr(self.function)
 
 
-def when_traced(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def when_traced(
+    *functions: Any, iterates: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: calls of these functions with traced values go to the decorated one."""
 
     def mark(traced: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
-            REPLACEMENTS[function] = Hook(function, traced)
+            REPLACEMENTS[function] = Hook(function, traced, iterates)
         return traced
 
     return mark
@@ -333,20 +340,21 @@ for _scalar in _SCALAR_TYPES:
     REPLACEMENTS[_scalar] = Hook(_scalar, _scalar_type(_scalar))
 
 
-@when_traced(max)
+@when_traced(max, iterates=True)
 def _max(*values: Any, **options: Any) -> Any:
     return _extreme(e.maximum, np.max, values, options)
 
 
-@when_traced(min)
+@when_traced(min, iterates=True)
 def _min(*values: Any, **options: Any) -> Any:
     return _extreme(e.minimum, np.min, values, options)
 
 
 def _extreme(op: Primitive, reduction: Any, values: Sequence[Any], options: Any) -> Any:
     """max(a, b, …) and max([…]): of an array, its elements; the first of equal ones wins."""
-    if options:
-        raise NotImplementedError("max and min with key= or default= are not traced")
+    if options.get("key") is not None:  # the keys decide, so they must be known
+        pick = max if op is e.maximum else min
+        return pick(*values, **options)
     if len(values) == 1:
         if isinstance(values[0], Tracer) and values[0].ndim == 1:
             return call(reduction, values[0])
@@ -354,7 +362,12 @@ def _extreme(op: Primitive, reduction: Any, values: Sequence[Any], options: Any)
     return functools.reduce(lambda a, b: call_python(op, a, b), values)
 
 
-@when_traced(sorted)
+@when_traced(pow)
+def _pow(base: Any, exp: Any, mod: Any = None) -> Any:
+    return base**exp if mod is None else pow(*map(operator.index, (base, exp, mod)))
+
+
+@when_traced(sorted, iterates=True)
 def _sorted(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
     if key is not None:
         return sorted(values, key=key, reverse=reverse)
@@ -423,12 +436,12 @@ def _dist(p: Any, q: Any) -> Any:
     return _hypot(*[a - b for a, b in zip(p, q, strict=True)])
 
 
-@when_traced(math.fsum)
+@when_traced(math.fsum, iterates=True)
 def _fsum(values: Any) -> Any:
-    return sum(values, 0.0)
+    return _as_number(sum(values, 0.0), float)
 
 
-@when_traced(math.prod)
+@when_traced(math.prod, iterates=True)
 def _prod(values: Any, *, start: Any = 1) -> Any:
     return functools.reduce(operator.mul, values, start)
 

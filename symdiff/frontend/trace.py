@@ -94,6 +94,9 @@ def trace(
     for each, value in zip(inputs, known, strict=False):
         if each is not None and value is not UNKNOWN:
             running.examples.give(each, value)
+            passed_on = outer is not None and isinstance(value, Node) and value in outer.integers
+            if isinstance(value, np.integer) or passed_on:
+                running.integers.add(each)
     with tracing(running):
         try:
             result = parameters.call(function, unflatten(spec, values), run=interposer)

@@ -116,11 +116,15 @@ class Tracer:
 
     @property
     def real(self) -> Any:
-        return call(np.real, self)
+        if self.weak and self.dtype.kind != "c":
+            return call_python(e.positive, self)
+        return self._as_own(np.real)
 
     @property
     def imag(self) -> Any:
-        return call(np.imag, self)
+        if self.weak and self.dtype.kind != "c":
+            return call_python(e.multiply, 0, self)
+        return self._as_own(np.imag)
 
     @property
     def flat(self) -> Tracer:
@@ -279,7 +283,7 @@ class Tracer:
         self.overwrite(call(np.sort, self, axis, kind, stable=stable))
 
     def conj(self) -> Any:
-        return call(np.conjugate, self) if self.dtype.kind == "c" else self  # itself, as NumPy
+        return self._as_own(np.conjugate) if self.dtype.kind == "c" else self  # itself, as NumPy
 
     conjugate = conj
 
@@ -304,6 +308,11 @@ class Tracer:
                 "Use np.round.",
             )
         return call(np.round, self, digits)
+
+    def _as_own(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What a method of the value gives: of a Python number, a Python number."""
+        result = call(function, self, *args)
+        return call(e.convert, result, dtype=result.dtype, weak=True) if self.weak else result
 
     def __floor__(self) -> Any:
         return self._to_int(e.floor)
@@ -795,6 +804,7 @@ def decide(root: Node) -> None:
     interposer = running.interposer if running is not None else None
     for each in inputs:
         is_int = each.type.weak and each.type.dtype.kind in "iub"
+        is_int = is_int or (running is not None and each in running.integers)
         if not is_int and (interposer is None or not interposer.hides(each)):
             return
     if inputs:

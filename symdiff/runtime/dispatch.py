@@ -339,7 +339,7 @@ class _Wrapper:
 
     def _static(self, text: str, static: Any) -> str:
         bound = self.bind(static)
-        if type(static) not in _BY_VALUE:
+        if type(static) not in _BY_VALUE and not isinstance(static, np.integer):
             return f"{text} is {bound}"
         kind = self.bind(type(static))
         return f"({text} is {bound} or type({text}) is {kind} and {text} == {bound})"

@@ -165,6 +165,11 @@ SCALARS = [
     "sum([t, u, 1])",
     "sum(np.array([t, u]))",
     "pow(t, 2) + divmod(t, 2)[1]",
+    "max(a for a in [t, u]) + min(a * a for a in [t, u]) + max({1: t, 2: u}.values())",
+    "max([t, u], default=1.0) + max([], default=2.0) + max(map(abs, [t, u]))",
+    "max([t], [t, u], key=len)[1] + min([[t, u], [t]], key=len)[0]",
+    "sum(sorted(2 * a for a in [t, u])) + math.fsum(a for a in [t, u]) + math.prod(iter([t, u]))",
+    "t * np.iterable(np.array([t, u])) + u * np.iterable(t)",
     "round(t) + math.floor(u) + math.ceil(t) + math.trunc(u)",
     "sum(sorted([t, u])) + sorted([t, u])[0] - sorted([u, t], reverse=True)[1]",
     "functools.reduce(operator.mul, [t, u]) + functools.reduce(max, [t, u])",
@@ -185,6 +190,7 @@ def test_builtins(text, scalar):
 
 def test_builtins_keep_types():
     check(lambda t: float(t), np.float32(0.3))
+    check(lambda t: math.fsum([t, t]), np.float32(0.3))
     check(lambda t: float(t), 3)
     check(lambda t: int(t), 3)
     check(lambda t: int(t), np.int32(3))
@@ -287,6 +293,11 @@ def test_what_cannot_be_known_is_refused():
         run(lambda x: np.linalg.matrix_rank([x, x]), X)
     with pytest.raises(TraceError, match="draws random numbers"):
         run(lambda t: t * random.random(), 0.5)
+
+
+def test_a_power_modulo_a_number_is_that_of_python():
+    function = jit(lambda n: pow(n, 70, 11))
+    assert [function(3), function(4)] == [pow(3, 70, 11), pow(4, 70, 11)]
 
 
 def test_untraced_calls_are_the_functions_own():
