@@ -11,14 +11,13 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from symdiff.errors import CompileError
-
-if TYPE_CHECKING:
-    from pathlib import Path  # slow to import
 
 
 class GuardError(ValueError):
@@ -71,8 +70,6 @@ def save(
 
     Raises ValueError if the path is not that of a Python file.
     """
-    from pathlib import Path
-
     path = Path(path)
     if path.suffix != ".py":
         raise ValueError(f"{path} should end in .py: what is saved is a Python module")
@@ -125,12 +122,10 @@ def imports_of(body: str) -> str:
 
 def cache_folder() -> Path | None:
     """The private folder for emitted source (mode 0700, ours), or None if there can be none."""
-    from pathlib import Path
-
-    own, common = os.environ.get("SYMDIFF_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
     try:
-        base = Path(own) if own else Path(common or Path.home() / ".cache") / "symdiff"
-        folder = base / "python"
+        folder = _cache_base() / "python"
+        if not folder.is_absolute():  # there is no home
+            return None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
@@ -140,6 +135,11 @@ def cache_folder() -> Path | None:
     except (OSError, RuntimeError):  # nothing is writable; there is no home
         return None
     return folder
+
+
+def _cache_base() -> Path:
+    own = os.environ.get("SYMDIFF_CACHE_DIR")
+    return Path(own).absolute() if own else user_cache_path("symdiff", appauthor=False)
 
 
 def _file_for(source: str, name: str) -> str:

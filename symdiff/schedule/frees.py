@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 from symdiff.schedule.buffers import allocates, size_of
@@ -15,15 +14,16 @@ AT_ONCE = 8  # names in one statement
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
-@dataclass(slots=True)
 class _Array:
     """An array under a name: statement that makes it, last that reads it, last that holds it."""
 
-    name: str
-    size: int  # bytes
-    made: int
-    read: int
-    held: int
+    __slots__ = ("held", "made", "name", "read", "size")
+
+    def __init__(self, name: str, size: int, made: int, held: int) -> None:
+        self.name = name
+        self.size = size  # bytes
+        self.made = self.read = made
+        self.held = held
 
 
 def with_frees(
@@ -86,7 +86,7 @@ def _arrays(
         if statement.name in current:
             current.pop(statement.name).held = i
         if size:
-            current[statement.name] = _Array(statement.name, size, i, i, end)
+            current[statement.name] = _Array(statement.name, size, i, end)
             arrays.append(current[statement.name])
     for each in returns:
         for name in _IDENTIFIER.findall(each.source.text):
@@ -105,7 +105,7 @@ def _mentioned(statement: Assign | Update | Guard) -> Iterator[str]:
     yield from _IDENTIFIER.findall(statement.expression.source.text)
     if isinstance(statement, Update):
         yield statement.name
-        yield from _IDENTIFIER.findall(statement.index)
+        yield from _IDENTIFIER.findall(statement.part)
 
 
 def _peak(spans: Iterable[tuple[int, int, int]]) -> int:

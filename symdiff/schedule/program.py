@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from symdiff.frontend.pytree import Layout, tree_source
 from symdiff.ir.graph import Position
@@ -13,8 +12,7 @@ from symdiff.ir.types import ArrayType, type_of
 from symdiff.ops.render import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """What a statement computes: a node, its NumPy source, and what that reads.
 
     `known` marks what is not computed here: the name of an earlier statement or of a parameter, or
@@ -27,8 +25,7 @@ class Expression:
     known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(NamedTuple):
     """`name = expression`."""
 
     name: str
@@ -40,8 +37,7 @@ class Assign:
         return f"{self.name} = {self.expression.source.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """The array `name` is updated in place.
 
     With an index by `name[index] += expression`, or `=`, or np.add.at; without one by
@@ -49,7 +45,7 @@ class Update:
     """
 
     name: str
-    index: str
+    part: str
     operator: str
     expression: Expression
     position: Position | None = None
@@ -57,40 +53,38 @@ class Update:
     def __str__(self) -> str:
         text = self.expression.source.text
         if self.operator == "add.at":
-            index = self.index if "," not in self.index else f"np.s_[{self.index}]"
+            index = self.part if "," not in self.part else f"np.s_[{self.part}]"
             return f"np.add.at({self.name}, {index}, {text})"
         if self.operator == "out":
             return text
-        target = f"{self.name}[{self.index}]" if self.index else self.name
+        target = f"{self.name}[{self.part}]" if self.part else self.name
         if self.operator == "+=" and (rest := self.expression.source.negated):
             return f"{target} -= {rest.text}"
         return f"{target} {self.operator} {text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """The program ends here unless `count` elements of a mask are True: its shapes rest on that.
+class Guard(NamedTuple):
+    """The program ends here unless so many elements of a mask are True: its shapes rest on that.
 
     `where` says in words which elements these are.
     """
 
     expression: Expression  # the mask
-    count: int
+    elements: int
     where: str
     position: Position | None = None
 
     def __str__(self) -> str:
-        elements = "element" if self.count == 1 else "elements"
-        text = f"compiled for {self.count} {elements} where {self.where}"
+        word = "element" if self.elements == 1 else "elements"
+        text = f"compiled for {self.elements} {word} where {self.where}"
         quoted = repr(text) if '"' in text or "\\" in text else f'"{text}"'
         return (
-            f"if np.count_nonzero({self.expression.source.text}) != {self.count}:\n"
+            f"if np.count_nonzero({self.expression.source.text}) != {self.elements}:\n"
             f"    raise ValueError({quoted})"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """`del names`: large arrays that nothing reads any more."""
 
     names: tuple[str, ...]
@@ -99,8 +93,7 @@ class Delete:
         return f"del {', '.join(self.names)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(NamedTuple):
     """`with np.errstate(...)`: statements that could warn where the function itself did not."""
 
     body: tuple[Statement, ...]
@@ -109,17 +102,16 @@ class Quiet:
 Statement = Assign | Update | Guard | Delete | Quiet
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A function of named parameters: its statements and what it returns."""
 
     name: str
     parameters: tuple[str, ...]
     statements: tuple[Statement, ...]
     returns: tuple[Expression, ...]
-    layout: Layout | None = None  # the tree that is returned; without it a tuple
-    constants: dict[str, Any] = field(default_factory=dict)  # name -> array, bound at load
-    types: dict[str, ArrayType] = field(default_factory=dict)  # of what the parameters hold
+    layout: Layout | None  # the tree that is returned; without it a tuple
+    constants: dict[str, Any]  # name -> array, bound at load
+    types: dict[str, ArrayType]  # of what the parameters hold
 
     @property
     def guarded(self) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,11 +55,10 @@ def schedule(
     that the user has no name for.
     """
     program = _Scheduler(graph, arrays, primal, reuse, roles or {}).run(access or {})
-    return replace(program, layout=layout) if layout is not None and layout.plain else program
+    return program._replace(layout=layout) if layout is not None and layout.plain else program
 
 
-@dataclass(slots=True)
-class _Value:
+class _Value(NamedTuple):
     """A value that a statement can read: a name, a constant, or an expression to be inlined."""
 
     expression: Expression

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import coverage
 import line_profiler
@@ -21,6 +22,7 @@ from symdiff.runtime.python_module import imports_of, load
 
 RUN = """
 import sys
+from pathlib import Path
 sys.modules["symdiff"] = None
 import numpy as np, saved
 np.save("result.npy", saved.loss_grad(np.load("x.npy")))
@@ -116,6 +118,24 @@ def test_the_folder_of_the_user(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert python_module.cache_folder() == tmp_path / "home" / ".cache" / "symdiff" / "python"
+
+
+def test_without_a_home_there_is_no_folder(tmp_path, monkeypatch):
+    def homeless(*args, **kwargs):
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for found in (homeless, lambda *args, **kwargs: Path("~/.cache/symdiff")):
+        monkeypatch.setattr(python_module, "user_cache_path", found)
+        assert python_module.cache_folder() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_relative_setting_is_one_folder_wherever_the_program_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", "cache")
+    monkeypatch.chdir(tmp_path)
+    assert python_module.cache_folder() == tmp_path / "cache" / "python"
 
 
 def decay(x):
