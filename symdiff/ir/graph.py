@@ -86,12 +86,11 @@ def toposort(outputs: Iterable[Node]) -> list[Node]:
     order, independent of hashes, and found without recursion.
     """
     seen: set[Node] = set()
-    stack = list(outputs)
-    while stack:
-        current = stack.pop()
-        if current not in seen:
-            seen.add(current)
-            stack.extend(current.args)
+    found = list(outputs)
+    for each in found:  # grows
+        if each not in seen:
+            seen.add(each)
+            found += each.args
     return sorted(seen, key=_serial)
 
 

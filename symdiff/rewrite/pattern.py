@@ -267,7 +267,7 @@ def _fits(pattern: Any, each: Node, found: Match) -> bool:
         return found.values.setdefault(pattern.name, each) is each
     if kind is Applied:
         found.inner.append(each)
-        return _fits_applied(pattern, each, found)
+        return each.op is pattern.op and _fits_applied(pattern, each, found)
     return is_number(each, pattern)
 
 

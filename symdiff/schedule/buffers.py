@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType
@@ -20,20 +21,15 @@ class Buffers:
         reads: Mapping[Node, tuple[Node, ...]],
         uses: Mapping[Node, int],
     ) -> None:
-        self._reads = reads
         self._holders: set[Node] = set()  # nodes that now live in an array of the program's own
         self._spare: dict[ArrayType, dict[Node, None]] = {}  # those that nothing reads any more
         self._left: dict[Node, int] = {}
         self._unread = dict(uses)  # the same for each node by itself
-        for each, count in uses.items():
-            root = self._root(each)
-            self._left[root] = self._left.get(root, 0) + count
-
-    def _root(self, each: Node) -> Node:
-        """The node whose buffer this one is, or is a view of."""
-        while is_view(each):
-            each = self._reads[each][0]
-        return each
+        self._roots: dict[Node, Node] = {}  # whose buffer each one is, or is a view of
+        for each in sorted(uses, key=attrgetter("serial")):  # operands first
+            root = self._roots[reads[each][0]] if is_view(each) else each
+            self._roots[each] = root
+            self._left[root] = self._left.get(root, 0) + uses[each]
 
     def consume(self, expressions: Iterable[Expression]) -> None:
         """Note that a statement reads these expressions."""
@@ -46,7 +42,7 @@ class Buffers:
     def release(self, each: Node) -> None:
         """Note one read of a node."""
         self._unread[each] -= 1
-        root = self._root(each)
+        root = self._roots[each]
         self._left[root] -= 1
         if self._left[root] == 0 and root in self._holders:
             self._spare.setdefault(root.type, {})[root] = None
@@ -79,7 +75,8 @@ def is_view(each: Node) -> bool:
     """Whether NumPy's result may share memory with the first operand."""
     if each.op is shaping.getitem and len(each.args) > 1:
         return False  # indexing by arrays copies
-    return isinstance(each.op, Primitive) and operation(each).view
+    # a reshaped product is no view
+    return isinstance(each.op, Primitive) and each.op.view and operation(each).view
 
 
 def allocates(each: Node) -> bool:

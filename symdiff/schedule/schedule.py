@@ -242,7 +242,7 @@ class _Scheduler:
             elif each not in emitted:
                 emitted.add(each)
                 stack.append((each, True))
-                stack.extend((arg, False) for arg in reversed(self.reads[each]))
+                stack += [(arg, False) for arg in reversed(self.reads[each])]
 
     # ------------------------------------------------------------------ one value
 
