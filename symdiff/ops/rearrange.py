@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.ops import shaping
 from symdiff.ops.primitive import composite
-from symdiff.ops.reductions import normalize_axes, one_axis
+from symdiff.ops.reductions import axes_of, normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- axes
 
@@ -30,7 +30,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     axes = (
         tuple(i for i, extent in enumerate(shape) if extent == 1)
         if axis is None
-        else normalize_axes(axis, len(shape))
+        else axes_of(a, axis)
     )
     if any(shape[i] != 1 for i in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")

@@ -263,11 +263,39 @@ def _extreme_tangent(loses: Any) -> Any:
     return tangent
 
 
-def _extreme_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def _extreme_call(choose: Any) -> Any:
+    def call(
+        a: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = None
+    ) -> Any:
+        axes = _axes_with_elements(a, axis)
+        if initial is not None:
+            a = _from_initial(choose, a, initial, where)
+        elif where is not None:
+            raise ValueError("where= needs the value that there is without elements: initial=")
+        return (a,), {"axis": axes, "keepdims": bool(keepdims)}
+
+    return call
+
+
+def _axes_with_elements(a: Any, axis: Any) -> Axes:
     axes = axes_of(a, axis)
     if any(np.shape(a)[i] == 0 for i in axes):
         raise ValueError("zero-size array to a reduction operation that has no identity")
-    return (a,), {"axis": axes, "keepdims": bool(keepdims)}
+    return axes
+
+
+def _from_initial(choose: Any, a: Any, initial: Any, where: Any) -> Any:
+    """The elements where `where` holds, none beyond the initial value, and that one elsewhere."""
+    if np.ndim(initial) or np.result_type(a, initial) != a.dtype:
+        raise NotImplementedError("initial= of another dtype, or with axes, is not traced")
+    chosen = choose(a, initial)
+    if where is None:
+        return chosen
+    if np.result_type(where).kind != "b":
+        raise TypeError("where= takes booleans")
+    if np.broadcast_shapes(np.shape(a), np.shape(where)) != np.shape(a):
+        raise ValueError("where= has more elements than the array")
+    return np.where(where, chosen, initial)
 
 
 DISTINCT_CASES = tuple(
@@ -278,7 +306,7 @@ max_ = primitive(
     name="max",
     result=_reduced_type,
     jvp={"x": _extreme_tangent(np.less)},
-    call=_extreme_call,
+    call=_extreme_call(np.maximum),
     batch=_shifted(np.max),
     numpy="np.max",
     convention="np.max shares its derivative between elements that are equal.",
@@ -289,7 +317,7 @@ min_ = primitive(
     name="min",
     result=_reduced_type,
     jvp={"x": _extreme_tangent(np.greater)},
-    call=_extreme_call,
+    call=_extreme_call(np.minimum),
     batch=_shifted(np.min),
     numpy="np.min",
     convention="np.min shares its derivative between elements that are equal.",
@@ -298,7 +326,7 @@ min_ = primitive(
 
 
 def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    _extreme_call(a, axis)
+    _axes_with_elements(a, axis)
     axis = None if axis is None or np.ndim(a) < 2 else one_axis(axis, np.ndim(a))
     return (a,), {"axis": axis, "keepdims": bool(keepdims)}
 

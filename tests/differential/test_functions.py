@@ -46,7 +46,7 @@ FUNCTIONS = """
 REFUSED = """
     np.pad(x,1,'mean') np.pad(x,1,'linear_ramp') np.pad(x,1,constant_values=((1,2),(3,4)))
     sp.logsumexp(x,b=x) sp.logsumexp(x,return_sign=True) sp.jv(1,x) np.sum(x,where=x>1)
-    np.max(x,initial=2) np.convolve(v,v) np.linalg.qr(x)
+    np.sum(x,initial=2) np.convolve(v,v) np.linalg.qr(x)
 """
 
 

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from symdiff import ShapeError, TraceError, UnsupportedFunctionError, jit, jvp
+from symdiff import ShapeError, TraceError, UnsupportedFunctionError, grad, jit, jvp, vmap
 
 A, B, V = np.arange(12.0).reshape(2, 3, 2), np.arange(6.0).reshape(2, 3), np.arange(3.0)
 
@@ -67,7 +67,7 @@ def test_every_option_of_a_reduction_is_numpys_or_refused(name, option, value):
             reduce(B)
         return
     if (
-        option == "initial"
+        (option == "initial" and name not in ("max", "min"))
         or (option == "where" and value is not True)
         or (value is int and name in ("var", "std"))
     ):
@@ -100,6 +100,61 @@ def test_integer_arrays_are_inputs():
     assert take.cache_info().misses == 1
 
 
+MASK = np.array([[True, False, True], [False, False, False]])
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"initial": 2},
+        {"initial": 3.5, "axis": 1},
+        {"initial": -np.inf, "axis": 0, "keepdims": True},
+        {"initial": np.nan, "axis": 0},
+        {"initial": 1.5, "where": MASK},
+        {"initial": np.float32(1.5), "where": MASK[0], "axis": 1},
+        {"initial": 2.0, "where": MASK[:, :1], "axis": -1, "keepdims": True},
+    ],
+)
+def test_extremes_from_an_initial_value(name, options):
+    def reduce(x):
+        return getattr(np, name)(x, **options)
+
+    at = B + 0.25 * V[::-1]
+    found, expected = jit(reduce)(at), reduce(at)
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(found, expected, strict=True)
+    if "axis" not in options and not np.isnan(options["initial"]):
+        steps = 1e-6 * np.eye(6).reshape(6, 2, 3)
+        slope = [(reduce(at + step) - reduce(at - step)) / 2e-6 for step in steps]
+        np.testing.assert_allclose(np.ravel(grad(reduce)(at)), slope, atol=1e-8)
+
+
+def test_an_initial_value_that_is_traced_or_tied():
+    bars = grad(lambda x, v: np.max(x, initial=v), (0, 1))
+    np.testing.assert_array_equal(bars(V, 5.0)[0], np.zeros(3))
+    assert bars(V, 5.0)[1] == 1
+    np.testing.assert_array_equal(bars(V, 1.0)[0], [0, 0, 1])
+    np.testing.assert_array_equal(grad(lambda x: np.max(x, initial=2.0))(V), np.zeros(3))
+    mapped = vmap(lambda x, m: np.max(x, where=m, initial=0.0))(B, MASK)
+    np.testing.assert_array_equal(mapped, np.max(B, axis=1, where=MASK, initial=0.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"where": B > 1}, "where= needs"),
+        ({"initial": 1, "where": np.ones((2, 2, 3), bool)}, "where= has more elements"),
+        ({"initial": np.ones(3)}, "initial= of another dtype, or with axes"),
+        ({"initial": 1j}, "initial= of another dtype"),
+        ({"initial": 1, "where": np.ones(3)}, "where= takes booleans"),
+    ],
+)
+def test_initial_values_that_do_not_fit(options, error):
+    with pytest.raises((ValueError, TypeError), match=error):
+        jit(lambda x: np.max(x, **options))(B)
+
+
 # ---------------------------------------------------------------------------- numbers
 
 NUMBERS = [
@@ -108,8 +163,9 @@ NUMBERS = [
 ]  # fmt: skip
 OF_NUMBERS = """
     np.conj(x) np.conjugate(x) np.real(x) np.imag(x) np.angle(x) np.flip(x) np.flip(x,())
-    np.squeeze(x) np.squeeze(x,()) np.roll(x,1) np.tensordot(x,x,0) np.einsum('->',x)
-    np.sum(x,axis=0) np.sum(x,axis=-1) np.sum(x,axis=np.int64(0)) np.sum(x,0,keepdims=True)
+    np.squeeze(x) np.squeeze(x,()) np.squeeze(x,0) np.roll(x,1) np.tensordot(x,x,0)
+    np.einsum('->',x) np.sum(x,axis=0) np.sum(x,axis=-1) np.sum(x,axis=np.int64(0))
+    np.sum(x,0,keepdims=True)
     np.prod(x,axis=0) np.max(x,axis=0) np.min(x,axis=-1) np.any(x,axis=0) np.all(x,axis=-1)
     np.cumsum(x,axis=0) np.cumprod(x,axis=-1) np.argmax(x,axis=0) np.argmin(x,-1) np.inner(x,x)
     np.dot(x,x) np.outer(x,x) np.sort(x,None) np.clip(x,0,None) np.where(True,x,x) np.copy(x)

@@ -181,7 +181,7 @@ def test_value_type_and_derivative(check, expression):
     check(expression, order=0 if jumps_or_coarse else 1)
 
 
-@pytest.mark.parametrize("expression", ["np.sum(x, where=m)", "np.max(x, initial=0.0)"])
+@pytest.mark.parametrize("expression", ["np.sum(x, where=m)", "np.sum(x, initial=0.0)"])
 def test_what_is_not_traced_is_refused(check, expression):
     with pytest.raises(TypeError, match=r"(where|initial)= of np\.\w+ is not traced"):
         check(expression)
