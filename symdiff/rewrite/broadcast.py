@@ -173,8 +173,10 @@ def _sums_ones(found: Match) -> bool:
 
 
 def _restores_axes(found: Match) -> bool:
-    full = found["x"].type.shape
-    return not found["keepdims"] and found["shape"] == reduced_shape(full, found["axis"], True)
+    full, axis = found["x"].type.shape, found["axis"]
+    if found["keepdims"] or axis == tuple(range(len(axis))):  # NumPy adds leading axes by itself
+        return False
+    return bool(found["shape"] == reduced_shape(full, axis, True))
 
 
 def _drops_axes(found: Match) -> bool:
