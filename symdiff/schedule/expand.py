@@ -14,15 +14,17 @@ def expand(graph: Graph, primal: set[Node] | None = None) -> Graph:
     What replaces a node takes its name; what it is computed from takes its source line. `primal`,
     the nodes of the user's own program, grows by the nodes that they become.
     """
-    while any(_formula(each) for each in graph.nodes()):  # a formula may hold further ones
-        graph = _expand_once(graph, primal if primal is not None else set())
+    nodes = graph.nodes()
+    while any(map(_formula, nodes)):  # a formula may hold further ones
+        graph = _expand_once(graph, nodes, primal if primal is not None else set())
+        nodes = graph.nodes()
     return graph
 
 
-def _expand_once(graph: Graph, primal: set[Node]) -> Graph:
+def _expand_once(graph: Graph, nodes: list[Node], primal: set[Node]) -> Graph:
     notes = dict(graph.notes)
     new: dict[Node, Node] = {}
-    for each in graph.nodes():
+    for each in nodes:
         args = tuple([new[arg] for arg in each.args])
         formula = _formula(each)
         if formula is not None:

@@ -137,23 +137,15 @@ class _Scheduler:
 
     def _count_reads(self) -> list[Node]:
         """What each emitted node reads, found from the outputs: implicit steps drop out."""
-        order: list[Node] = []
-        stack = [*self.graph.outputs, *self.guards]
-        for each in stack:
-            self.uses[each] = self.uses.get(each, 0) + 1
-        seen: set[Node] = set()
-        while stack:
-            each = stack.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            order.append(each)
-            self.reads[each] = operands(each)
-            for arg in self.reads[each]:
-                self.uses[arg] = self.uses.get(arg, 0) + 1
-                stack.append(arg)
+        found = [*self.graph.outputs, *self.guards]
+        uses, reads = self.uses, self.reads
+        for each in found:  # grows
+            uses[each] = uses.get(each, 0) + 1
+            if each not in reads:
+                reads[each] = operands(each)
+                found += reads[each]
         # the function first, then its derivative
-        order.sort(key=lambda each: (each not in self.primal, each.serial))
+        order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
         return order
 
