@@ -96,8 +96,14 @@ class function:  # noqa: N801  a decorator, named as it is used
     """Decorator: keeps the function as it is, and adds .grad, .value_and_grad, .jvp and .show.
 
     Of a decorated `loss`, `loss(W, x)` is the function itself and `loss.grad(W, x)` its gradient
-    with respect to the first argument (or those that `argnums` or `argnames` choose).
+    with respect to the first argument (or those that `argnums` or `argnames` choose, as in
+    @function(argnums=1)).
     """
+
+    def __new__(cls, fun: Callable[..., Any] | None = None, /, *args: Any, **options: Any) -> Any:
+        if fun is None and options:
+            return functools.partial(cls, **options)
+        return super().__new__(cls)
 
     def __init__(
         self,

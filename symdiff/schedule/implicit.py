@@ -100,9 +100,9 @@ def _product_operands(each: Node) -> tuple[Node, ...]:
         return each.args
     a, b = product.args
     if each.op is linalg.matmul:
-        plain = tuple(arg.args[0] if arg.op is shaping.broadcast_to else arg for arg in (a, b))
+        plain = tuple([_of_batch(arg) for arg in (a, b)])
         fits = np.broadcast_shapes(*[arg.type.shape[:-2] for arg in plain]) == each.type.shape[:-2]
-        return plain if fits and all(arg.type.ndim >= 2 for arg in plain) else each.args
+        return plain if fits else each.args
     row = _vector(a, (1, -1))
     column = _vector(b, (-1, 1))
     lead = product.type.shape[:-2]
@@ -111,6 +111,15 @@ def _product_operands(each: Node) -> tuple[Node, ...]:
     rows, columns = product.type.shape[-2:]
     shape = (*(() if row else (rows,)), *(() if column else (columns,)))
     return (row or a, column or b) if shape == each.type.shape else each.args
+
+
+def _of_batch(arg: Node) -> Node:
+    """The matrices that are repeated along batch axes, and the operand itself if it is another."""
+    if arg.op is shaping.broadcast_to:
+        (source,) = arg.args
+        if source.type.ndim >= 2 and source.type.shape[-2:] == arg.type.shape[-2:]:
+            return source
+    return arg
 
 
 def _vector(arg: Node, shape: tuple[int, int]) -> Node | None:

@@ -198,3 +198,17 @@ def test_aux_that_is_not_there(result, message):
         symdiff.grad(result, has_aux=True)(np.float64(1.0))
     with pytest.raises(symdiff.NotDifferentiableError, match=message):
         symdiff.vjp(result, np.float64(1.0), has_aux=True)
+
+
+def test_function_with_chosen_arguments():
+    @symdiff.function(argnums=1)
+    def second(x, y):
+        return x * y**2
+
+    @symdiff.function(argnames="x")
+    def first(x, y):
+        return x * y**2
+
+    assert second(2.0, 3.0) == 18.0
+    assert second.grad(2.0, 3.0) == 12.0
+    assert first.value_and_grad(2.0, 3.0) == (18.0, 9.0)

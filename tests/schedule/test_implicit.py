@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symdiff import jit
+from symdiff import grad, jit
 
 X, V, F = np.ones((3, 4)), np.arange(4.0), np.ones((3, 4), np.float32)
 
@@ -49,3 +49,17 @@ NARROWED = {
 def test_a_conversion_that_loses_digits_is_written(function):
     x = np.array([0.1, 1.7, -2.5, 1e-30, 7.3])
     np.testing.assert_array_equal(jit(function)(x), function(x), strict=True)
+
+
+def test_matmul_repeats_along_batch_axes_only():
+    def f(x, v):
+        wide = np.broadcast_to(v[:, None], (4, 4))
+        return x @ wide, wide @ wide, np.broadcast_to(v, (4, 4)) @ x.T
+
+    for found, own in zip(jit(f)(X, V), f(X, V), strict=True):
+        np.testing.assert_array_equal(found, own, strict=True)
+    gradient = grad(lambda x: np.sum(np.tanh(np.sum(x @ x, axis=1))))
+    x = np.linspace(-1, 1, 9).reshape(3, 3)
+    slope = 1 - np.tanh(np.sum(x @ x, axis=1)) ** 2
+    expected = slope[:, None] * np.sum(x, axis=1) + (x.T @ slope)[:, None]
+    np.testing.assert_allclose(gradient(x), expected, rtol=1e-12, atol=1e-15)
