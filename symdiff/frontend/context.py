@@ -12,13 +12,12 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from symdiff.frontend.examples import Examples
-from symdiff.frontend.origin import INTERNAL
+from symdiff.frontend.origin import is_user_code
 from symdiff.ir.node import Node
 
 # A place in running code: resolved to a name and a line of text when the trace is over.
 Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
 
-_INTERNAL = (*INTERNAL, "<symdiff")
 _internal: dict[CodeType, bool] = {}
 beginnings: set[CodeType] = set()  # of the functions that start a trace
 
@@ -103,15 +102,16 @@ def rule_on_numbers(value: bool) -> Iterator[None]:
 
 
 def is_internal(code: CodeType) -> bool:
-    """Whether the code is symdiff's or NumPy's own, and not the user's."""
+    """Whether the code is symdiff's, NumPy's, SciPy's or Python's own, and not the user's."""
     known = _internal.get(code)
     if known is None:
-        known = _internal[code] = code.co_filename.startswith(_INTERNAL)
+        emitted = code.co_filename.startswith("<symdiff")
+        known = _internal[code] = emitted or not is_user_code(code)
     return known
 
 
 def user_place() -> Place | None:
-    """Where the user's code stands: the innermost frame that is neither ours nor NumPy's."""
+    """Where the user's code stands: the innermost frame that is no library's."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and is_internal(frame.f_code):
         frame = frame.f_back

@@ -13,13 +13,13 @@ import numpy as np
 _LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "symdiff", "optree")
 
 # Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
-INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
+_INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
 _STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
 
 
 @lru_cache(maxsize=4096)
 def _is_user_file(filename: str) -> bool:
-    if filename.startswith(INTERNAL):
+    if filename.startswith(_INTERNAL):
         return False
     installed = "site-packages" in filename or "dist-packages" in filename
     if installed:

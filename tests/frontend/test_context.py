@@ -1,6 +1,9 @@
-"""The user's frame is the innermost that is neither ours nor NumPy's."""
+"""The user's frame is the innermost that is no library's."""
+
+import inspect
 
 import numpy as np
+import scipy.special
 
 from symdiff.frontend.context import Context, current, is_internal, tracing, user_place
 
@@ -18,6 +21,8 @@ def test_user_place():
 def test_internal():
     assert is_internal(np.mean.__wrapped__.__code__)
     assert is_internal(tracing.__wrapped__.__code__)
+    assert is_internal(scipy.special.logsumexp.__code__)
+    assert is_internal(inspect.signature.__code__)
     assert not is_internal(test_internal.__code__)
 
 

@@ -5,6 +5,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from symdiff import SymdiffError, TraceError, UnsupportedFunctionError, grad, jit, vmap
 from symdiff.errors import ShapeError
@@ -52,6 +53,10 @@ def refuse_array(x):
     return np.linalg.matrix_rank(x)
 
 
+def refuse_in_a_library(x):
+    return scipy.sparse.csr_array(np.eye(2)) @ x
+
+
 def refuse_shape(x):
     return x @ x
 
@@ -62,6 +67,7 @@ def refuse_shape(x):
         (refuse_truth, TraceError, "x if x.sum() > 0 else -x"),
         (refuse_store, TraceError, "x[0] = 1.0"),
         (refuse_array, UnsupportedFunctionError, "np.linalg.matrix_rank(x)"),
+        (refuse_in_a_library, TraceError, "scipy.sparse.csr_array(np.eye(2)) @ x"),
         (refuse_shape, ShapeError, "return x @ x"),
     ],
 )
