@@ -32,10 +32,11 @@ def docstring(
     takes = _grouped(program.types.items())
     names = results or [_name(each) for each in program.returns]
     types = [each.node.type for each in program.returns]
-    returns = _grouped(zip(names, types, strict=True))
+    returns = ", ".join(_grouped(zip(names, types, strict=True)))
     lines = [*_wrapped(f'"""{summary}', indent=""), ""]
-    lines += _wrapped(f"Takes {', '.join(takes)}.")
-    lines += _wrapped(f"Returns {', '.join(returns)}.")
+    lines += _wrapped(f"Takes {', '.join(takes) or 'nothing'}.")
+    if returns:
+        lines += _wrapped(f"Returns {returns}.")
     if conventions:
         lines.append("")
     for each in conventions:
@@ -104,6 +105,6 @@ def _live(nodes: Sequence[Node], outputs: Sequence[Node]) -> set[Node]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """`W`, `W and b`, `W, b and x`."""
-    *most, last = names
+    """`W`, `W and b`, `W, b and x`, or that there is nothing."""
+    *most, last = names or ("nothing",)
     return f"{', '.join(most)} and {last}" if most else last

@@ -73,3 +73,13 @@ def test_a_long_list_of_arguments_is_wrapped():
     source = jit(f).lower(*[1.0] * 12).source
     doc = source.split('"""')[1]
     assert max(map(len, doc.splitlines())) <= 79
+
+
+def test_what_is_not_there_is_not_listed():
+    gradient = grad(lambda p, x: np.sum(x))
+    assert gradient({}, np.ones(3)) == {}
+    assert "with respect to nothing.\n" in gradient.source
+    assert "Returns" not in gradient.source
+    constant = jit(lambda: 3)
+    assert constant() == 3
+    assert "Takes nothing.\n" in constant.source
