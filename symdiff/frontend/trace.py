@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import CellType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.errors import TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.captured import Captured
 from symdiff.frontend.context import Context, beginnings, tracing
@@ -16,7 +18,7 @@ from symdiff.frontend.memory import Changed
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
 from symdiff.frontend.source_map import name_at, operand_names, position_of, said
-from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
+from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, depends_on, lift
 from symdiff.ir.graph import Graph, Note, users
 from symdiff.ir.node import Const, Input, Node, input_node
 from symdiff.ir.types import ArrayType
@@ -160,8 +162,32 @@ def _read_result(result: Any) -> tuple[list[Node], tuple[Result, ...], Spec]:
             results.append(Result(len(nodes), is_array))
             nodes.append(lift(leaf))
         else:
+            _check_static(leaf)
             results.append(Result(None, static=leaf))
     return nodes, tuple(results), spec
+
+
+def _check_static(leaf: Any) -> None:
+    """Raises TraceError where a part of a result that is not computed holds traced values."""
+    kind, way_out = type(leaf), "Return arrays, or a dict, list, tuple or dataclass of them."
+    if issubclass(kind, Iterator):
+        raise TraceError(word(f"the result holds a {kind.__name__}", way_out=way_out))
+    if issubclass(kind, (type, ModuleType)):
+        return
+    cells = map(_content, getattr(leaf, "__closure__", None) or ())
+    held, _ = flatten([*getattr(leaf, "__dict__", {}).values(), *cells])
+    traced = next((each for each in held if isinstance(each, Tracer)), None)
+    if traced is not None:
+        what = f"the result holds a traced value in a {kind.__name__}"
+        raise TraceError(word(what, depends_on=depends_on(traced.node), way_out=way_out))
+
+
+def _content(cell: CellType) -> Any:
+    """A list of what a cell of a closure holds; None before it is assigned."""
+    try:
+        return [cell.cell_contents]
+    except ValueError:  # not assigned
+        return None
 
 
 def leaf_names(parameters: Parameters, spec: Spec) -> tuple[str, ...]:

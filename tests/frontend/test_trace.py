@@ -1,8 +1,12 @@
 """trace: arguments of any tree, results of any tree, and the names of leaves."""
 
-import numpy as np
+from itertools import count
+from types import SimpleNamespace
 
-from symdiff import jit
+import numpy as np
+import pytest
+
+from symdiff import TraceError, jit
 from symdiff.frontend.trace import identifier
 
 
@@ -21,6 +25,27 @@ def test_trees_in_and_out():
     got = jit(f)({"W": np.ones(2)}, 3.0, c=4.0)
     assert got["b"] == [3.0, 5.0, None, "text"]
     np.testing.assert_array_equal(got["a"], [2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (each for each in x),
+        lambda x: [1, map(abs, x)],
+        lambda x: {"f": lambda: x},
+        lambda x: SimpleNamespace(parts=[1, {"x": x}]),
+    ],
+    ids=count(),
+)
+def test_a_result_that_hides_traced_values_is_refused(function):
+    with pytest.raises(TraceError, match="the result holds a"):
+        jit(function)(np.ones(2))
+
+
+def test_a_result_that_is_not_computed_is_itself():
+    kept = SimpleNamespace(x=1)
+    made = jit(lambda x: (kept, np.sin, len, dict, x))(1.0)
+    assert made == (kept, np.sin, len, dict, 1.0)
 
 
 def test_ints_that_decide_shapes_retrace():
