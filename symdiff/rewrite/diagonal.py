@@ -41,7 +41,7 @@ def on_diagonal(x: Node) -> Node:
         uniform = isinstance(x, Const) and x.uniform
         return broadcasted(x, size) if uniform else node(diagonal, (x,), (("offset", 0),))
     small = x.args[0]
-    return reshaped(small, size) if small.type.size > 1 else broadcasted(reshaped(small, ()), size)
+    return broadcasted(reshaped(small, ()), size) if small.type.size == 1 else reshaped(small, size)
 
 
 def diagonal_matrix(x: Node) -> Node:

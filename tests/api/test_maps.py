@@ -225,3 +225,11 @@ def test_no_work_along_other_arguments():
     hessian(np.ones((2, 3)), np.ones((3, 2)), np.array([1, 0]))
     assert "@ np.zeros" not in hessian.source
     assert "+= 0" not in hessian.source
+
+
+@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize("function", [np.tanh, np.exp, np.prod, np.linalg.norm])
+def test_hessians_of_few_elements(function, size):
+    x = np.ones(size, np.float32)
+    found = symdiff.hessian(lambda x: np.sum(function(x)))(x)
+    assert (found.shape, found.dtype) == ((size, size), np.float32)
