@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ def function_name(function: Any) -> str:
 
 def advice_for(function: Any) -> str:
     """The nearest known names, and how to go on."""
+    import difflib  # only for what goes wrong
+
     known = {*REGISTRY, *(each.__name__ for each in COMPOSITES if hasattr(each, "__name__"))}
     near = difflib.get_close_matches(getattr(function, "__name__", ""), sorted(known), n=3)
     hint = f"Known names near it: {', '.join(near)}. " if near else ""
