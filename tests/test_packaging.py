@@ -53,7 +53,7 @@ def test_the_metadata_says_what_installs(wheel):
         for requirement in metadata.get_all("Requires-Dist", [])
         if "extra ==" not in requirement
     }
-    assert always == {"numpy", "scipy", "sympy", "optree"}
+    assert always == {"numpy", "scipy", "sympy", "optree", "platformdirs"}
 
 
 def test_the_command_is_installed():
@@ -67,9 +67,9 @@ SLOW = {
 
 
 def loaded_by(code):
-    """The modules of SLOW that a program brings in which NumPy and optree do without."""
+    """The modules of SLOW that a program brings in which its dependencies do without."""
     script = (
-        "import sys, numpy, optree; before = set(sys.modules)\n"
+        "import sys, numpy, optree, platformdirs; before = set(sys.modules)\n"
         f"{code}\n"
         f"print(*[name for name in {SLOW} if name in set(sys.modules) - before])"
     )
@@ -80,10 +80,10 @@ def loaded_by(code):
 
 
 def test_importing_costs_little_more_than_importing_numpy():
-    assert loaded_by("import pathlib") >= {"pathlib"}  # the test can fail
+    assert loaded_by("import hashlib") >= {"hashlib"}  # the test can fail
     assert not loaded_by("import symdiff")
 
 
 def test_a_first_gradient_needs_no_large_library():
     program = "import symdiff; symdiff.grad(lambda x: x * x)(1.0)"
-    assert not loaded_by(program) & {"scipy", "sympy", "random", "tempfile"}
+    assert not loaded_by(program)

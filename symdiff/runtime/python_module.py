@@ -10,6 +10,7 @@ import re
 import stat
 import threading
 import weakref
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,8 @@ def _cache_base() -> Path:
 
 def _file_for(source: str, name: str) -> str:
     """The file that shows the source to tools: named after its content, written atomically."""
-    import hashlib  # loads OpenSSL
-
-    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
+    text = source.encode()
+    digest = f"{zlib.crc32(text):08x}{zlib.adler32(text):08x}"  # a name only: contents are compared
     folder = _folder()
     if folder is None:
         return f"<symdiff {name} {digest}>"
