@@ -467,18 +467,18 @@ class Transformed:
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
             work = self._run(leaves, spec, flatten(used)[0])[-1][1]
-        assert work.traced is not None and work.program is not None
-        layout = self._layout(work.traced, spec)
-        outputs = len(work.program.returns)
-        return make_entry(
-            loaded(work),
-            leaves,
-            spec,
-            work.traced.captured,
-            layout,
-            outputs,
-            work.traced.changes,
-        )
+            assert work.traced is not None and work.program is not None
+            layout = self._layout(work.traced, spec)
+            outputs = len(work.program.returns)
+            return make_entry(
+                loaded(work),
+                leaves,
+                spec,
+                work.traced.captured,
+                layout,
+                outputs,
+                work.traced.changes,
+            )
 
     def _run(
         self, leaves: Sequence[Leaf], spec: Spec, given: Sequence[Any]

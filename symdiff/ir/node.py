@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -100,15 +101,23 @@ _current: ContextVar[_Compilation | None] = ContextVar("symdiff_compilation", de
 
 @contextmanager
 def compilation(fresh: bool = False) -> Iterator[None]:
-    """Nodes made inside are interned together; an inner block joins the outer one."""
+    """Nodes made inside are interned together; an inner block joins the outer one.
+
+    The collector of garbage pauses meanwhile: what is made stays, and looking through it again and
+    again would take a third of the time of a long function.
+    """
     if _current.get() is not None and not fresh:
         yield
         return
     token = _current.set(_Compilation())
+    collecting = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
         _current.reset(token)
+        if collecting:
+            gc.enable()
 
 
 def _table() -> _Compilation:

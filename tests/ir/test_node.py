@@ -1,5 +1,7 @@
 """Interning: equal nodes are one object, and constants are told apart by their bytes."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,17 @@ def test_nodes_need_a_compilation_and_inner_ones_join():
         with compilation():
             inner = node(e.sin, (x,))
         assert node(e.sin, (x,)) is inner
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_collector_pauses_and_goes_on_as_before(collecting):
+    was = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        with compilation(fresh=True), compilation(fresh=True):
+            assert not gc.isenabled()
+        with pytest.raises(KeyError), compilation(fresh=True):
+            raise KeyError
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if was else gc.disable)()
