@@ -288,15 +288,18 @@ class _Scheduler:
                 each.type.weak,
                 self.reuse and (op is not linalg.matmul or each not in self.primal),
             )
-            depth = 1 + max((part.depth for part in parts), default=0)
             waiting = [arg for arg in reads if arg in self.pending]
+            if not waiting:
+                depth = 1
+                break
+            depth = 1 + max([part.depth for part in parts])
             room = WIDTH - INDENT - len(self.names.stem(each)) - 3
-            if not waiting or (depth <= DEPTH and len(source.text) <= room):
+            if depth <= DEPTH and len(source.text) <= room:
                 break
             self._name_longest(waiting, len(source.text) - room)
         for arg in waiting:
             del self.pending[arg]
-        expression = Expression(each, source, tuple(part.expression for part in parts))
+        expression = Expression(each, source, tuple([part.expression for part in parts]))
         return _Value(expression, depth)
 
     def _name_longest(self, waiting: list[Node], excess: int) -> None:
