@@ -118,11 +118,12 @@ def _template(
             **dict(zip(op.arguments, fields, strict=False)),
             **{key: repr(value) for key, value in params},
         )
-    function = template or function_source(op)
-    if lean and types and types[0].shape and _is_method(op):
-        rest = ", ".join([*fields[1:], *_keywords(params, types)])
-        return f"{{0}}.{op.function.__name__}({rest})"
-    return f"{function}({', '.join([*fields, *_keywords(params, types)])})"
+    keywords = _keywords(params, types)
+    # of a whole array it reads as well, and costs less by a microsecond: x.sum()
+    whole = not keywords and any(key == "axis" for key, _ in params)
+    if (lean or whole) and types and types[0].shape and _is_method(op):
+        return f"{{0}}.{op.function.__name__}({', '.join([*fields[1:], *keywords])})"
+    return f"{template or function_source(op)}({', '.join([*fields, *keywords])})"
 
 
 def _filled(

@@ -22,7 +22,7 @@ def test_names_and_lines():
     source = gradient.source
     for line in ("a = np.sin(x)", "b = np.cos(y)", "total = a * b", "total = total + a"):
         assert line in source
-    assert "result = np.sum(total * total)" in source
+    assert "result = (total * total).sum()" in source
     assert "# from: total += a" in source
     assert "# from: result: float = np.sum( total * total )" in source
 

@@ -11,10 +11,10 @@ def loss_value_and_grad(model, x, sign):
     margin = sign * (x @ model.weights + model.bias)
     negative_1 = -margin
     exp_1 = np.exp(np.minimum(negative_1, 80))
-    sum_1 = np.sum(np.maximum(negative_1, np.log1p(exp_1)))
+    sum_1 = np.maximum(negative_1, np.log1p(exp_1)).sum()
     value = sum_1 / 500
     multiply_1 = exp_1 / (1 + exp_1) * sign
     # from: margin = sign * (x @ model.weights + model.bias)
     weights_bar = -0.002 * (x.T @ multiply_1)
-    bias_bar = float(-0.002 * np.sum(multiply_1))
+    bias_bar = float(-0.002 * multiply_1.sum())
     return value, weights_bar, bias_bar

@@ -24,7 +24,7 @@ def network_loss_value_and_grad(params, x, y):
     h_in_3 = z[:, 16:]
     h_1 = np.maximum(h_in_2, h_in_3)
     subtract_1 = h_1 @ params["scores"][0] + params["scores"][1] - y
-    value = np.sum(subtract_1 ** 2) / 320
+    value = (subtract_1 ** 2).sum() / 320
     scores_bar = 1 / 160 * subtract_1        # from: return np.mean((scores - target) ** 2)
     scores_0_bar = h_1.T @ scores_bar        # from: return h @ W + b
     scores_1_bar = np.sum(scores_bar, axis=0)

@@ -24,7 +24,7 @@ def network_loss_value_and_grad(params, x, y):
     greater_2 = z_1 > 0
     h_1 = np.where(greater_2, z_1, params["hidden"][1][2] * z_1)
     subtract_1 = h_1 @ params["scores"][0] + params["scores"][1] - y
-    value = np.sum(subtract_1 ** 2) / 320
+    value = (subtract_1 ** 2).sum() / 320
     scores_bar = 1 / 160 * subtract_1        # from: return np.mean((scores - target) ** 2)
     scores_0_bar = h_1.T @ scores_bar        # from: return h @ W + b
     scores_1_bar = np.sum(scores_bar, axis=0)
@@ -33,14 +33,13 @@ def network_loss_value_and_grad(params, x, y):
     z_bar = np.where(greater_2, h_bar, h_bar * params["hidden"][1][2])
     hidden_1_0_bar = h.T @ z_bar
     hidden_1_1_bar = np.sum(z_bar, axis=0)
-    # from: return np.where(z > 0, z, beta * z)
-    sum_1 = np.sum(np.where(greater_2, 0, h_bar * z_1))
+    sum_1 = np.where(greater_2, 0, h_bar * z_1).sum()  # from: return np.where(z > 0, z, beta * z)
     hidden_1_2_bar = float(sum_1)
     h_bar = z_bar @ params["hidden"][1][0].T  # from: h = activation(h @ W + b, *learned)
     z_bar = np.where(greater_1, h_bar, h_bar * params["hidden"][0][2])
     hidden_0_0_bar = x.T @ z_bar
     hidden_0_1_bar = np.sum(z_bar, axis=0)
-    sum_2 = np.sum(np.where(greater_1, 0, h_bar * z))  # from: return np.where(z > 0, z, beta * z)
+    sum_2 = np.where(greater_1, 0, h_bar * z).sum()  # from: return np.where(z > 0, z, beta * z)
     hidden_0_2_bar = float(sum_2)
     return (
         value, {"hidden": [(hidden_0_0_bar, hidden_0_1_bar, hidden_0_2_bar), (hidden_1_0_bar,

@@ -18,7 +18,7 @@ def scores_loss_value_and_grad(params, x, y):
     exp_1 = np.exp(shifted)
     log_total_in = np.sum(exp_1, axis=1)
     log_total = np.log(log_total_in)
-    sum_1 = np.sum(log_total - shifted[np.arange(32), y])
+    sum_1 = (log_total - shifted[np.arange(32), y]).sum()
     value = sum_1 / 32
     # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
     shifted_bar = (1 / 32 / log_total_in)[:, None] * exp_1

@@ -11,7 +11,7 @@ def rosenbrock_value_and_grad(x):
     subtract_1 = x[1:] - getitem_1 ** 2
     subtract_2 = 1 - getitem_1
     add_1 = 100 * subtract_1 ** 2 + subtract_2 ** 2
-    value = np.sum(add_1)
+    value = add_1.sum()
     # from: return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
     multiply_1 = 200 * subtract_1
     x_bar = np.zeros(10)
