@@ -1,4 +1,7 @@
-"""What exists: one record per primitive. Importing this package registers NumPy's."""
+"""What exists: one record per primitive.
+
+Importing this package registers what is used most; `find` imports the rest where it is needed.
+"""
 
 from symdiff.ops import composite as composite
 from symdiff.ops import composite_linalg as composite_linalg
@@ -6,6 +9,5 @@ from symdiff.ops import elementwise as elementwise
 from symdiff.ops import linalg as linalg
 from symdiff.ops import rearrange as rearrange
 from symdiff.ops import reductions as reductions
-from symdiff.ops import several as several
 from symdiff.ops import shaping as shaping
 from symdiff.ops import stable as stable

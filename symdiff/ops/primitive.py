@@ -224,8 +224,12 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
     return mark
 
 
-# Families whose library is imported only by programs that use it: that library -> our module.
-_FAMILIES = {"scipy.special": "symdiff.ops.special"}
+# Records that only the programs that need them import, with their library where that is not NumPy:
+# where an unknown function is from -> our modules to try, in this order.
+_FAMILIES = {
+    "numpy": ("symdiff.ops.several",),
+    "scipy.special": ("symdiff.ops.special",),
+}
 
 
 def find(function: Any) -> Primitive | Callable[..., Any] | None:
@@ -241,8 +245,9 @@ def find(function: Any) -> Primitive | Callable[..., Any] | None:
 
 def every_primitive() -> list[Primitive]:
     """All records, those of libraries that are loaded late included, in order of declaration."""
-    for family in _FAMILIES.values():
-        importlib.import_module(family)
+    for modules in _FAMILIES.values():
+        for module in modules:
+            importlib.import_module(module)
     return list(REGISTRY.values())
 
 
@@ -255,20 +260,17 @@ def lookup(name: str) -> Primitive:
     return REGISTRY[name]
 
 
-_loaded: set[str] = set()
-
-
 def _load_family(function: Any) -> bool:
-    """Import the records of the function's library; True if that was news."""
-    module = getattr(function, "__module__", None)
-    for library, family in _FAMILIES.items():
+    """Import the next module that may have a record of the function; True if there was one."""
+    own = getattr(function, "__module__", None)
+    for library, modules in _FAMILIES.items():
         # SciPy's ufuncs do not say where they come from; there are none before it is imported
-        theirs = isinstance(module, str) and f"{module}.".startswith(f"{library}.")
-        ufunc = isinstance(function, np.ufunc) and library in sys.modules
-        if (theirs or ufunc) and family not in _loaded:
-            importlib.import_module(family)
-            _loaded.add(family)
-            return True
+        theirs = isinstance(own, str) and f"{own}.".startswith(f"{library}.")
+        if theirs or (isinstance(function, np.ufunc) and library in sys.modules):
+            for module in modules:
+                if module not in sys.modules:
+                    importlib.import_module(module)
+                    return True
     return False
 
 

@@ -11,6 +11,7 @@ from symdiff.ops import primitive as p
 
 @pytest.fixture(autouse=True)
 def registry_is_restored(monkeypatch):
+    p.every_primitive()  # what is imported once is registered once
     for table in ("REGISTRY", "BY_FUNCTION", "COMPOSITES"):
         monkeypatch.setattr(p, table, dict(getattr(p, table)))
 
