@@ -32,6 +32,7 @@ REUSED = 1 << 10  # the same, where the code is not meant to be read
 LEGIBLE = 6  # characters of a number that are read more easily than a quotient
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
+LONG = 1000  # operations of a program that nobody reads line by line any more
 _ROOT = re.compile(r"\w*")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
@@ -82,6 +83,7 @@ class _Scheduler:
         self.arrays = tuple(arrays) or (False,) * len(graph.outputs)
         self.primal = primal
         self.reuse = reuse
+        self.lean = reuse  # whether operations are written as they cost least to call
         self.roles = dict(roles)
         self.guards = {each.args[0]: each for each in graph.effects}  # by the mask that is counted
         for mask in self.guards:
@@ -144,6 +146,7 @@ class _Scheduler:
             if each not in reads:
                 reads[each] = operands(each)
                 found += reads[each]
+        self.lean |= len(reads) > LONG
         # the function first, then its derivative
         order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
@@ -286,7 +289,7 @@ class _Scheduler:
                 [part.source for part in parts],
                 [arg.type for arg in reads],
                 each.type.weak,
-                self.reuse and (op is not linalg.matmul or each not in self.primal),
+                self.lean and (op is not linalg.matmul or each not in self.primal),
             )
             waiting = [arg for arg in reads if arg in self.pending]
             if not waiting:
@@ -357,7 +360,7 @@ class _Scheduler:
 
     def _constant(self, each: Const, exact: bool = False) -> Source:
         if each.uniform:
-            return literal(each.value, exact or self.reuse)
+            return literal(each.value, exact or self.lean)
         counted = _counting_source(each.value)
         if counted is not None:
             return Source(counted)
