@@ -29,6 +29,7 @@ DEPTH = 3  # nesting of inlined values
 INDENT = 4
 LARGE = 1 << 18  # bytes from which an array is worth computing in place, and freeing early
 REUSED = 1 << 10  # the same, where the code is not meant to be read
+HUGE = 1 << 22  # bytes of an array that takes longer to allocate than to compute
 LEGIBLE = 6  # characters of a number that are read more easily than a quotient
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
@@ -267,7 +268,7 @@ class _Scheduler:
             return False
         if each in self.stored:
             return True
-        if self.reuse and size_of(each) >= APART and allocates(each):
+        if self._spares(each) and size_of(each) >= APART and allocates(each):
             return False  # named, so that a later statement can overwrite it
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived
@@ -385,7 +386,7 @@ class _Scheduler:
         if not _is_ufunc(each) or size_of(each) < (REUSED if self.reuse else LARGE):
             return False
         for operand in self._reusable(each, expression):
-            if self.reuse or (self._is_anonymous(each) and self._is_anonymous(operand)):
+            if self._spares(each) or (self._is_anonymous(each) and self._is_anonymous(operand)):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
                     self._hold(each, self.named[operand])
@@ -397,7 +398,11 @@ class _Scheduler:
     def _reusable(self, each: Node, expression: Expression) -> list[Node]:
         """Arrays of the right type that may hold the value: operands first, then any other."""
         own = overwritable(expression, self.buffers)
-        return own or (self.buffers.spare(each.type) if self.reuse else own)
+        return own or (self.buffers.spare(each.type) if self._spares(each) else own)
+
+    def _spares(self, each: Node) -> bool:
+        """Whether to save the value an array of its own, although that reads less well."""
+        return self.reuse or size_of(each) >= HUGE
 
     def _is_anonymous(self, each: Node) -> bool:
         """Whether the user has no name for the value, so that it may live under another."""
@@ -413,7 +418,7 @@ class _Scheduler:
         for place in range(len(parts) if op.infix in _COMMUTATIVE else 1):
             if op.infix in _AUGMENTED and len(parts) == 2 and parts[place].node is target:
                 return Update(name, "", f"{op.infix}=", parts[1 - place], comment)
-        if not self.reuse:
+        if not self._spares(each):
             return None
         return Update(name, "", "out", _call_into(name, expression), comment)
 

@@ -8,6 +8,7 @@ import pytest
 from symdiff import value_and_grad
 
 N = 1 << 16  # half a megabyte of floats: large enough to be computed in place
+HUGE = 1 << 19  # four megabytes: every value takes the place of another
 
 
 def chain(x, y):
@@ -18,7 +19,7 @@ def chain(x, y):
 
 def views(x, y):
     h = x * y
-    top, rest = h[: N // 2], h[N // 2 :]
+    top, rest = h[: h.size // 2], h[h.size // 2 :]
     return np.sum(top * rest[::-1]) + np.sum(h * h)
 
 
@@ -34,15 +35,15 @@ def shared(x, y):
 
 
 @pytest.mark.parametrize("function", [chain, views, scatter, shared])
-@pytest.mark.parametrize("reuse", [False, True])
-def test_the_numbers_are_those_of_small_arrays_code(function, reuse):
+@pytest.mark.parametrize(("reuse", "size"), [(False, N), (True, N), (False, HUGE)])
+def test_the_numbers_are_those_of_small_arrays_code(function, reuse, size):
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, N))
+    x, y = rng.normal(size=(2, size))
     kept = x.copy(), y.copy()
     value, (x_bar, y_bar) = value_and_grad(function, (0, 1), reuse=reuse)(x, y)
     np.testing.assert_array_equal((x, y), kept)
     assert value == function(x, y)
-    x_dot, y_dot = rng.normal(size=(2, N))
+    x_dot, y_dot = rng.normal(size=(2, size))
     step = 1e-6
     ahead = function(x + step * x_dot, y + step * y_dot)
     behind = function(x - step * x_dot, y - step * y_dot)
@@ -63,6 +64,15 @@ def test_reuse_allocates_less_and_frees():
     plain(np.ones(3), np.ones(3))
     assert "out=" not in plain.source
     assert "*=" not in plain.source
+
+
+def test_huge_values_take_each_others_place():
+    x, y = np.ones((2, HUGE))
+    gradient = value_and_grad(chain, (0, 1))
+    gradient(x, y)
+    assert "out=" in gradient.source
+    gradient(x[:-1], y[:-1])
+    assert "out=" not in gradient.source
 
 
 def test_a_part_of_a_result_is_computed_in_its_place():

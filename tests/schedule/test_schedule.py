@@ -210,3 +210,18 @@ def test_array_literals():
     narrow = jit(lambda x: x * np.float32([1, 2, 4]))
     narrow(np.float32(x))
     assert "np.array([1.0, 2.0, 4.0], dtype=np.float32)" in body(narrow)
+
+
+@pytest.mark.parametrize(("layers", "lean"), [(3, False), (200, True)])
+def test_long_programs_are_written_as_they_cost_least(layers, lean):
+    def network(W):
+        h = W
+        for _ in range(layers):
+            h = np.tanh(h @ W)
+        return np.sum(h)
+
+    gradient = value_and_grad(network)
+    gradient(np.eye(2))
+    function, _, derivative = gradient.source.partition("value = ")
+    assert ".dot(" not in function  # the very bits of the function
+    assert (".dot(" in derivative) == lean
