@@ -58,8 +58,11 @@ class Halves(Transformed):
             kept = len(traced.graph.outputs)
             before, after = split(graph, late, kept)
             residuals = len(before.outputs) - kept
+            # what the first half returns is no derivative
             first = finish(
-                work._replace(request=work.request._replace(summary=_FIRST.format(self.name))),
+                work._replace(
+                    request=work.request._replace(summary=_FIRST.format(self.name)), linear=None
+                ),
                 before,
                 (*work.arrays[:kept], *(False,) * residuals),
             )

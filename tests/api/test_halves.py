@@ -42,6 +42,12 @@ def test_linear_function():
     np.testing.assert_allclose(tangent["y"], (ahead - y["y"]) / step, rtol=1e-4, atol=1e-6)
 
 
+def test_a_linear_function_of_several_arguments_needs_nothing_later():
+    y, pullback = vjp(lambda x, y: x + 2 * y, X, X)
+    np.testing.assert_array_equal(y, 3 * X)
+    np.testing.assert_array_equal(pullback(X), (X, 2 * X))
+
+
 def test_inside_a_trace():
     def g(x):
         y, pullback = vjp(np.sin, x)
