@@ -676,15 +676,15 @@ det = primitive(
 # ---------------------------------------------------------------------------- Cholesky
 
 
-def _half(x: Any) -> Any:
+def half(x: Any) -> Any:
     """The lower triangle, with half the diagonal."""
     return (np.tril(x) + np.tril(x, -1)) / 2
 
 
 def _cholesky_tangent(y: Any, a: Any, a_dot: Any) -> Any:
     # L_dot = L half(L⁻¹ a_dot L⁻ᴴ), where of a_dot only the lower triangle is read
-    read = _half(a_dot) + adjoint(_half(a_dot))
-    return y @ _half(np.linalg.solve(y, adjoint(np.linalg.solve(y, read))))
+    read = half(a_dot) + adjoint(half(a_dot))
+    return y @ half(np.linalg.solve(y, adjoint(np.linalg.solve(y, read))))
 
 
 cholesky = primitive(

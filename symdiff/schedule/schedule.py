@@ -558,7 +558,7 @@ def _counting_source(value: np.ndarray) -> str | None:
     if value.ndim == 1 and value.dtype == np.intp and value.size and (np.diff(value) == 1).all():
         start, stop = int(value[0]), int(value[-1]) + 1
         return f"np.arange({stop})" if start == 0 else f"np.arange({start}, {stop})"
-    if value.ndim == 2 and value.dtype.kind == "f" and np.array_equal(value, np.eye(len(value))):
+    if value.ndim == 2 and value.dtype.kind in "fb" and np.array_equal(value, np.eye(len(value))):
         dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
         return f"np.eye({len(value)}{dtype})"
     return None
