@@ -10,7 +10,8 @@ from types import CodeType, ModuleType
 import numpy as np
 
 # Interposed or replaced as a whole, never run on interposed globals.
-_LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "symdiff", "optree")
+# ("uarray" is what SciPy has the functions of scipy.fft made by.)
+_LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "uarray", "symdiff", "optree")
 
 # Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
 _INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)

@@ -227,7 +227,9 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
 # Records that only the programs that need them import, with their library where that is not NumPy:
 # where an unknown function is from -> our modules to try, in this order.
 _FAMILIES = {
+    "numpy.fft": ("symdiff.ops.fourier",),
     "numpy": ("symdiff.ops.several", "symdiff.ops.decompositions"),
+    "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": ("symdiff.ops.special",),
 }
 

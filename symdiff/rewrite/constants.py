@@ -51,9 +51,14 @@ def fold_elementwise(found: Match) -> Node | None:
     root, args = found.root, _constants(found)
     if all(arg.uniform for arg in args):
         return _computed(root, [arg.value for arg in args])
-    if root.type.size > SMALL:
+    if root.type.size > SMALL or _turns_complex(root):
         return None
     return _unless_it_was_identity(args, _computed(root, [_filled(arg) for arg in args]))
+
+
+def _turns_complex(root: Node) -> bool:
+    """Whether it makes numbers complex, as NumPy does by itself: they read better as they are."""
+    return root.op is e.convert and root.type.dtype.kind == "c" != root.args[0].type.dtype.kind
 
 
 def fold_small(found: Match) -> Node | None:
