@@ -470,8 +470,8 @@ def test_shapes_that_do_not_fit_name_the_users_line(expression):
 
 
 UNKNOWN = """
-    np.fft.fft(x) np.linalg.pinv(x) scipy.special.jv(1,x) scipy.linalg.expm(x) scipy.fft.fft(x)
-    scipy.signal.convolve(x,x) scipy.linalg.sqrtm(x)
+    np.linalg.pinv(x) scipy.special.jv(1,x) scipy.linalg.expm(x) scipy.fft.fht(x,1.0,0.5)
+    scipy.signal.medfilt(x) scipy.linalg.sqrtm(x)
 """
 
 
