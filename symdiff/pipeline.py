@@ -34,7 +34,8 @@ class Request(NamedTuple):
     """What is asked of the pipeline: a function, the types of its arguments, a derivative.
 
     `wrt` are indices of leaves. In mode "vjp", `seed` says whether the cotangent of the
-    differentiated result is 1 (grad) or an argument `y_bar`; `keep_value` returns the primal too.
+    differentiated result is 1 (grad) or an argument `y_bar`; `keep_value` returns the primal too,
+    as mode "jvp" always does.
     """
 
     function: Callable[..., Any]
@@ -100,11 +101,10 @@ def _linearize(work: Work) -> Work:
     linear = linearize(graph, wrt)
     if work.request.mode == JVP:
         differentiated = work.request.results(traced)
-        value = graph.outputs if work.request.keep_value else ()
         dots = tuple(linear.outputs[i] or zeros(graph.outputs[i]) for i in differentiated)
         inputs = (*traced_inputs(traced), *linear.tangents, *traced.hidden)
-        arrays = (*(work.arrays if value else ()), *(work.arrays[i] for i in differentiated))
-        outputs = (*value, *dots)
+        arrays = (*work.arrays, *(work.arrays[i] for i in differentiated))
+        outputs = (*graph.outputs, *dots)
         graph = Graph(work.request.name, inputs, outputs, graph.effects, graph.notes)
         return work._replace(graph=graph, linear=linear, arrays=arrays)
     return work._replace(linear=linear)

@@ -12,13 +12,25 @@ from symdiff.api.transformed import (
     Transformed,
     check_pair,
     fitting,
+    inexact_outputs,
     loaded,
     place,
     result_tree,
+    tangent_layout,
     until_simplified,
+    value_spec,
 )
 from symdiff.autodiff.split import split
-from symdiff.frontend.pytree import Layout, Spec, Static, flatten, layout_of, tuple_spec, unflatten
+from symdiff.frontend.pytree import (
+    Layout,
+    Spec,
+    Static,
+    flatten,
+    layout_of,
+    tree_text,
+    tuple_spec,
+    unflatten,
+)
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
 from symdiff.pipeline import VJP, Work, finish, traced_inputs
@@ -41,12 +53,7 @@ class Halves(Transformed):
             check_pair(traced, self.name)
 
     def _results(self, traced: Traced) -> tuple[int, ...]:
-        count = traced.out_spec.children()[0].num_leaves if self.has_aux else len(traced.results)
-        return tuple(
-            each.output
-            for each in traced.results[:count]
-            if each.output is not None and traced.graph.outputs[each.output].type.inexact
-        )
+        return inexact_outputs(traced, self.has_aux)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
@@ -91,7 +98,7 @@ class Halves(Transformed):
 
     def _late_cotangents(self, traced: Traced, spec: Spec) -> tuple[Layout, Layout]:
         differentiated = self._results(traced)
-        tree = traced.out_spec.children()[0] if self.has_aux else traced.out_spec
+        tree = value_spec(traced, self.has_aux)
         types = [each.type for each in traced.graph.outputs]
         taken = tuple(
             Static(
@@ -113,12 +120,8 @@ class Halves(Transformed):
         taken = tuple(
             Static((traced.leaves[i], f"{traced.leaf_names[i]}_dot")) for i in self._wrt(spec)
         )
-        places = {output: i for i, output in enumerate(self._results(traced))}
-        given = tuple(
-            Static(0.0) if each.output not in places else places[each.output]
-            for each in traced.results
-        )
-        return Layout(tree, taken), Layout(traced.out_spec, given)
+        given = tangent_layout(traced, self._results(traced), 0, self.has_aux)
+        return Layout(tree, taken), given
 
     def _inline(self, values: tuple[Any, ...]) -> Any:
         spec, work, known = self._simplified(values)
@@ -165,11 +168,12 @@ class Late:
     def _misfit(self, spec: Spec) -> str:
         expected = self.directions.spec
         if self.mode != VJP:
-            return f"the tangents have the tree {spec}, the primals {expected}"
+            trees = tree_text(spec), tree_text(expected)
+            return f"the tangents have the tree {trees[0]}, the primals {trees[1]}"
         if spec.num_children != 1:
             return f"the pullback takes one cotangent, not {spec.num_children}"
         (own,), (result,) = spec.children(), expected.children()
-        return f"the cotangent has the tree {own}, the result {result}"
+        return f"the cotangent has the tree {tree_text(own)}, the result {tree_text(result)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         trees = [unflatten(each.spec, each.leaves) for each in (self.directions, self.results)]

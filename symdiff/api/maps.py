@@ -26,7 +26,7 @@ from symdiff.api.transformed import (
 from symdiff.batch import batch
 from symdiff.errors import NotDifferentiableError, ShapeError, word
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
-from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, unflatten
+from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, tree_text, unflatten
 from symdiff.frontend.trace import UNKNOWN, Leaf
 from symdiff.frontend.tracer import call, lift
 from symdiff.ir.graph import depends_on
@@ -174,7 +174,9 @@ def _mark(value: Any, axis: Any) -> Any:
         if not all(each is None or _is_axis(each) for each in axes):
             raise TypeError(f"vmap: an axis is an int or None, not {axis!r}")
         if axes_spec != spec:
-            raise TypeError(f"vmap: in_axes has the tree {axes_spec}, the argument {spec}")
+            raise TypeError(
+                f"vmap: in_axes has the tree {tree_text(axes_spec)}, the argument {tree_text(spec)}"
+            )
     return unflatten(
         spec,
         [
@@ -246,7 +248,7 @@ def _is_axis(axis: Any) -> bool:
 
 
 def _tree(result: Any) -> str:
-    return f"tree {flatten(result)[1]}"
+    return f"tree {tree_text(flatten(result)[1])}"
 
 
 # ---------------------------------------------------------------------------- jacobians
@@ -304,12 +306,16 @@ def jacobian(
 def hessian(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
     *,
     argnames: str | Sequence[str] | None = None,
 ) -> Transformed:
-    """The Hessian of a scalar function, forward over reverse: arrays [*argument, *argument]."""
-    gradient = grad(fun, argnums, argnames=argnames)
-    forward = _halves(gradient, JVP, argnums, argnames, False)
+    """The Hessian of a scalar function, forward over reverse: arrays [*argument, *argument].
+
+    With `has_aux` the function returns (value, aux) and the result is (hessian, aux).
+    """
+    gradient = grad(fun, argnums, has_aux, argnames=argnames)
+    forward = _halves(gradient, JVP, argnums, argnames, has_aux)
     return _compiled(partial(_forward, forward), fun, "hessian")
 
 
@@ -392,7 +398,6 @@ def _forward(halves: Halves, *args: Any, **kwargs: Any) -> Any:
         _refuse_half(halves, "jacfwd of a real result in a complex argument", "jacrev")
     for i, leaf in enumerate(wrt):
         dots = _mapped(push, 0, -1, *_trees(parts, _unit_trees(wrt, i)))
-        dots = dots[0] if halves.has_aux else dots
         for row, dot in zip(blocks, flatten(dots)[0], strict=True):
             row.append(np.reshape(dot, (*np.shape(dot)[:-1], *np.shape(leaf))))
     spec = flatten(value)[1]

@@ -13,15 +13,21 @@ from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.pipeline import JVP, VJP
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+def jvp(
+    fun: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
+) -> Any:
     """(fun(*primals), its directional derivative along `tangents`), by forward mode.
 
-    Tangents have the trees, shapes and dtypes of the primals.
+    Tangents have the trees, shapes and dtypes of the primals. With `has_aux` the function returns
+    (y, aux) and the result is (y, y_dot, aux).
 
     Raises TypeError where they do not fit.
     """
     _check_sequences(primals, tangents)
-    return _forward(checked_callable(fun), len(primals), True)(*primals, *tangents)
+    return _forward(checked_callable(fun), len(primals), has_aux)(*primals, *tangents)
 
 
 def _check_sequences(primals: Any, tangents: Any) -> None:
@@ -51,9 +57,13 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (y[0], pullback, y[1]) if has_aux else (y, pullback)
 
 
-def linearize(fun: Callable[..., Any], *primals: Any) -> Any:
-    """(fun(*primals), f_jvp): f_jvp(*tangents) is the directional derivative at the primals."""
-    return _halves(checked_callable(fun), len(primals), JVP, False)(*primals)
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """(fun(*primals), f_jvp): f_jvp(*tangents) is the directional derivative at the primals.
+
+    With `has_aux` the function returns (y, aux) and the result is (y, f_jvp, aux).
+    """
+    y, f_jvp = _halves(checked_callable(fun), len(primals), JVP, has_aux)(*primals)
+    return (y[0], f_jvp, y[1]) if has_aux else (y, f_jvp)
 
 
 # ---------------------------------------------------------------------------- by argument count
@@ -95,13 +105,13 @@ def beside(
 
 
 @cached
-def _forward(fun: Callable[..., Any], count: int, keep_value: bool) -> Transformed:
+def _forward(fun: Callable[..., Any], count: int, has_aux: bool) -> Transformed:
     return Transformed(
         fun,
         mode=JVP,
         suffix="jvp",
         argnums=tuple(range(count)),
-        keep_value=keep_value,
+        has_aux=has_aux,
         tangents=count,
         parameters=with_dots(arguments_of(fun, count)),
     )

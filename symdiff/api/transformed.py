@@ -28,6 +28,7 @@ from symdiff.frontend.pytree import (
     Static,
     flatten,
     layout_of,
+    tree_text,
     tuple_spec,
     unflatten,
 )
@@ -358,7 +359,9 @@ class Transformed:
             strict=True,
         ):
             if part != tangent:
-                raise TypeError(f"`{name}` has the tree {tangent}, its primal has {part}")
+                raise TypeError(
+                    f"`{name}` has the tree {tree_text(tangent)}, its primal has {tree_text(part)}"
+                )
         return own
 
     def _wrt(self, spec: Spec) -> tuple[int, ...]:
@@ -456,7 +459,7 @@ class Transformed:
         """The outputs to differentiate: the value for a gradient, all inexact ones for a JVP."""
         if self.mode == VJP:
             return (0,)
-        return tuple(i for i, each in enumerate(traced.graph.outputs) if each.type.inexact)
+        return inexact_outputs(traced, self.has_aux)
 
     def _check(self, traced: Traced) -> None:
         if self.has_aux:
@@ -500,7 +503,7 @@ class Transformed:
         if self.mode == JIT:
             return layout_of(result_tree(traced, range(len(traced.graph.outputs))))
         if self.mode == JVP:
-            return _jvp_layout(traced, self._results(traced), self.keep_value)
+            return _jvp_layout(traced, self._results(traced), self.has_aux)
         kept = len(traced.graph.outputs) - (0 if self.keep_value else 1)
         places = range(kept) if self.keep_value else range(-1, kept)
         value = result_tree(traced, places)
@@ -744,7 +747,7 @@ def _kind(traced: Traced, tree: Spec) -> str:
 def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
     """Raises NotDifferentiableError unless the (first) result is one real number."""
     leaves = traced.results
-    part = traced.out_spec.children()[0] if has_aux else traced.out_spec
+    part = value_spec(traced, has_aux)
     type = traced.graph.outputs[0].type if traced.graph.outputs else None
     if part.is_leaf() and leaves[0].output == 0 and type and not type.shape and (
         type.dtype.kind == "f"
@@ -774,18 +777,41 @@ def result_tree(traced: Traced, places: Sequence[int]) -> Any:
     )
 
 
-def _jvp_layout(traced: Traced, differentiated: Sequence[int], keep_value: bool) -> Layout:
-    count = len(traced.graph.outputs)
-    first = count if keep_value else 0
+def value_spec(traced: Traced, has_aux: bool) -> Spec:
+    """The structure of the result, or with `has_aux` of its first part."""
+    return traced.out_spec.children()[0] if has_aux else traced.out_spec
+
+
+def inexact_outputs(traced: Traced, has_aux: bool) -> tuple[int, ...]:
+    """The outputs that have a derivative; what is auxiliary has none."""
+    results = traced.results[: value_spec(traced, has_aux).num_leaves]
+    inexact = [
+        each.output
+        for each in results
+        if each.output is not None and traced.graph.outputs[each.output].type.inexact
+    ]
+    return tuple(inexact)
+
+
+def tangent_layout(
+    traced: Traced, differentiated: Sequence[int], first: int, has_aux: bool
+) -> Layout:
+    """The tree of the tangents of the result, which are outputs from `first` on."""
     places = {output: first + i for i, output in enumerate(differentiated)}
-    dots = unflatten(
-        traced.out_spec,
-        [
-            Static(0.0) if each.output not in places else places[each.output]
-            for each in traced.results
-        ],
+    spec = value_spec(traced, has_aux)
+    dots = tuple(
+        Static(0.0) if each.output not in places else places[each.output]
+        for each in traced.results[: spec.num_leaves]
     )
-    return layout_of((result_tree(traced, range(count)), dots) if keep_value else dots)
+    return Layout(spec, dots)
+
+
+def _jvp_layout(traced: Traced, differentiated: Sequence[int], has_aux: bool) -> Layout:
+    count = len(traced.graph.outputs)
+    layout = tangent_layout(traced, differentiated, count, has_aux)
+    dots = unflatten(layout.spec, layout.leaves)
+    value = result_tree(traced, range(count))
+    return layout_of((value[0], dots, value[1]) if has_aux else (value, dots))
 
 
 def until_simplified(request: Request, given: Sequence[Any]) -> Work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -97,6 +98,22 @@ def tree_source(
         pairs = zip(spec.entries(), children, strict=True)
         return "{" + ", ".join(f"{key_source(key)}: {child}" for key, child in pairs) + "}"
     return other(spec, children)
+
+
+def tree_text(spec: Spec) -> str:
+    """A structure for messages, a star for each leaf: {"W": *, "b": *}."""
+    return tree_source(spec, itertools.repeat("*"), _named_source)
+
+
+def _named_source(spec: Spec, children: list[str]) -> str:
+    """A namedtuple, a dataclass or a dict with keys of some other kind."""
+    pairs = zip(spec.entries(), children, strict=True)
+    if spec.type is dict:
+        return "{" + ", ".join(f"{key_source(key)}: {child}" for key, child in pairs) + "}"
+    name = getattr(spec.type, "__name__", "")
+    fields = getattr(spec.type, "_fields", spec.entries())
+    parts = [f"{field}={child}" for field, child in zip(fields, children, strict=True)]
+    return f"{name}({', '.join(parts)})"
 
 
 def key_source(key: Any) -> str:

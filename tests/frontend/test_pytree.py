@@ -10,6 +10,7 @@ from symdiff.frontend.pytree import (
     layout_of,
     path_source,
     tree_source,
+    tree_text,
     tuple_spec,
     unflatten,
 )
@@ -24,6 +25,12 @@ class Model:
 
 
 TREE = {"p": Pair(1.0, (2.0, None)), "m": Model(3.0, [4.0])}
+
+
+def test_messages_show_a_tree_with_stars():
+    text = '{"m": Model(W=*, layers=[*]), "p": Pair(x=*, y=(*, *))}'
+    assert tree_text(flatten(TREE)[1]) == text
+    assert tree_text(flatten({(1, 2): 3.0})[1]) == "{(1, 2): *}"
 
 
 def test_round_trip():
