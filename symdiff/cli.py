@@ -16,7 +16,7 @@ import numpy as np
 from symdiff import api
 from symdiff.errors import SymdiffError, UsageError
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
-from symdiff.inspect import show, tables
+from symdiff.inspect import coverage, show, tables
 from symdiff.inspect.arguments import (
     Typed,
     argument_trees,
@@ -218,6 +218,9 @@ def _check(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def _ops(options: argparse.Namespace) -> tuple[str, int]:
+    if options.coverage:
+        print(coverage.counts(), file=sys.stderr)
+        return _listing(coverage.listing(options.word), options.word)
     return _listing(tables.primitives(options.word), options.word)
 
 
@@ -271,7 +274,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_show(commands)
     _add_check(commands)
-    _add_listing(commands, "ops", _ops, "the operations that symdiff knows, and their rules")
+    ops = _add_listing(commands, "ops", _ops, "the operations that symdiff knows, and their rules")
+    ops.add_argument(
+        "--coverage", action="store_true", help="what becomes of each function of NumPy's"
+    )
     _add_listing(commands, "rules", _rules, "the rewrites, with how exact each is")
     return parser
 
@@ -357,6 +363,7 @@ def _at_least(least: int) -> Callable[[str], int]:
     return whole_number
 
 
-def _add_listing(commands: Any, name: str, run: Any, about: str) -> None:
+def _add_listing(commands: Any, name: str, run: Any, about: str) -> Any:
     command = _command(commands, name, run, about)
     command.add_argument("word", nargs="?", default="", help="only names that contain this")
+    return command

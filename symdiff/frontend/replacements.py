@@ -185,6 +185,11 @@ def _contiguous(a: Any, dtype: Any = None) -> Any:
     return _array(a, dtype, copy=None, order="C", ndmin=1)
 
 
+@when_traced(np.require)
+def _require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
+    return _array(a, dtype, copy=None, order=requirements)
+
+
 @when_traced(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
     shape = _sizes(shape)

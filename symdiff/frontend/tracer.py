@@ -22,7 +22,7 @@ from symdiff.errors import (
     word,
 )
 from symdiff.frontend import context, memory
-from symdiff.frontend.advice import advice_for, function_name
+from symdiff.frontend.advice import function_name
 from symdiff.frontend.source_map import assigned_place, said
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
@@ -141,13 +141,12 @@ class Tracer:
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(self.shape[0]))
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
         kind = self.untraced_type
         if hasattr(kind, name) and not name.startswith("__"):  # those say what this is
-            self.refuse(
-                f"`.{name}` of a traced value is not traced",
-                "Use a function of NumPy's in its place, or take it outside the function.",
-            )
+            from symdiff.frontend import states  # only for what few programs ask
+
+            return states.attribute(self, name)
         raise AttributeError(f"{_qualified(kind)!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -692,7 +691,9 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
         return handler(*args, **kwargs)
     found = find(function)
     if found is None:
-        context.refuse(unsupported(function, args, kwargs))
+        from symdiff.frontend import states  # only for what few programs call
+
+        return states.call_declared(function, args, kwargs)
     ours = found.call if isinstance(found, Primitive) else found
     args, kwargs = _explicit(function, ours, args, kwargs)
     if not isinstance(found, Primitive):
@@ -849,16 +850,3 @@ def depends_on(root: Node) -> str:
     if not names:
         return ""
     return f"depends on argument{'s' if len(names) > 1 else ''} {', '.join(names)}"
-
-
-def unsupported(function: Any, args: Any, kwargs: Any) -> UnsupportedFunctionError:
-    """The error for a function that symdiff does not know."""
-    traced = [each for each in (*args, *kwargs.values()) if isinstance(each, Tracer)]
-    return UnsupportedFunctionError(
-        word(
-            f"{function_name(function)} has no derivative rule",
-            where=where(),
-            depends_on=depends_on(traced[0].node) if traced else "",
-            way_out=advice_for(function),
-        )
-    )

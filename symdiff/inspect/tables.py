@@ -16,7 +16,7 @@ from symdiff.rewrite.pattern import side
 
 def primitives(word: str = "") -> str:
     """A line for each primitive whose name contains `word`: name, source, rules."""
-    return _columns(
+    return columns(
         (each.name, _written(each), "; ".join(_rules(each)))
         for each in sorted(every_primitive(), key=lambda each: each.name)
         if word in each.name
@@ -66,7 +66,7 @@ def rewrite_rules(word: str = "") -> str:
     """The tables of rules whose name contains `word`: name, class, what becomes what."""
     parts = []
     for name, table in TABLES.items():
-        text = _columns(
+        text = columns(
             (row.name, row.exactness.name, f"{row.pattern} -> {side(row.replacement)}")
             for row in table
             if word in row.name
@@ -76,7 +76,7 @@ def rewrite_rules(word: str = "") -> str:
     return "\n".join(parts)
 
 
-def _columns(rows: Iterable[Sequence[str]]) -> str:
+def columns(rows: Iterable[Sequence[str]]) -> str:
     rows = list(rows)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     lines = (

@@ -337,7 +337,7 @@ def allclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Any:
     """Whether all values differ by less than a tolerance."""
-    return np.all(np.isclose(a, b, rtol, atol, equal_nan))
+    return np.all(np.isclose(a, b, rtol, atol, equal_nan)).item()
 
 
 @composite(np.array_equal)
@@ -346,7 +346,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     if np.shape(a1) != np.shape(a2):
         return False
     same = a1 == a2
-    return np.all(same | (np.isnan(a1) & np.isnan(a2)) if equal_nan else same)
+    return np.all(same | (np.isnan(a1) & np.isnan(a2)) if equal_nan else same).item()
 
 
 @composite(np.isposinf)

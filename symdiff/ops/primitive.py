@@ -228,7 +228,11 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
 # where an unknown function is from -> our modules to try, in this order.
 _FAMILIES = {
     "numpy.fft": ("symdiff.ops.fourier",),
-    "numpy": ("symdiff.ops.several", "symdiff.ops.decompositions"),
+    "numpy": (
+        "symdiff.ops.several",
+        "symdiff.ops.decompositions",
+        "symdiff.ops.questions",
+    ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": ("symdiff.ops.special",),
 }

@@ -1,0 +1,356 @@
+"""What is declared of functions that no record differentiates: constant, or refused and why.
+
+Loaded when a program first meets such a function. A function that has a record, or is traced
+through others, is differentiated, and stands here only where its results carry no derivative.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from symdiff.errors import TraceError, UnsupportedFunctionError, word
+from symdiff.frontend import context
+from symdiff.frontend.advice import advice_for, function_name
+from symdiff.frontend.tracer import Tracer, depends_on, where
+
+
+DIFFERENTIATED, CONSTANT, REFUSED = "differentiated", "constant", "refused"
+
+
+class Stated(NamedTuple):
+    """The state of a function, why it has it, and the way out if it is refused."""
+
+    word: str
+    why: str = ""  # follows the name of the function
+    way_out: str = ""
+    answer: Callable[..., Any] | None = None  # what a call does that nothing else traces
+
+
+# By the name that the user writes, with `ndarray.` before attributes of arrays and `ufunc.` before
+# methods of ufuncs. Names and not functions: no release of NumPy has all of them.
+DECLARED: dict[str, Stated] = {}
+
+
+def declared(function: Any) -> Stated | None:
+    """What is declared of a function."""
+    if isinstance(getattr(function, "__self__", None), np.ufunc):  # np.add.reduce
+        return DECLARED.get(f"ufunc.{function.__name__}")
+    return DECLARED.get(function_name(function))
+
+
+def constant(why: str, names: str, answer: Callable[..., Any] | None = None) -> None:
+    """Declare functions whose results carry no derivative."""
+    for name in names.split():
+        _declare(name, Stated(CONSTANT, why, answer=answer))
+
+
+def refused(why: str, ways_out: Mapping[str, str]) -> None:
+    """Declare functions that traced values may not enter, and what to write instead."""
+    for names, way_out in ways_out.items():
+        for name in names.split():
+            _declare(name, Stated(REFUSED, why, way_out))
+
+
+def _declare(name: str, stated: Stated) -> None:
+    assert name not in DECLARED, f"{name} is declared twice"
+    DECLARED[name] = stated
+
+
+# ---------------------------------------------------------------------------- what happens
+
+
+def call_declared(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call, on traced values, of a function that has no record."""
+    stated = declared(function)
+    if stated is not None and stated.answer is not None:
+        return stated.answer(function, *args, **kwargs)
+    name = function_name(function)
+    what = f"{name} {stated.why}" if stated else f"{name} has no derivative rule"
+    way_out = stated.way_out if stated else advice_for(function)
+    _refuse(UnsupportedFunctionError, what, (*args, *kwargs.values()), way_out)
+
+
+_ELSEWHERE = "Use a function of NumPy's in its place, or take it outside the function."
+
+
+def attribute(array: Tracer, name: str) -> Any:
+    """An attribute that arrays have and traced ones do not."""
+    stated = DECLARED.get(f"ndarray.{name}") or DECLARED.get(f"np.{name}")
+    if stated is None:
+        stated = Stated(REFUSED, "is not traced", _ELSEWHERE)
+    if stated.answer is not None:
+        return stated.answer(array)
+    _refuse(TraceError, f"`.{name}` of a traced value {stated.why}", [array], stated.way_out)
+
+
+def _refuse(kind: type, what: str, values: Any, way_out: str) -> NoReturn:
+    root = depends_on(next(_traced(values)).node)
+    context.refuse(kind(word(what, where=where(), depends_on=root, way_out=way_out)))
+
+
+def _traced(values: Any) -> Iterator[Tracer]:
+    """The traced values in nested lists."""
+    for each in values:
+        if isinstance(each, Tracer):
+            yield each
+        elif isinstance(each, (list, tuple)):
+            yield from _traced(each)
+
+
+def _of_types(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a function says of arrays of the same types and shapes."""
+    given = [_stand_in(each) for each in args]
+    return function(*given, **{key: _stand_in(each) for key, each in kwargs.items()})
+
+
+def _stand_in(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)([_stand_in(each) for each in value])
+    if not isinstance(value, Tracer):
+        return value
+    if not value.in_memory:
+        return value.node.type.python(0) if value.weak else value.dtype.type(0)
+    return np.broadcast_to(np.zeros((), value.dtype), value.shape)
+
+
+def _of_sizes(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a function gives for sizes: traced ones are decided, and known from then on."""
+    given = [_decided(each) for each in args]
+    return function(*given, **{key: _decided(each) for key, each in kwargs.items()})
+
+
+def _decided(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)([_decided(each) for each in value])
+    return operator.index(value) if isinstance(value, Tracer) else value
+
+
+# ---------------------------------------------------------------------------- constant
+
+constant(
+    "asks for types and shapes, which tracing knows",
+    "np.can_cast np.common_type np.einsum_path np.isdtype np.issubdtype np.mintypecode "
+    "np.promote_types np.typename",
+    _of_types,
+)
+constant(
+    "asks for types and shapes, which tracing knows",
+    "np.iscomplexobj np.isrealobj np.isscalar np.iterable np.ndim "
+    "np.result_type np.shape np.size ndarray.dtype ndarray.itemsize ndarray.nbytes",
+)
+constant(
+    "is of indices that follow from a shape",
+    "np.diag_indices_from np.tril_indices_from np.triu_indices_from",
+    _of_types,
+)
+constant(
+    "is made of sizes alone",
+    "np.bartlett np.blackman np.broadcast_shapes np.diag_indices np.fft.fftfreq np.fft.rfftfreq np.hamming np.hanning "
+    "np.indices np.mask_indices np.tri np.tril_indices np.triu_indices",
+    _of_sizes,
+)
+constant(
+    "is made of sizes alone",
+    "np.arange np.empty np.eye np.identity np.ones np.zeros",
+)
+constant(
+    "is filled with one value, whatever the array is",
+    "np.empty_like np.ones_like np.zeros_like",
+)
+constant(
+    "takes no arrays, and runs as NumPy's own",
+    "np.get_include np.get_printoptions np.getbufsize np.geterr np.geterrcall np.info "
+    "np.printoptions np.set_printoptions np.setbufsize np.seterr np.seterrcall np.show_config "
+    "np.show_runtime",
+    _of_sizes,
+)
+constant(
+    "is of truth values: a comparison is flat wherever it has a derivative",
+    "np.allclose np.array_equal np.array_equiv np.isclose np.iscomplex np.isneginf np.isposinf "
+    "np.isreal",
+)
+constant(
+    "is of indices or counts, which are flat wherever they have a derivative",
+    "np.argwhere np.count_nonzero np.flatnonzero np.nonzero",
+)
+constant("is a step, flat wherever it has a derivative", "np.around np.fix np.round")
+_declare(
+    "np.fromfunction", Stated(DIFFERENTIATED, "calls a function, which is traced", "", _of_sizes)
+)
+constant("is of the devices NumPy has, the processor", "ndarray.device", lambda array: "cpu")
+
+# ---------------------------------------------------------------------------- refused for good
+
+refused(
+    "writes a file while the function is traced, and not at each call",
+    {
+        "np.save np.savez np.savez_compressed np.savetxt ndarray.dump ndarray.tofile":
+            "Return the value, and save it after the call.",
+    },
+)
+refused(
+    "makes text or bytes of a value that is not known while tracing",
+    {
+        "np.array2string np.array_repr np.array_str np.base_repr np.binary_repr "
+        "np.format_float_positional np.format_float_scientific ndarray.dumps ndarray.tobytes":
+            "Return the value, and make text or bytes of it after the call.",
+    },
+)
+refused(
+    "reads a file or a buffer, which traced values are not",
+    {
+        "np.frombuffer np.fromfile np.fromregex np.fromstring np.genfromtxt np.load np.loadtxt":
+            "Read the file outside the function, and pass the array.",
+        "np.from_dlpack": "Use the array itself, or np.asarray of it.",
+    },
+)
+refused(
+    "is about dates, which traced arrays do not hold",
+    {
+        "np.busday_count np.busday_offset np.datetime_as_string np.datetime_data np.is_busday "
+        "np.isnat": "Compute with dates outside the function, and pass numbers.",
+    },
+)
+refused(
+    "asks how arrays lie in memory, which is not known while tracing",
+    {
+        "np.isfortran ndarray.flags ndarray.strides":
+            "Ask outside the function; results do not depend on the layout.",
+        "np.may_share_memory np.shares_memory ndarray.base":
+            "Ask outside the function, or change a copy: y = x.copy().",
+        "ndarray.ctypes ndarray.data": "Pass the array to compiled code outside the function.",
+    },
+)
+refused(
+    "goes by the bits of a value, which are not known while tracing",
+    {
+        "np.packbits np.unpackbits": "Write it with shifts and sums: np.sum(bits << places).",
+        "ndarray.byteswap ndarray.getfield ndarray.setfield": "Use .astype for its values.",
+    },
+)
+refused(
+    "goes by the value of a number, which is not known while tracing",
+    {
+        "np.min_scalar_type": "Ask for its type: x.dtype, or np.result_type(x).",
+        "np.asarray_chkfinite": "Use np.asarray, and check np.isfinite outside the function.",
+        "np.real_if_close": "Write np.real, where the imaginary part is known to be small.",
+    },
+)
+refused(
+    "makes a matrix object, whose products are not those of arrays",
+    {
+        "np.asmatrix": "Use the array: @ multiplies matrices.",
+        "np.bmat": "Use np.block.",
+    },
+)
+refused(
+    "computes element by element in Python",
+    {
+        "np.frompyfunc": "Call the function on whole arrays, or stack what it returns.",
+        "np.fromiter": "Write np.array or np.stack of a list.",
+        "np.nested_iters": "Write loops over indices, or compute with whole arrays.",
+    },
+)
+refused(
+    "changes an array's own memory",
+    {
+        "ndarray.resize": "Write np.resize(x, shape), or np.concatenate with zeros.",
+        "ndarray.setflags": "Leave it out, or do it outside the function.",
+        "ndarray.to_device": "Leave it out: NumPy has one device.",
+    },
+)
+
+# ---------------------------------------------------------------------------- not yet traced
+#
+# A function that gets a record, or is traced through others, leaves this list.
+
+_SORT = "Write it with np.sort and indices, or call it outside the function."
+_SETS = "Call it outside the function, and pass the indices or the values."
+_BINS = "Call it outside the function: counts carry no derivative, and so nothing is lost."
+_QUANTILE = "Sort with np.sort, and interpolate between two of its elements."
+_NAN = "Choose with np.where(np.isnan(x), 0, x), and use the function without nan."
+
+refused(
+    "is not traced yet",
+    {
+        # order
+        "np.argpartition": "Use np.argsort, which orders all of it.",
+        "np.partition": "Use np.sort, which orders all of it.",
+        "np.sort_complex": "Sort with x[np.lexsort(...)], with indices from outside the function.",
+        "np.lexsort": "Call it outside the function, and pass the indices.",
+        "np.searchsorted": "Call it outside the function, or count: np.sum(a[:, None] < v, axis=0).",
+        "np.digitize": "Call it outside the function, or count: np.sum(bins[:, None] <= x, axis=0).",
+        "np.bincount": _BINS,
+        "np.histogram np.histogram2d np.histogram_bin_edges np.histogramdd": _BINS,
+        "np.intersect1d np.isin np.setdiff1d np.setxor1d np.union1d": _SETS,
+        "np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values": _SETS,
+        "np.percentile np.quantile": _QUANTILE,
+        "np.nanpercentile np.nanquantile np.nanmedian": _QUANTILE,
+        "np.nanargmax np.nanargmin": "Write np.argmax or np.argmin of np.where(np.isnan(x), ..., x).",
+        "np.nancumprod": "Write np.cumprod(np.where(np.isnan(x), 1, x)).",
+        "np.nancumsum": "Write np.cumsum(np.where(np.isnan(x), 0, x)).",
+        "np.nanstd np.nanvar": _NAN,
+        "np.convolve np.correlate": "Write a sum of shifted products, y[i:n+i] * w[i].",
+        "np.corrcoef np.cov": "Write d = x - np.mean(x, 1, keepdims=True), then d @ d.T / (n - 1).",
+        "np.cumulative_prod": "Use np.cumprod.",
+        "np.cumulative_sum": "Use np.cumsum.",
+        "np.gradient": "Write differences of slices, (x[2:] - x[:-2]) / 2.",
+        "np.interp": "Find the interval with np.searchsorted outside, and interpolate by hand.",
+        "np.trim_zeros": "Cut a slice whose ends are found outside the function.",
+        "np.unwrap": "Write np.cumsum of corrected np.diff.",
+        # indices and stores
+        "np.choose": "Use np.select, or np.take_along_axis of np.stack.",
+        "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
+        "np.place": "Write np.where(mask, value, x).",
+        "np.put np.put_along_axis": "Write np.where(mask, value, x), or x + a product with one-hots.",
+        "np.fill_diagonal": "Write x * (1 - np.eye(n)) + np.diag(value).",
+        "np.ravel_multi_index np.unravel_index": "Compute with // and %.",
+        "ndarray.fill": "Write x = np.full_like(x, value).",
+        # rearrangement
+        "np.apply_along_axis": "Apply the function to whole arrays, with its axis argument.",
+        "np.apply_over_axes": "Call the function with axis= and keepdims=True.",
+        "np.block": "Use np.concatenate, np.hstack and np.vstack.",
+        "np.delete np.insert": "Use np.concatenate of slices.",
+        "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
+        "np.piecewise": "Use np.select or np.where.",
+        "np.resize": "Use np.tile and a slice.",
+        "np.row_stack": "Use np.vstack.",
+        "np.unstack": "Write [x[i] for i in range(n)].",
+        "np.vander": "Write x[:, None] ** np.arange(n)[::-1].",
+        "np.geomspace np.logspace": "Write base ** np.linspace(start, stop, n).",
+        "ufunc.accumulate": "Use np.cumsum or np.cumprod.",
+        "ufunc.at": "Write y = y + values, or a product with one-hots.",
+        "ufunc.outer": "Write f(x[:, None], y).",
+        "ufunc.reduce": "Use np.sum, np.prod, np.max, np.min, np.all or np.any.",
+        "ufunc.reduceat": "Write sums of slices.",
+        # linear algebra and polynomials
+        "np.linalg.cond": "Write np.linalg.norm(a) * np.linalg.norm(np.linalg.inv(a)).",
+        "np.linalg.eig np.linalg.eigvals": "Call it outside the function.",
+        "np.linalg.eigh np.linalg.eigvalsh": "Call it outside the function.",
+        "np.linalg.lstsq": "Write np.linalg.solve(a.T @ a, a.T @ b).",
+        "np.linalg.matrix_rank": "Call it outside the function: ranks carry no derivative.",
+        "np.linalg.pinv": "Write np.linalg.solve(a.T @ a, a.T).",
+        "np.linalg.qr": "Write it with np.linalg.cholesky(a.T @ a), where a is well conditioned.",
+        "np.linalg.svd": "Use np.linalg.svdvals for the values alone.",
+        "np.linalg.tensorinv np.linalg.tensorsolve": "Reshape to matrices, and use np.linalg.solve.",
+        "np.matvec": "Write (a @ x[..., None])[..., 0].",
+        "np.vecmat": "Write (np.conj(x)[..., None, :] @ a)[..., 0, :].",
+        "np.poly np.roots": "Call it outside the function, and pass the result.",
+        "np.polyadd np.polysub": "Add coefficients of equal length.",
+        "np.polyder np.polyint": "Multiply or divide the coefficients by np.arange.",
+        "np.polydiv np.polymul": "Write sums of shifted products.",
+        "np.polyfit": "Write np.linalg.solve with x[:, None] ** np.arange(n).",
+        # Fourier transforms
+        "np.fft.fft np.fft.fft2 np.fft.fftn np.fft.hfft np.fft.ifft np.fft.ifft2 np.fft.ifftn "
+        "np.fft.ihfft np.fft.irfft np.fft.irfft2 np.fft.irfftn np.fft.rfft np.fft.rfft2 "
+        "np.fft.rfftn": "Multiply with the matrix of the transform, np.fft.fft(np.eye(n)).",
+        "np.fft.fftshift np.fft.ifftshift": "Use np.roll.",
+        # others
+        "np.bitwise_count": "Call it outside the function: counts carry no derivative.",
+        "np.i0 np.kaiser": "Use scipy.special.iv(0, x)."
+    },
+)

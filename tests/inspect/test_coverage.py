@@ -1,0 +1,98 @@
+"""Every public function of NumPy's is in one of three states, and that is what becomes of it."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from symdiff import check_grads, grad, jit
+from symdiff.errors import RuleError, TraceError, UnsupportedFunctionError
+from symdiff.frontend.states import CONSTANT, DIFFERENTIATED, REFUSED
+from symdiff.inspect import coverage
+
+ROOT = Path(__file__).parents[2]
+# By path: the benchmarks are scripts, in no package that could be imported from here.
+CALLS = runpy.run_path(str(ROOT / "benchmarks" / "calls.py"))["CALLS"]
+DECLARED = "symdiff/frontend/states.py"
+
+
+def test_every_function_is_in_one_state():
+    wrong = []
+    for name in coverage.public():
+        try:
+            coverage.state(name)
+        except RuleError as error:
+            wrong.append(str(error))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_function_has_a_sample_call():
+    missing = sorted(set(coverage.public()) - CALLS.keys())
+    assert not missing, f"give them a line in benchmarks/calls.txt: {', '.join(missing)}"
+
+
+def calls(word: str) -> list[Any]:
+    """The sample calls of the functions in this state."""
+    known = set(coverage.public())  # calls of newer functions are left out
+    return [
+        pytest.param(call, id=name)
+        for name, call in CALLS.items()
+        if name in known and coverage.state(name).word == word
+    ]
+
+
+@pytest.mark.parametrize("call", calls(DIFFERENTIATED))
+def test_what_is_differentiated_has_its_derivative(call):
+    function, arguments = call.over(np), call.arguments()
+    check_grads(function, arguments, order=1)
+    wrt = [i for i, each in enumerate(arguments) if each.dtype.kind in "fc"]
+    slopes = grad(lambda *args: weighted(function(*args)), argnums=wrt)(*arguments)
+    assert any(np.any(each) for each in slopes), (
+        f"the derivative of {call.text} is 0: is it constant? Then that is a line in {DECLARED}"
+    )
+
+
+def weighted(result):
+    """A sum of all numbers in a result, each with a weight of its own."""
+    if isinstance(result, (tuple, list)):
+        return sum(map(weighted, result))
+    weights = np.sin(np.arange(1, np.size(result) + 1)).reshape(np.shape(result))
+    return np.sum(np.real(result) * weights) + np.sum(np.imag(result) * weights)
+
+
+@pytest.mark.parametrize("call", calls(CONSTANT))
+def test_what_is_constant_gives_numpys_result(call):
+    function = call.over(np)
+    assert_same(jit(function)(*call.arguments()), function(*call.arguments()))
+
+
+def assert_same(actual, expected):
+    assert type(actual) is type(expected)
+    if isinstance(expected, (tuple, list)):
+        for each in zip(actual, expected, strict=True):
+            assert_same(*each)
+    elif isinstance(expected, (np.ndarray, np.generic)):
+        np.testing.assert_array_equal(actual, expected, strict=True)
+    elif type(expected).__eq__ is not object.__eq__:
+        assert actual == expected
+
+
+@pytest.mark.parametrize("call", calls(REFUSED))
+def test_what_is_refused_says_where_and_what_to_write(call):
+    function = call.over(np)
+    try:
+        jit(function)(*call.arguments())
+    except (TraceError, UnsupportedFunctionError) as error:
+        what, where, depends, way_out = str(error).split("\n  ")
+        assert where == f"calls.txt:{call.line}: {call.text}"
+        assert depends.startswith("depends on argument")
+        own = what.startswith((call.text.partition("(")[0], f"`.{call.name.partition('.')[2]}`"))
+        assert way_out == coverage.state(call.name).way_out or not own
+    else:
+        pytest.fail(f"{call.name} is traced now: remove its line from {DECLARED}", pytrace=False)
+
+
+def test_the_page_is_what_the_registry_says(golden):
+    golden("../../docs/coverage.md", coverage.page())
