@@ -13,10 +13,9 @@ import numpy as np
 
 from symdiff.errors import RuleError
 from symdiff.frontend.advice import function_name
-from symdiff.frontend.numpy_api import HANDLERS
 from symdiff.frontend.replacements import REPLACEMENTS
 from symdiff.frontend.states import CONSTANT, DECLARED, DIFFERENTIATED, REFUSED, Stated
-from symdiff.frontend.tracer import Tracer
+from symdiff.frontend.tracer import HANDLERS, Tracer
 from symdiff.inspect.tables import columns
 from symdiff.ops.primitive import Constant, Primitive, every_primitive, find
 
@@ -118,8 +117,8 @@ def _of_traced(traced: Any) -> Stated:
 
 def listing(word: str = "") -> str:
     """A line for each function whose name contains `word`: name, state, why."""
-    names = [name for name in public() if word in name]
-    return columns((name, each.word, each.why) for name, each in zip(names, map(state, names), strict=True))
+    found = ((name, state(name)) for name in public() if word in name)
+    return columns((name, each.word, each.why) for name, each in found)
 
 
 def counts() -> str:
@@ -130,10 +129,10 @@ def counts() -> str:
 
 def page() -> str:
     """The table of all functions as a page."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(".".join(np.__version__.split(".")[:2]))]
     for title, prefix in _SECTIONS.items():
         rows = [name for name in public() if name.rpartition(".")[0] == prefix]
-        parts.append(f"## {title}\n\n| | | |\n|---|---|---|")
+        parts.append(f"## {title}\n\n| function | state | why, and what to write |\n|---|---|---|")
         parts[-1] += "".join(_row(name) for name in rows)
     return "\n\n".join(parts) + "\n"
 
@@ -160,5 +159,5 @@ What becomes of each public function of NumPy's where it meets a traced value.
 - *constant*: it works, and its result carries no derivative;
 - *refused*: the trace ends with a message that names the user's line and what to write instead.
 
-What traced values do not reach always runs as NumPy's own. This page is written by a test, from
-the registry (`symdiff ops --coverage`)."""
+What traced values do not reach always runs as NumPy's own. This page is of NumPy {}, and is written
+by a test from what `symdiff ops --coverage` lists."""

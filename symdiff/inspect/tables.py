@@ -77,6 +77,7 @@ def rewrite_rules(word: str = "") -> str:
 
 
 def columns(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as text, the cells of a column under each other."""
     rows = list(rows)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     lines = (

@@ -1,6 +1,9 @@
 """Every public function of NumPy's is in one of three states, and that is what becomes of it."""
 
+import re
 import runpy
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from symdiff.inspect import coverage
 ROOT = Path(__file__).parents[2]
 # By path: the benchmarks are scripts, in no package that could be imported from here.
 CALLS = runpy.run_path(str(ROOT / "benchmarks" / "calls.py"))["CALLS"]
+PAGE = ROOT / "docs" / "coverage.md"
 DECLARED = "symdiff/frontend/states.py"
 
 
@@ -35,12 +39,14 @@ def test_every_function_has_a_sample_call():
 
 def calls(word: str) -> list[Any]:
     """The sample calls of the functions in this state."""
-    known = set(coverage.public())  # calls of newer functions are left out
-    return [
-        pytest.param(call, id=name)
-        for name, call in CALLS.items()
-        if name in known and coverage.state(name).word == word
-    ]
+    return [pytest.param(CALLS[name], id=name) for name in names_of(word) if name in CALLS]
+
+
+def names_of(word: str) -> Iterator[str]:
+    for name in coverage.public():
+        with suppress(RuleError):  # which has a test of its own
+            if coverage.state(name).word == word:
+                yield name
 
 
 @pytest.mark.parametrize("call", calls(DIFFERENTIATED))
@@ -95,4 +101,8 @@ def test_what_is_refused_says_where_and_what_to_write(call):
 
 
 def test_the_page_is_what_the_registry_says(golden):
-    golden("../../docs/coverage.md", coverage.page())
+    page = coverage.page()
+    written = re.search(r"of NumPy ([0-9.]+),", PAGE.read_text("utf-8")) if PAGE.exists() else None
+    if written and not np.__version__.startswith(written[1]):
+        pytest.skip("the page is of another NumPy")
+    golden("../../docs/coverage.md", page)
