@@ -281,6 +281,9 @@ class Tracer:
     def sort(self, axis: int = -1, kind: Any = None, *, stable: Any = None) -> None:
         self.overwrite(call(np.sort, self, axis, kind, stable=stable))
 
+    def partition(self, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
+        self.overwrite(call(np.partition, self, kth, axis, kind))
+
     def conj(self) -> Any:
         return self._as_own(np.conjugate) if self.dtype.kind == "c" else self  # itself, as NumPy
 
@@ -355,7 +358,7 @@ def _method(function: Callable[..., Any]) -> Any:
 for _name in (
     "sum", "mean", "std", "var", "prod", "max", "min", "argmax", "argmin", "cumsum",
     "cumprod", "ravel", "squeeze", "swapaxes", "dot", "clip", "trace", "diagonal", "repeat",
-    "take", "round", "all", "any", "ptp", "nonzero", "argsort",
+    "take", "round", "all", "any", "ptp", "nonzero", "argsort", "argpartition",
     "searchsorted",
 ):  # fmt: skip
     setattr(Tracer, _name, _method(getattr(np, _name)))

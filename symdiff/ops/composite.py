@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite, resolve
-from symdiff.ops.reductions import merged, normalize_axes, reduced_shape
+from symdiff.ops.reductions import normalize_axes
 
 # ---------------------------------------------------------------------------- statistics
 
@@ -130,18 +130,6 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     if np.ndim(condition) != 1:
         raise ValueError("condition must be a 1-d array")
     return np.take(a, np.flatnonzero(condition), axis)
-
-
-@composite(np.median)
-def median(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    """The middle of the sorted elements, the mean of two of them for an even number."""
-    axes, count = normalize_axes(axis, np.ndim(a)), _count(a, axis)
-    rows, place = merged(a, axes)
-    rows = np.sort(rows, place)
-    before: tuple[Any, ...] = (slice(None),) * place
-    middle = np.mean(rows[(*before, slice((count - 1) // 2, count // 2 + 1))], place)
-    middle = _nan_where(np.isnan(rows[(*before, -1)]), middle)  # which is sorted to the end
-    return np.reshape(middle, reduced_shape(np.shape(a), axes, True)) if keepdims else middle
 
 
 # ---------------------------------------------------------------------------- without NaN

@@ -106,7 +106,7 @@ def case(*args: str, **params: Any) -> Case:
 
     Specs: `f` float, `c` complex, `i` integer that indexes the first operand, `b` boolean; a suffix
     picks values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned,
-    `:distinct` without ties, `:positive`; `b[4]:2` has two elements that are True.
+    `:distinct` without ties, `:sorted`, `:positive`; `b[4]:2` has two elements that are True.
     """
     return Case(args, params)
 
@@ -141,6 +141,7 @@ class Primitive:
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does
     read_only: bool = False  # ... and cannot be stored into
+    distinct: bool = False  # no integer stands twice along the axis of the result
     risky: bool = False  # may raise a floating point warning where its operands are fine
     infix: str = ""  # Python operator, if it has one
     python: str = ""  # source on Python numbers, where its result is one: "math.exp({x})"
@@ -232,6 +233,7 @@ _FAMILIES = {
         "symdiff.ops.several",
         "symdiff.ops.decompositions",
         "symdiff.ops.questions",
+        "symdiff.ops.order",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": ("symdiff.ops.special",),

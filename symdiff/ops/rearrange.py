@@ -281,19 +281,14 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
         return np.ravel(arr)[indices]
     axis, ndim = one_axis(axis, np.ndim(arr)), np.ndim(arr)
     index = [
-        indices if i == axis else np.reshape(np.arange(extent), (-1, *(1,) * (ndim - 1 - i)))
+        indices
+        if i == axis
+        else np.reshape(np.arange(extent), (-1, *(1,) * (ndim - 1 - i)))
+        if extent != 1
+        else 0
         for i, extent in enumerate(np.shape(arr))
     ]
     return arr[tuple(index)]
-
-
-@composite(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
-    """The elements in order, each with its own derivative."""
-    if axis is None:
-        a, axis = np.ravel(a), -1
-    order = np.argsort(a, axis=axis, kind=kind, stable=stable)
-    return a[order] if np.ndim(a) == 1 else np.take_along_axis(a, order, axis)
 
 
 # ---------------------------------------------------------------------------- repeating, padding

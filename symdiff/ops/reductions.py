@@ -410,5 +410,6 @@ argsort = primitive(
     call=_argsort_call,
     batch=lambda x, axis, kind: np.argsort(x, axis=axis + 1, kind=kind),
     numpy=_argsort_source,
+    distinct=True,
     samples=Samples(cases=(case("f[3,4]", axis=0, kind=None), case("f[4]", axis=0, kind="stable"))),
 )

@@ -465,6 +465,7 @@ nonzero: Primitive = register(
         rules={"mask": CONSTANT},
         batch=_nonzero_batch,
         numpy=lambda mask, count, axis: f"np.nonzero({mask})[{axis}]",
+        distinct=True,
         samples=Samples(
             cases=(
                 case("b[4]:2", count=2, axis=0),

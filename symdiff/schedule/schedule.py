@@ -435,9 +435,10 @@ class _Scheduler:
             self._copy_base(each, base)
         self.buffers.consume([part.expression, *(place.expression for place in places)])
         masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
-        operator = "=" if each in self.fills or (masked and _is_zero(base)) else "+="
-        if indices and not masked and not _distinct(indices):
-            operator = "add.at"
+        once = masked or not indices or _distinct(indices)
+        operator = "+=" if once else "add.at"
+        if each in self.fills or (indices and once and _is_zero(base)):
+            operator = "="
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
         name = self.named[each]
         stored = part.expression
@@ -613,20 +614,46 @@ def _is_ufunc(each: Node) -> bool:
 
 
 def _distinct(indices: Sequence[Node]) -> bool:
-    """Whether index arrays certainly name each place once: one of them repeats nothing."""
-    return any(
-        _repeats_nothing(each) and all(other.type.shape == each.type.shape for other in indices)
-        for each in indices
-    )
+    """Whether index arrays certainly name each place once.
+
+    One of them repeats nothing, or one orders along an axis and the others number its other axes.
+    """
+    shapes = {each.type.shape for each in indices}
+    if len(shapes) == 1 and (shapes == {()} or any(map(_repeats_nothing, indices))):
+        return True
+    ordered = [each for each in indices if _is_distinct(each) and each.type.ndim > 1]
+    if len(ordered) != 1:
+        return False
+    (order,) = ordered
+    axes = {order.param("axis")}
+    for each in indices:
+        axis = _numbered_axis(each, order.type.ndim)
+        axes |= set() if axis is None else {axis}
+    return all(i in axes or extent == 1 for i, extent in enumerate(order.type.shape))
+
+
+def _is_distinct(index: Node) -> bool:
+    return isinstance(index.op, Primitive) and index.op.distinct
+
+
+def _numbered_axis(index: Node, ndim: int) -> int | None:
+    """The axis along which alone an index array changes, if it repeats nothing there."""
+    long = [i for i, extent in enumerate(index.type.shape) if extent > 1]
+    if len(long) != 1 or not _repeats_nothing(index):
+        return None
+    return ndim - index.type.ndim + long[0]
 
 
 def _repeats_nothing(index: Node) -> bool:
-    """Whether an index array is known to be 0, 1, 2, …, or the places where a mask is True."""
-    if index.op is shaping.nonzero:
+    """Whether an index array is known to be 0, 1, 2, …, or an order, or where a mask is True."""
+    if index.op is shaping.getitem and len(index.args) == 2 and index.type.ndim == 1:
+        return all(map(_repeats_nothing, index.args))  # some of them
+    if _is_distinct(index):
         return index.args[0].type.ndim == 1
-    if not isinstance(index, Const) or index.uniform or index.value.ndim != 1:
+    if not isinstance(index, Const) or index.uniform:
         return False
-    return len(set(index.value.tolist())) == len(index.value)
+    places = index.value.ravel().tolist()
+    return len(set(places)) == len(places)
 
 
 def _is_zero(each: Node) -> bool:

@@ -99,6 +99,7 @@ KINDS = {
     "": lambda x, rng: x,
     "positive": lambda x, rng: np.abs(x) + 0.3,
     "distinct": distinct,
+    "sorted": lambda x, rng: np.sort(x),
     "regular": regular,
     "spd": spd,
 }

@@ -77,10 +77,6 @@ ORDER = """
     np.take(x, np.array([[0, 1], [2, 0]]), axis=0)
     np.take_along_axis(x, np.argsort(x, axis=1), axis=1)
     np.take_along_axis(x, np.argsort(x, axis=0), 0)
-    np.sort(v)
-    np.sort(x, axis=0)
-    np.sort(q, axis=1)
-    np.sort(x, axis=None)
 """
 REPEATING = """
     np.repeat(v, 2)
