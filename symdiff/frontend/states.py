@@ -174,7 +174,7 @@ constant(
 )
 constant(
     "is of indices or counts, which are flat wherever they have a derivative",
-    "np.argwhere np.count_nonzero np.flatnonzero np.nonzero",
+    "np.argpartition np.argwhere np.count_nonzero np.flatnonzero np.lexsort np.nonzero",
 )
 constant("is a step, flat wherever it has a derivative", "np.around np.fix np.round")
 _declare(
@@ -267,28 +267,18 @@ refused(
 #
 # A function that gets a record, or is traced through others, leaves this list.
 
-_SORT = "Write it with np.sort and indices, or call it outside the function."
 _SETS = "Call it outside the function, and pass the indices or the values."
 _BINS = "Call it outside the function: counts carry no derivative, and so nothing is lost."
-_QUANTILE = "Sort with np.sort, and interpolate between two of its elements."
 _NAN = "Choose with np.where(np.isnan(x), 0, x), and use the function without nan."
 
 refused(
     "is not traced yet",
     {
         # order
-        "np.argpartition": "Use np.argsort, which orders all of it.",
-        "np.partition": "Use np.sort, which orders all of it.",
-        "np.sort_complex": "Sort with x[np.lexsort(...)], with indices from outside the function.",
-        "np.lexsort": "Call it outside the function, and pass the indices.",
-        "np.searchsorted": "Call it outside the function, or count: np.sum(a[:, None] < v, 0).",
-        "np.digitize": "Call it outside the function, or count: np.sum(bins[:, None] <= x, 0).",
         "np.bincount": _BINS,
         "np.histogram np.histogram2d np.histogram_bin_edges np.histogramdd": _BINS,
         "np.intersect1d np.isin np.setdiff1d np.setxor1d np.union1d": _SETS,
         "np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values": _SETS,
-        "np.percentile np.quantile": _QUANTILE,
-        "np.nanpercentile np.nanquantile np.nanmedian": _QUANTILE,
         "np.nanargmax np.nanargmin": "Write np.argmax(np.where(np.isnan(x), -np.inf, x)).",
         "np.nancumprod": "Write np.cumprod(np.where(np.isnan(x), 1, x)).",
         "np.nancumsum": "Write np.cumsum(np.where(np.isnan(x), 0, x)).",

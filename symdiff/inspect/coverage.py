@@ -89,10 +89,12 @@ def _declared(name: str) -> Stated | None:
 def _traced(name: str) -> Any:
     """What traces the function, None if nothing does."""
     kind, _, rest = name.partition(".")
-    function = _found(name)
     if kind == "ndarray":
-        inherits = name not in DECLARED and hasattr(np, rest)
-        return _traced(f"np.{rest}") if inherits else vars(Tracer).get(rest)
+        own = vars(Tracer).get(rest)
+        if name in DECLARED or not hasattr(np, rest):
+            return own
+        return own and _traced(f"np.{rest}")  # as the function of that name
+    function = _found(name)
     if kind == "ufunc":
         return None if name in DECLARED else function
     return find(function) or HANDLERS.get(function) or _replacement(function)
