@@ -44,6 +44,7 @@ GENERATED_TESTS = {
         "ops/decompositions.py",
         "ops/elementwise.py",
         "ops/linalg.py",
+        "ops/placing.py",
         "ops/reductions.py",
         "ops/scipy_fft.py",
         "ops/several.py",

@@ -135,6 +135,10 @@ def test_a_wrong_gradient_of_a_function_is_found_and_marked():
         check_grads(lambda x: np.sum(symdiff.stop_gradient(x) * x), (X,), order=1)
 
 
+def test_an_int_that_decides_a_shape_is_known():
+    check_grads(lambda s, n: s * np.arange(n), (2.0, 3))
+
+
 def test_a_wrong_second_derivative_is_found():
     check_grads(third, (X,), order=1)
     for mode in ("fwd", "rev"):

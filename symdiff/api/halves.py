@@ -57,7 +57,8 @@ class Halves(Transformed):
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
-            work = until_simplified(self._request(leaves, spec), flatten(used)[0])
+            with self._deciding(leaves, spec):
+                work = until_simplified(self._request(leaves, spec), flatten(used)[0])
             graph, traced = work.graph, work.traced
             assert graph is not None and traced is not None
             known = len(traced_inputs(traced))

@@ -10,7 +10,8 @@ import os
 import pickle
 import sys
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import MethodType
 from typing import Any, NamedTuple
@@ -486,10 +487,16 @@ class Transformed:
     def _run(
         self, leaves: Sequence[Leaf], spec: Spec, given: Sequence[Any]
     ) -> list[tuple[Stage, Work]]:
-        """Run the pipeline; a Python int that decides a shape becomes static: describe again."""
+        """Run the pipeline."""
         request = self._request(leaves, spec)
-        try:
+        with self._deciding(leaves, spec):
             return list(pipeline.steps(request, given[: len(request.leaves)]))
+
+    @contextmanager
+    def _deciding(self, leaves: Sequence[Leaf], spec: Spec) -> Iterator[None]:
+        """A Python int that decides a shape becomes static: Redescribe is raised."""
+        try:
+            yield
         except StaticArgument as decided:
             named = zip(leaf_names(self.parameters, spec), leaves, strict=True)
             traced = {name for name, leaf in named if leaf.type is not None and not leaf.widens}

@@ -124,34 +124,41 @@ def _is_library_function(value: Any) -> bool:
     )
 
 
-# Their first argument is a sequence of arrays, not an array.
-_OF_SEQUENCES = {
-    np.concatenate,
-    np.stack,
-    np.vstack,
-    np.hstack,
-    np.dstack,
-    np.column_stack,
-    np.block,
-    np.select,
-    np.choose,
-    np.linalg.multi_dot,
-}
-
-
 def _apply(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A NumPy or SciPy function on traced values; lists of them become arrays."""
-    first, *rest = args or (None,)
-    if function in _OF_SEQUENCES and isinstance(first, (list, tuple)):
-        first = [_joined(each) if function is not np.block else each for each in first]
-    else:
-        first = _joined(first)
-    given = (first, *map(_joined, rest)) if args else ()
-    return call(function, *given, **{key: _joined(each) for key, each in kwargs.items()})
+    join = _JOINS.get(function, _joined)
+    return call(
+        function, *map(join, args), **{key: join(each) for key, each in kwargs.items()}
+    )
 
 
 def _joined(value: Any) -> Any:
     return as_array(value) if isinstance(value, (list, tuple)) and holds_tracer(value) else value
+
+
+def _joined_each(value: Any) -> Any:
+    return [_joined(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+# What a list is to those to which it is no array: a sequence of arrays, or a nested one.
+_JOINS: dict[Any, Callable[[Any], Any]] = {
+    **dict.fromkeys(
+        (
+            np.concatenate,
+            np.stack,
+            np.vstack,
+            np.hstack,
+            np.dstack,
+            np.column_stack,
+            np.select,
+            np.choose,
+            np.ravel_multi_index,
+            np.linalg.multi_dot,
+        ),
+        _joined_each,
+    ),
+    np.block: lambda value: value,
+}
 
 
 # ---------------------------------------------------------------------------- NumPy: creation
@@ -217,6 +224,11 @@ def _empty(shape: Any, dtype: Any = None, **layout: Any) -> Any:
 @when_traced(np.eye, np.identity)
 def _eye(*sizes: Any, **options: Any) -> Any:
     return np.eye(*map(_sizes, sizes), **options)
+
+
+@when_traced(np.tri)
+def _tri(*sizes: Any, **options: Any) -> Any:
+    return np.tri(*map(_sizes, sizes), **options)
 
 
 @when_traced(np.arange)

@@ -358,7 +358,7 @@ def _method(function: Callable[..., Any]) -> Any:
 for _name in (
     "sum", "mean", "std", "var", "prod", "max", "min", "argmax", "argmin", "cumsum",
     "cumprod", "ravel", "squeeze", "swapaxes", "dot", "clip", "trace", "diagonal", "repeat",
-    "take", "round", "all", "any", "ptp", "nonzero", "argsort", "argpartition",
+    "take", "round", "all", "any", "choose", "nonzero", "argsort", "argpartition",
     "searchsorted",
 ):  # fmt: skip
     setattr(Tracer, _name, _method(getattr(np, _name)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -394,31 +393,6 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     earlier = y[(*(slice(None),) * axis, slice(None, -1))]
     later = y[(*(slice(None),) * axis, slice(1, None))]
     return np.sum(dx * (later + earlier) / 2.0, axis)
-
-
-@composite(np.linspace)
-def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-) -> Any:
-    """Evenly spaced numbers along a new axis; the last one is exactly `stop`."""
-    num = operator.index(num)
-    shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
-    kind = np.result_type(start, stop, 1.0)
-    steps = np.reshape(np.arange(num, dtype=kind), (num, *(1,) * len(shape)))
-    step = (stop - start) / max(num - 1 if endpoint else num, 1)
-    y = steps * step + start
-    if endpoint and num > 1:
-        y = np.where(steps == num - 1, stop, y)
-    y = np.moveaxis(y, 0, axis) if axis != 0 else y
-    if dtype is not None:
-        y = (np.floor(y) if np.dtype(dtype).kind in "iu" else y).astype(dtype)
-    return (y, step) if retstep else y
 
 
 @composite(np.polyval)

@@ -137,6 +137,7 @@ class Primitive:
     variadic: bool = False
     elementwise: bool = False
     commutative: bool = False
+    numbers: bool = False  # NumPy's call takes Python numbers for arrays without axes
     joint: bool = False  # linear in all value operands together (concatenate, where)
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does
@@ -234,6 +235,7 @@ _FAMILIES = {
         "symdiff.ops.decompositions",
         "symdiff.ops.questions",
         "symdiff.ops.order",
+        "symdiff.ops.arranging",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": ("symdiff.ops.special",),

@@ -115,15 +115,29 @@ def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: st
              for i, each in enumerate(arrays)]
     if indexing == "xy" and ndim > 1:
         grids = [np.swapaxes(each, 0, 1) for each in grids]
-    coordinates = tuple(grids) if sparse else np.broadcast_arrays(*grids)
-    return tuple(map(np.copy, coordinates)) if copy else coordinates
+    coordinates = grids if sparse else np.broadcast_arrays(*grids)
+    return tuple(map(np.copy, coordinates)) if copy else coordinates  # where a list, as NumPy
 
 
 # ---------------------------------------------------------------------------- joining
 
 
+def _as_cast(joined: Any, dtype: Any, casting: Any) -> Any:
+    """In another dtype, if casting rules allow it."""
+    if dtype is None:
+        return joined
+    if not np.can_cast(joined.dtype, dtype, casting):
+        raise TypeError(
+            f"Cannot cast array data from {joined.dtype!r} to {np.dtype(dtype)!r} according to "
+            f"the rule {casting!r}"
+        )
+    return joined.astype(dtype)
+
+
 @composite(np.concatenate)
-def concatenate(arrays: Sequence[Any], axis: Any = 0, *, dtype: Any = None) -> Any:
+def concatenate(
+    arrays: Sequence[Any], axis: Any = 0, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
     """The arrays end to end."""
     if axis is None:
         arrays, axis = [np.ravel(each) for each in arrays], 0
@@ -132,28 +146,30 @@ def concatenate(arrays: Sequence[Any], axis: Any = 0, *, dtype: Any = None) -> A
     if len({np.ndim(each) for each in arrays}) > 1:
         raise ValueError("arrays that are concatenated must have the same number of dimensions")
     joined = shaping.concatenate(*arrays, axis=one_axis(axis, np.ndim(arrays[0])))
-    return joined if dtype is None else joined.astype(dtype)
+    return _as_cast(joined, dtype, casting)
 
 
 @composite(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Any:
+def stack(
+    arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
     """The arrays along a new axis."""
     arrays = list(arrays)
     stacked = shaping.stack(*arrays, axis=one_axis(axis, np.ndim(arrays[0]) + 1))
-    return stacked if dtype is None else stacked.astype(dtype)
+    return _as_cast(stacked, dtype, casting)
 
 
 @composite(np.vstack)
-def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+def vstack(tup: Sequence[Any], **options: Any) -> Any:
     """The arrays below each other."""
-    return np.concatenate([np.atleast_2d(each) for each in tup], 0, dtype=dtype)
+    return np.concatenate([np.atleast_2d(each) for each in tup], 0, **options)
 
 
 @composite(np.hstack)
-def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Any:
+def hstack(tup: Sequence[Any], **options: Any) -> Any:
     """The arrays beside each other."""
     arrays = [np.atleast_1d(each) for each in tup]
-    return np.concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, dtype=dtype)
+    return np.concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, **options)
 
 
 @composite(np.dstack)
@@ -314,25 +330,19 @@ def tile(A: Any, reps: Any) -> Any:
     return shaping.tile(whole, reps=(*(1,) * (ndim - len(counts)), *counts))
 
 
-_BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
-
-
 @composite(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
-    """The array with a border: a constant, or its own elements once more."""
+    """The array with a border: constants, its own elements once more, or what they say of it."""
     shape = np.shape(array)
-    widths = np.broadcast_to(_pairs(pad_width, len(shape)), (len(shape), 2)).tolist()
-    if mode == "constant":
+    pairs = np.broadcast_to(_pairs(pad_width, len(shape)), (len(shape), 2)).tolist()
+    widths = tuple((before, after) for before, after in pairs)
+    if mode == "constant" and not np.ndim(options.get("constant_values", 0)):
         return _pad_constant(array, widths, **options)
-    if mode not in _BY_INDEX:
-        raise NotImplementedError(f"mode={mode!r} of np.pad is not traced")
-    if options.get("reflect_type", "even") != "even":  # not elements, but twice the edge less them
-        raise NotImplementedError("reflect_type= of np.pad is not traced")
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            places = np.pad(np.arange(shape[axis]), (before, after), mode, **options)
-            array = np.take(array, places, axis)
-    return array
+    from symdiff.ops import arranging, placing  # for few programs
+
+    if mode in placing.BORDERS and options in ({}, {"reflect_type": "even"}):
+        return placing.border(array, widths=widths, mode=mode)
+    return arranging.pad_with_sides(array, widths, mode, options)
 
 
 def _pairs(pad_width: Any, ndim: int) -> Any:
@@ -345,11 +355,11 @@ def _pairs(pad_width: Any, ndim: int) -> Any:
     return pairs
 
 
-def _pad_constant(array: Any, widths: list[list[int]], constant_values: Any = 0) -> Any:
-    padded = shaping.pad(array, widths=tuple((before, after) for before, after in widths))
+def _pad_constant(
+    array: Any, widths: tuple[tuple[int, int], ...], constant_values: Any = 0
+) -> Any:
+    padded = shaping.pad(array, widths=widths)
     if type(constant_values) in (int, float) and constant_values == 0:
         return padded
-    if np.ndim(constant_values):
-        raise NotImplementedError("np.pad with a different constant for each side is not traced")
     inside = np.pad(np.ones(np.shape(array), bool), widths)
     return np.where(inside, padded, constant_values).astype(padded.dtype)

@@ -150,7 +150,7 @@ transpose = linear(
 # ---------------------------------------------------------------------------- broadcast
 
 
-def _sum_to(y_bar: Any, shape: Shape) -> Any:
+def sum_to(y_bar: Any, shape: Shape) -> Any:
     """The adjoint of broadcasting: sums over the axes that `shape` lacks or has as 1."""
     lead = np.ndim(y_bar) - len(shape)
     stretched = tuple(
@@ -180,7 +180,7 @@ def _broadcast_batch(x: Any, shape: Shape) -> Any:
 broadcast_to = linear(
     np.broadcast_to,
     result=_broadcast_type,
-    transpose={"x": lambda y_bar, x, shape: _sum_to(y_bar, _shape(x))},
+    transpose={"x": lambda y_bar, x, shape: sum_to(y_bar, _shape(x))},
     call=lambda array, shape: (
         (array,),
         {"shape": (int(shape),) if np.ndim(shape) == 0 else tuple(map(int, shape))},
@@ -665,7 +665,8 @@ def _pad_type(x: ArrayType, widths: tuple[tuple[int, int], ...]) -> ArrayType:
     return x.with_shape(tuple(before + extent + after for extent, (before, after) in pairs))
 
 
-def _pad_source(x: str, widths: tuple[tuple[int, int], ...]) -> str:
+def pad_source(x: str, widths: tuple[tuple[int, int], ...]) -> str:
+    """np.pad as a person writes it: one number where all widths are equal."""
     numbers = {each for pair in widths for each in pair}
     if len(numbers) == 1:
         return f"np.pad({x}, {numbers.pop()})"
@@ -682,7 +683,7 @@ pad: Primitive = linear(
         ]
     },
     batch=lambda x, widths: pad(x, widths=((0, 0), *widths)),
-    numpy=_pad_source,
+    numpy=pad_source,
     samples=Samples(
         cases=(
             case("f[3]", widths=((1, 2),)),

@@ -21,9 +21,13 @@ def operands(each: Node) -> tuple[Node, ...]:
     op = each.op
     if op is linalg.matmul or op is shaping.reshape:
         return _product_operands(each)
-    if not isinstance(op, Primitive) or not op.elementwise:
+    if not isinstance(op, Primitive):
         return each.args
-    if op is not e.where and not isinstance(op.function, np.ufunc):
+    if op.numbers:
+        return tuple([_number(arg) for arg in each.args])
+    if not op.elementwise:
+        return each.args
+    if not op.joint and not isinstance(op.function, np.ufunc):
         return each.args
     peeled = tuple([_peel(arg) for arg in each.args])
     if peeled == each.args:
@@ -50,6 +54,14 @@ def _peel(arg: Node) -> Node:
     return arg
 
 
+def _number(arg: Node) -> Node:
+    """The Python number that an operand is, where NumPy converts it to the same type."""
+    if arg.op is e.convert and arg.args[0].type.weak and not arg.type.weak:
+        python = arg.args[0].type
+        return arg.args[0] if python.dtype == arg.type.dtype else arg
+    return arg
+
+
 def _computes(op: Primitive, each: Node, args: tuple[Node, ...]) -> bool:
     """Whether NumPy, given these operands, promotes and broadcasts to what the node says."""
     return _agrees(op, each.type, each.args[-1].type.dtype, tuple([_seen(arg) for arg in args]))
@@ -67,7 +79,7 @@ def _agrees(
     shapes = [() if literal else each.shape for each, literal in args]
     if np.broadcast_shapes(*shapes) != result.shape:
         return False
-    if op is e.where:
+    if op.joint:  # where and choose: behind what selects
         return np.result_type(*[_example(*each) for each in args[1:]]) == result.dtype
     python = bool(op.infix) and all(each.weak or literal for each, literal in args)
     if python != result.weak:  # a Python operator gives a Python number, a ufunc never does

@@ -283,7 +283,11 @@ class _Scheduler:
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in chosen)
             shaped = bare and op is not e.where  # its mask has the shape
             inexact = any(arg.type.inexact for arg in chosen if not isinstance(arg, Const))
-            parts = [self._operand(arg, bare, shaped, exact=not inexact) for arg in reads]
+            parts = [
+                self._operand(arg, bare, shaped and not (op.numbers and arg.type.ndim == 0),
+                              exact=not inexact)
+                for arg in reads
+            ]
             source = render(
                 op,
                 each.params if op is each.op else (),
