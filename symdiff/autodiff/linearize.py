@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.errors import NotDifferentiableError, word
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import Graph, Note, toposort
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Transpose
+from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Refused, Transpose
 
 
 class Linearized(NamedTuple):
@@ -49,7 +50,10 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
             continue
         if not each.type.inexact or not any(arg in dots for arg in each.args):
             continue
-        dot = _tangent(each, dots)
+        try:
+            dot = _tangent(each, dots)
+        except NotImplementedError as error:
+            raise _refused(str(error), notes.get(each)) from None
         if dot is None:
             continue
         dots[each] = dot
@@ -74,6 +78,14 @@ def _tangent(each: Node, dots: dict[Node, Node]) -> Node | None:
             if term is not None:
                 terms.append(term)
     return add_terms(terms)
+
+
+def _refused(reason: str, note: Note | None) -> NotDifferentiableError:
+    """The error for a derivative without a formula, with the user's line."""
+    position = note.position if note is not None else None
+    where = position.said if position is not None else ""
+    way_out = "If it is zero for you, wrap the argument in symdiff.stop_gradient."
+    return NotDifferentiableError(word(reason, where=where, way_out=way_out))
 
 
 def _joint_tangent(op: Primitive, each: Node, dots: dict[Node, Node]) -> Node | None:
@@ -104,6 +116,8 @@ def _term(op: Primitive, each: Node, index: int, dot: Node) -> Node | None:
         made = found.replay([each, *each.args, dot])
         # the tangent of a Python number is one
         return as_type(made, each) if made.type.dtype == each.type.dtype else made
+    if isinstance(rule, Refused):
+        raise NotImplementedError(rule.reason)
     return None
 
 

@@ -120,10 +120,7 @@ def position_of(place: Place) -> Position:
 
 def said(place: Place | None) -> str:
     """`file.py:14: the line`, for messages; "" where there is no place."""
-    if place is None:
-        return ""
-    position = position_of(place)
-    return f"{position}: {position.text}" if position.text else str(position)
+    return "" if place is None else position_of(place).said
 
 
 def assigned_place(place: Place) -> Place:

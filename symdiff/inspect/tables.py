@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Rule, every_primitive
+from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Refused, Rule, every_primitive
 from symdiff.ops.render import function_source
 from symdiff.rewrite import TABLES
 from symdiff.rewrite.pattern import side
@@ -42,6 +42,8 @@ def rule_text(rule: Rule) -> str:
     """The kind of a derivative rule and, where it is one line, the rule."""
     if isinstance(rule, Constant):
         return "constant"
+    if isinstance(rule, Refused):
+        return "refused"
     if isinstance(rule, Partial):
         return f"partial {_formula(rule.coefficient)}".rstrip()
     if isinstance(rule, Jvp):

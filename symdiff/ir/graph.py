@@ -19,6 +19,11 @@ class Position(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file.rsplit('/', 1)[-1]}:{self.line}"
 
+    @property
+    def said(self) -> str:
+        """`file.py:14: the line`, for messages."""
+        return f"{self}: {self.text}" if self.text else str(self)
+
 
 class Note:
     """What is known about a node beside its meaning.

@@ -52,8 +52,14 @@ class Constant:
     __slots__ = ()
 
 
+class Refused(NamedTuple):
+    """There is a derivative, but no formula for it: asking for it is an error with this reason."""
+
+    reason: str
+
+
 CONSTANT = Constant()
-Rule = Partial | Transpose | Jvp | Constant
+Rule = Partial | Transpose | Jvp | Constant | Refused
 
 
 class ResultRule(Protocol):
@@ -238,7 +244,16 @@ _FAMILIES = {
         "symdiff.ops.arranging",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
-    "scipy.special": ("symdiff.ops.special",),
+    "scipy.special": (
+        "symdiff.ops.special",
+        "symdiff.ops.special_error",
+        "symdiff.ops.special_gamma",
+        "symdiff.ops.special_bessel",
+        "symdiff.ops.special_elliptic",
+        "symdiff.ops.special_polynomials",
+        "symdiff.ops.special_several",
+        "symdiff.ops.special_sums",
+    ),
 }
 
 
@@ -288,7 +303,7 @@ def _load_family(function: Any) -> bool:
 
 
 def _as_rule(partial: Any) -> Rule:
-    if isinstance(partial, (Partial, Transpose, Jvp, Constant)):
+    if isinstance(partial, (Partial, Transpose, Jvp, Constant, Refused)):
         return partial
     if callable(partial):
         return Partial(partial)

@@ -1,21 +1,29 @@
-"""scipy.special: loaded when a program first meets it, since importing SciPy takes its time."""
+"""scipy.special: logistic and exponential functions, entropies and losses.
+
+Its modules are loaded when a program first meets them, since importing SciPy takes its time.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops import elementwise as e
 from symdiff.ops import stable
 from symdiff.ops.primitive import (
+    REGISTRY,
     Partial,
     Primitive,
+    Refused,
     Samples,
     case,
     composite,
+    constant,
     elementwise,
     register,
 )
@@ -23,91 +31,111 @@ from symdiff.ops.reductions import normalize_axes
 from symdiff.ops.render import dtype_source
 
 POSITIVE = Samples(0.3, 2.5)
-REAL = Samples(0.3, 2.5, complex=False)  # SciPy has no complex polygamma
 UNIT = Samples(0.1, 0.9)
 
+# Of an order or a degree n: a whole number, or one in which there is no formula
+WHOLE = Refused("a function of a whole number has no derivative in it")
+ORDERED = (case("f[3]:whole", "f[3]"), case("f[]:whole", "f[]"), case("f[0]:whole", "f[0]"))
 
-def _ufunc(function: np.ufunc, name: str = "", **fields: Any) -> Primitive:
+
+def no_formula(name: str, *arguments: str) -> dict[str, Refused]:
+    """The rules for arguments in which SciPy's function of this name cannot be differentiated."""
+    return {
+        each: Refused(f"the derivative of scipy.special.{name} in `{each}` has no formula")
+        for each in arguments
+    }
+
+
+def scipy_ufunc(function: np.ufunc, name: str = "", **fields: Any) -> Primitive:
     """An elementwise record, printed under SciPy's name (its ufuncs do not know their module)."""
     name = name or function.__name__
     operands = ", ".join(f"{{{each}}}" for each in fields["partials"])
     source = f"scipy.special.{name}({operands})"
-    return elementwise(function, name=name, numpy=source, risky=True, **fields)
+    own = f"scipy_{name}" if name in REGISTRY else name  # NumPy's, which may differ in a bit
+    return elementwise(function, name=own, numpy=source, risky=True, **fields)
+
+
+def in_doubles(
+    name: str, function: Callable[..., Any], slope: Any, source: str, samples: Samples
+) -> Primitive:
+    """A record of a function of x and of a number, a parameter, that always returns doubles.
+
+    Here it returns what is as wide as x. `source` has a field for each.
+    """
+
+    def as_wide(x: Any, **params: Any) -> Any:
+        return function(x, **params).astype(x.dtype)
+
+    def text(x: str, *, types: tuple[ArrayType, ...], **params: Any) -> str:
+        narrow = types[0].dtype.char not in "dD"
+        return source.format(x=x, **params) + narrow * f".astype({dtype_source(types[0].dtype)})"
+
+    return register(
+        Primitive(
+            name=name,
+            function=as_wide,
+            arguments=("x",),
+            elementwise=True,
+            result=lambda x, **params: array_type(x.dtype, x.shape),
+            rules={"x": Partial(slope)},
+            numpy=text,
+            risky=True,
+            samples=samples,
+        )
+    )
 
 
 # ---------------------------------------------------------------------------- logistic
 
-expit = _ufunc(special.expit, partials={"x": stable.sigmoid.rules["x"]}, c="1 / (1 + exp(-{x}))")
-logit = _ufunc(special.logit, partials={"x": lambda y, x: 1 / (x * (1 - x))}, samples=UNIT)
+expit = scipy_ufunc(
+    special.expit, partials={"x": stable.sigmoid.rules["x"]}, c="1 / (1 + exp(-{x}))"
+)
+logit = scipy_ufunc(special.logit, partials={"x": lambda y, x: 1 / (x * (1 - x))}, samples=UNIT)
 # not 1 - exp(y), which cancels where x is large
-log_expit = _ufunc(special.log_expit, partials={"x": lambda y, x: special.expit(-x)})
+log_expit = scipy_ufunc(special.log_expit, partials={"x": lambda y, x: special.expit(-x)})
 
 
 @composite(special.logsumexp)
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
-    """SciPy's own sum of exponentials, without weights."""
-    if b is not None or return_sign:
-        raise NotImplementedError(
-            "scipy.special.logsumexp with b= or return_sign= is not traced; "
-            "positive factors b can be given as logsumexp(a + np.log(b))"
-        )
-    axes = normalize_axes(axis, np.ndim(a))
-    return stable.logsumexp(_floating(a), axis=axes, keepdims=bool(keepdims), expanded=False)
+    """SciPy's own logarithm of a sum of exponentials, with the factors b."""
+    if b is None and not return_sign:
+        axes = normalize_axes(axis, np.ndim(a))
+        return stable.logsumexp(floating(a), axis=axes, keepdims=bool(keepdims), expanded=False)
+    from symdiff.ops import special_sums as sums
+
+    a, b = np.broadcast_arrays(a, 1.0 if b is None else b)
+    dtype = np.result_type(a, b, np.float32)
+    a, b = a.astype(dtype), b.astype(dtype)
+    params = {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
+    if not return_sign:
+        return sums.log_of_weighted_sum(a, b, **params)
+    return sums.log_abs_of_weighted_sum(a, b, **params), sums.sign_of_weighted_sum(a, b, **params)
+
+
+@composite(special.softplus)
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x))."""
+    return np.logaddexp(0, x)
 
 
 @composite(special.softmax)
 def softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's own softmax."""
-    return stable.softmax(_floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
+    return stable.softmax(floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
 
 
 @composite(special.log_softmax)
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's own log-softmax."""
-    return stable.log_softmax(_floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
+    return stable.log_softmax(floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
 
 
-def _floating(x: Any) -> Any:
+def floating(x: Any) -> Any:
     """x itself, or as doubles where it is of integers, as SciPy does."""
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
-
-# ---------------------------------------------------------------------------- error function
-
-TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
-ONE_OVER_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
-
-erf = _ufunc(
-    special.erf,
-    python="math.erf({x})",
-    partials={"x": lambda y, x: TWO_OVER_SQRT_PI * np.exp(-x * x)},
-    c="erf({x})",
-    sympy="erf",
-)
-erfc = _ufunc(
-    special.erfc,
-    python="math.erfc({x})",
-    partials={"x": lambda y, x: -TWO_OVER_SQRT_PI * np.exp(-x * x)},
-    c="erfc({x})",
-    sympy="erfc",
-)
-erfinv = _ufunc(
-    special.erfinv,
-    partials={"x": lambda y, x: np.exp(y * y) / TWO_OVER_SQRT_PI},
-    sympy="erfinv",
-    samples=Samples(-0.9, 0.9),
-)
-ndtr = _ufunc(
-    special.ndtr,
-    partials={"x": lambda y, x: ONE_OVER_SQRT_2PI * np.exp(-0.5 * x * x)},
-)
-log_ndtr = _ufunc(
-    special.log_ndtr,
-    # one exponential of the difference: both factors of exp(-x²/2) / ndtr(x) underflow
-    partials={"x": lambda y, x: ONE_OVER_SQRT_2PI * np.exp(-0.5 * x * x - y)},
-)
 
 # ---------------------------------------------------------------------------- x log y
 
@@ -117,7 +145,7 @@ def _unless_both(x1: Any, x2: Any, root: float, otherwise: float) -> Any:
     return np.where((x1 == 0) & (x2 == root), otherwise, x2)
 
 
-xlogy = _ufunc(
+xlogy = scipy_ufunc(
     special.xlogy,
     partials={
         "x1": lambda y, x1, x2: np.log(_unless_both(x1, x2, root=0, otherwise=1)),
@@ -127,7 +155,7 @@ xlogy = _ufunc(
     convention="scipy.special.xlogy has derivative 0 at (0, 0).",
     samples=POSITIVE,
 )
-xlog1py = _ufunc(
+xlog1py = scipy_ufunc(
     special.xlog1py,
     partials={
         "x1": lambda y, x1, x2: np.log1p(_unless_both(x1, x2, root=-1, otherwise=0)),
@@ -138,71 +166,118 @@ xlog1py = _ufunc(
     samples=POSITIVE,
 )
 
-# ---------------------------------------------------------------------------- gamma function
 
-gamma = _ufunc(
-    special.gamma,
-    python="math.gamma({x})",
-    partials={"x": lambda y, x: y * special.digamma(x)},
-    c="tgamma({x})",
-    sympy="gamma",
-    samples=REAL,
-)
-gammaln = _ufunc(
-    special.gammaln,
-    python="math.lgamma({x})",
-    partials={"x": lambda y, x: special.digamma(x)},
-    c="lgamma({x})",
-    sympy="loggamma",
+# ---------------------------------------------------------------------------- powers and angles
+
+
+def _exprel_slope(x: Any) -> Any:
+    """The derivative of (exp(x) - 1) / x: near 0, where its formula cancels, by its series."""
+    near = np.abs(x) < 0.1
+    series = 0.0
+    for n in range(8, -1, -1):
+        series = (n + 1) / math.factorial(n + 2) + x * series
+    far = np.where(near, 1, x)
+    return np.where(near, series, (np.exp(far) - special.exprel(far)) / far)
+
+
+def _power_slope(log: Any, y: Any, lmbda: Any) -> Any:
+    """The derivative of (exp(lmbda * log) - 1) / lmbda in lmbda."""
+    return log * log * _exprel_slope(lmbda * log)
+
+
+cbrt = scipy_ufunc(special.cbrt, partials=e.cbrt.rules, samples=POSITIVE)
+exp2 = scipy_ufunc(special.exp2, partials=e.exp2.rules)
+exp10 = scipy_ufunc(special.exp10, partials={"x": lambda y, x: y * e.LOG_10})
+expm1 = scipy_ufunc(special.expm1, partials=e.expm1.rules)
+log1p = scipy_ufunc(special.log1p, partials=e.log1p.rules, samples=POSITIVE)
+exprel = scipy_ufunc(special.exprel, partials={"x": lambda y, x: _exprel_slope(x)})
+cosm1 = scipy_ufunc(special.cosm1, partials={"x": lambda y, x: -np.sin(x)})
+# x1**x2 - 1
+powm1 = scipy_ufunc(
+    special.powm1,
+    partials={
+        "x1": lambda y, x1, x2: x2 * x1 ** (x2 - 1),
+        "x2": lambda y, x1, x2: (1 + y) * np.log(x1),
+    },
     samples=POSITIVE,
 )
-digamma = _ufunc(
-    special.digamma,
-    name="digamma",
-    partials={"x": lambda y, x: polygamma(x, n=1)},
-    sympy="digamma",
-    samples=REAL,
+boxcox = scipy_ufunc(
+    special.boxcox,
+    partials={
+        "x": lambda y, x, lmbda: x ** (lmbda - 1),
+        "lmbda": lambda y, x, lmbda: _power_slope(np.log(x), y, lmbda),
+    },
+    samples=POSITIVE,
+)
+boxcox1p = scipy_ufunc(
+    special.boxcox1p,
+    partials={
+        "x": lambda y, x, lmbda: (1 + x) ** (lmbda - 1),
+        "lmbda": lambda y, x, lmbda: _power_slope(np.log1p(x), y, lmbda),
+    },
+    samples=POSITIVE,
+)
+_POWER = Refused("the derivative of an inverse Box-Cox transform in lmbda has no formula")
+inv_boxcox = scipy_ufunc(
+    special.inv_boxcox,
+    partials={"y": lambda x, y, lmbda: x / (1 + lmbda * y), "lmbda": _POWER},
+    samples=POSITIVE,
+)
+inv_boxcox1p = scipy_ufunc(
+    special.inv_boxcox1p,
+    partials={"y": lambda x, y, lmbda: (1 + x) / (1 + lmbda * y), "lmbda": _POWER},
+    samples=POSITIVE,
+)
+DEGREE = math.pi / 180
+sindg = scipy_ufunc(special.sindg, partials={"x": lambda y, x: DEGREE * special.cosdg(x)})
+cosdg = scipy_ufunc(special.cosdg, partials={"x": lambda y, x: -DEGREE * special.sindg(x)})
+tandg = scipy_ufunc(special.tandg, partials={"x": lambda y, x: DEGREE * (1 + y * y)})
+cotdg = scipy_ufunc(
+    special.cotdg, partials={"x": lambda y, x: -DEGREE * (1 + y * y)}, samples=Samples(20.0, 80.0)
+)
+round_ = constant(special.round, name="scipy_round", numpy="scipy.special.round({x})")
+
+# ---------------------------------------------------------------------------- entropies and losses
+
+entr = scipy_ufunc(
+    special.entr, partials={"x": lambda y, x: -1 - np.log(x)}, samples=POSITIVE
+)
+rel_entr = scipy_ufunc(
+    special.rel_entr,
+    partials={
+        "x1": lambda y, x1, x2: np.log(x1 / x2) + 1,
+        "x2": lambda y, x1, x2: -x1 / x2,
+    },
+    samples=POSITIVE,
+)
+kl_div = scipy_ufunc(
+    special.kl_div,
+    partials={
+        "x1": lambda y, x1, x2: np.log(x1 / x2),
+        "x2": lambda y, x1, x2: (x2 - x1) / x2,
+    },
+    samples=POSITIVE,
+)
+huber = scipy_ufunc(
+    special.huber,
+    partials={
+        "delta": lambda y, delta, r: np.maximum(np.abs(r) - delta, 0),
+        "r": lambda y, delta, r: np.clip(r, -delta, delta),
+    },
+    samples=Samples((0.3, -2.5), (0.7, -0.9)),
 )
 
 
-def _polygamma(x: Any, n: int) -> Any:
-    return special.polygamma(n, x).astype(x.dtype)
+def _steepness(delta: Any, r: Any) -> Any:
+    return np.hypot(1, r / delta)
 
 
-def _polygamma_source(x: str, n: int, types: tuple[ArrayType, ...]) -> str:
-    narrow = types[0].dtype != np.float64  # SciPy always returns doubles
-    convert = f".astype({dtype_source(types[0].dtype)})" if narrow else ""
-    return f"scipy.special.polygamma({n}, {x}){convert}"
-
-
-# The derivative of digamma of order n.
-polygamma: Primitive = register(
-    Primitive(
-        name="polygamma",
-        function=_polygamma,
-        arguments=("x",),
-        elementwise=True,
-        result=lambda x, n: array_type(x.dtype, x.shape),
-        rules={"x": Partial(lambda y, x, n: polygamma(x, n=n + 1))},
-        numpy=_polygamma_source,
-        risky=True,
-        samples=Samples(0.3, 2.5, cases=(case("f[3]:positive", n=1), case("f[0]", n=2))),
-    )
-)
-
-
-@composite(special.polygamma)
-def polygamma_of_order(n: Any, x: Any) -> Any:
-    """SciPy's polygamma: the order is a number, the result is of doubles."""
-    n = int(n)
-    return polygamma(x.astype(np.float64), n=n) if n else special.digamma(_floating(x))
-
-
-# ---------------------------------------------------------------------------- Bessel functions
-
-i0 = _ufunc(special.i0, partials={"x": lambda y, x: special.i1(x)})
-i1 = _ufunc(
-    special.i1,
-    # (i1(x) / x is 1/2 at 0)
-    partials={"x": lambda y, x: special.i0(x) - np.where(x == 0, 0.5, y / np.where(x == 0, 1, x))},
+# delta**2 * (hypot(1, r / delta) - 1)
+pseudo_huber = scipy_ufunc(
+    special.pseudo_huber,
+    partials={
+        "delta": lambda y, delta, r: y * y / (delta**3 * _steepness(delta, r)),
+        "r": lambda y, delta, r: r / _steepness(delta, r),
+    },
+    samples=POSITIVE,
 )

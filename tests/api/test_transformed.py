@@ -470,7 +470,7 @@ def test_shapes_that_do_not_fit_name_the_users_line(expression):
 
 
 UNKNOWN = """
-    scipy.special.jv(1,x) scipy.linalg.expm(x) scipy.fft.fht(x,1.0,0.5)
+    scipy.special.struve(1,x) scipy.linalg.expm(x) scipy.fft.fht(x,1.0,0.5)
     scipy.signal.medfilt(x) scipy.linalg.sqrtm(x)
 """
 
