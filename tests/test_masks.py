@@ -494,16 +494,6 @@ def test_a_mask_that_is_never_the_same_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "index",
-    [lambda x: x[True], lambda x: x[np.False_], lambda x: x[np.sum(x) > 0]],
-    ids=["bool", "numpy", "traced"],
-)
-def test_a_single_truth_value_is_refused(index):
-    with pytest.raises(symdiff.SymdiffError, match="single truth value"):
-        symdiff.jit(lambda x: np.sum(index(x)))(X)
-
-
-@pytest.mark.parametrize(
     "f",
     [
         lambda x: x[x[:4] > 0],

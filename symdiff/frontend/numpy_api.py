@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from symdiff.frontend.tracer import (
     bind,
     call,
     coerce,
+    decide_index,
     elementwise,
     lift,
     strong,
 )
-from symdiff.ir.node import Const, constant, node
+from symdiff.ir.node import Const, Node, constant, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, rearrange, shaping
@@ -230,12 +231,30 @@ def stop_gradient(x: Any) -> Tracer:
 @handles(operator.getitem)
 def getitem(x: Tracer, index: Any) -> Tracer:
     """x[index]: NumPy's rules, with integer arrays and masks (traced or not) as operands."""
-    index = tuple(map(_readable, index)) if isinstance(index, tuple) else _readable(index)
-    static, arrays = shaping.encode_index(index, x.shape)
-    parts = index if isinstance(index, tuple) else (index,)
-    whole = any(each is Ellipsis for each in parts)
-    if not static:
+    x, entries, operands, whole = read_index(x, index)
+    if not entries:
         return x if x.in_memory and (x.shape or whole) else Tracer(x.node, is_array=whole)
+    made = node(shaping.getitem, (x.node, *operands), (("index", entries),))
+    part = Tracer(made, is_array=bool(made.type.shape) or whole)
+    return memory.share(part, x, made) if part.is_array else part
+
+
+class Index(NamedTuple):
+    """An index that was read: of which array, its static entries, its arrays."""
+
+    array: Tracer  # with an axis for each truth value in the index
+    entries: tuple[Any, ...]
+    operands: tuple[Node, ...]
+    whole: bool  # whether it says `...`, and so gives an array even of no axes
+
+
+def read_index(x: Tracer, index: Any) -> Index:
+    """What an index of a traced array says: NumPy's rules."""
+    parts = tuple(map(_readable, index if isinstance(index, tuple) else (index,)))
+    whole = any(each is Ellipsis for each in parts)
+    if any(map(_is_truth_value, parts)):
+        x, parts = _without_truth_values(x, parts)
+    static, arrays = shaping.encode_index(parts, x.shape)
     remaining = iter(arrays)
     entries: list[Any] = []
     operands: list[Any] = []
@@ -243,16 +262,36 @@ def getitem(x: Tracer, index: Any) -> Tracer:
         selected = _selected(next(remaining)) if entry == shaping.ARRAY else ([entry], [])
         entries += selected[0]
         operands += selected[1]
-    params = (("index", tuple(entries)),)
-    made = node(shaping.getitem, (x.node, *map(lift, operands)), params)
-    part = Tracer(made, is_array=bool(made.type.shape) or whole)
-    return memory.share(part, x, made) if part.is_array else part
+    return Index(x, tuple(entries), tuple(map(lift, operands)), whole)
+
+
+def _is_truth_value(entry: Any) -> bool:
+    return shaping.selects(entry) and not np.ndim(entry)
+
+
+def _without_truth_values(x: Tracer, parts: tuple[Any, ...]) -> tuple[Tracer, tuple[Any, ...]]:
+    """A single truth value selects all or nothing along an axis of its own, of extent 1."""
+    axes: list[Any] = []
+    for each in parts:
+        rest = Ellipsis if each is Ellipsis else slice(None)
+        count = 1 if each is Ellipsis else shaping.axes_taken(each)
+        axes += [None] if _is_truth_value(each) else [rest] * count
+    return getitem(x, tuple(axes)), tuple(map(_counted, parts))
+
+
+def _counted(entry: Any) -> Any:
+    """For a truth value the index 0, once or not at all."""
+    if not _is_truth_value(entry):
+        return entry
+    count = count_true(entry) if isinstance(entry, Tracer) else int(entry)
+    return np.zeros(count, np.intp)
 
 
 def _readable(entry: Any) -> Any:
-    """An entry of an index. Traced Python ints in it are decided: they are static."""
+    """An entry of an index. Traced Python ints in it are decided where they can be static."""
     if isinstance(entry, Tracer):
-        return operator.index(entry) if entry.weak else entry
+        decided = decide_index(entry) if entry.weak else None
+        return Tracer(strong(entry.node)) if decided is None else decided
     if entry is None or entry is Ellipsis or isinstance(entry, (int, np.generic)):
         return entry
     if isinstance(entry, slice):

@@ -792,8 +792,6 @@ def decide_index(tracer: Tracer) -> int | None:
     root = tracer.node
     if isinstance(root, Const) and root.type.dtype.kind in "iub" and root.uniform:
         return int(root.value)
-    if root.type.weak and root.type.dtype.kind in "iub":
-        context.refuse(StaticArgument(inputs_of(root)))
     decide(root)
     return None
 

@@ -282,11 +282,12 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 @composite(np.take)
 def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     """The elements at integer indices along one axis."""
-    if mode != "raise":
-        raise NotImplementedError(f"mode={mode!r} of np.take is not traced")
     if axis is None:
         a, axis = np.ravel(a), 0
-    taken = a[(*(slice(None),) * one_axis(axis, np.ndim(a)), indices)]
+    axis = one_axis(axis, np.ndim(a))
+    if mode != "raise":
+        indices = shaping.within(indices, np.shape(a)[axis], mode)
+    taken = a[(*(slice(None),) * axis, indices)]
     return np.copy(taken) if np.ndim(taken) else taken
 
 

@@ -215,7 +215,7 @@ def is_advanced(entry: Any) -> bool:
     return entry == ARRAY or isinstance(entry, int) or is_mask(entry)
 
 
-def _axes_taken(entry: Any) -> int:
+def axes_taken(entry: Any) -> int:
     """How many axes of the array an entry of an index is for: a mask has all of its own."""
     if entry is None or entry is Ellipsis:
         return 0
@@ -231,8 +231,6 @@ def _check_mask(entry: Any, axis: int, shape: Shape) -> None:
     """Raises IndexError, as NumPy does, unless a mask has the extents of the axes it is for."""
     if not selects(entry):
         return
-    if not np.ndim(entry):
-        raise NotImplementedError("an index that is a single truth value is not traced")
     for i, extent in enumerate(np.shape(entry), axis):
         if i >= len(shape):
             raise IndexError("too many indices for array")
@@ -246,7 +244,7 @@ def _check_mask(entry: Any, axis: int, shape: Shape) -> None:
 def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """A NumPy index as (static entries, array operands): ellipsis expanded, slices as tuples."""
     entries = index if isinstance(index, tuple) else (index,)
-    rest = (slice(None),) * (len(shape) - sum(map(_axes_taken, entries)))
+    rest = (slice(None),) * (len(shape) - sum(map(axes_taken, entries)))
     expanded: list[Any] = []
     for entry in entries:
         expanded.extend(rest if entry is Ellipsis else (entry,))
@@ -257,7 +255,7 @@ def encode_index(index: Any, shape: Shape) -> tuple[tuple[Any, ...], tuple[Any, 
     axis = 0
     for entry in expanded:
         _check_mask(entry, axis, shape)
-        axis += _axes_taken(entry)
+        axis += axes_taken(entry)
         if isinstance(entry, slice):
             static.append(("slice", entry.start, entry.stop, entry.step))
         elif entry is None or issubclass(type(entry), (int, np.integer)):
@@ -279,6 +277,15 @@ def decode_index(index: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[Any,
         else entry
         for entry in index
     )
+
+
+def within(indices: Any, extent: int, mode: str) -> Any:
+    """Indices of np.take and its kin, brought into an axis: mode "wrap" or "clip"."""
+    if mode == "wrap":
+        return np.remainder(indices, extent)
+    if mode != "clip":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    return np.minimum(np.maximum(indices, 0), extent - 1)
 
 
 def _getitem(x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
