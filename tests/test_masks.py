@@ -489,7 +489,7 @@ def test_a_mask_that_is_never_the_same_is_refused(monkeypatch):
     # as if values on the edge of a mask were rounded one way while tracing and another when run
     of = Examples.of
     monkeypatch.setattr(Examples, "of", lambda self, root: ~of(self, root))
-    with pytest.raises(symdiff.TraceError, match="another number of elements each time"):
+    with pytest.raises(symdiff.TraceError, match="differently each time"):
         symdiff.jit(lambda x: np.sum(x[x > 0]))(X)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.frontend import context, memory
+from symdiff.frontend.guards import count_true
 from symdiff.frontend.tracer import (
     HANDLERS,
     Tracer,
@@ -313,26 +314,6 @@ def _selected(array: Any) -> tuple[list[Any], list[Any]]:
         return [(shaping.MASK, array.ndim, count_true(array))], [array]
     places = np.nonzero(array)
     return [shaping.ARRAY] * len(places), list(places)
-
-
-def count_true(mask: Tracer) -> int:
-    """How many elements of a mask are True in this call; the trace holds for just as many.
-
-    Raises TraceError where only types are known.
-    """
-    running = context.current()
-    try:
-        count = int(np.count_nonzero(running.examples.of(mask.node))) if running else None
-    except KeyError:
-        count = None
-    if running is None or count is None:
-        mask.refuse(
-            "the size of what a traced mask selects depends on values, and only types are known",
-            "Write np.where(mask, x, 0), or call the function with arrays, outside of vmap.",
-        )
-    if not isinstance(mask.node, Const):
-        running.relied[node(shaping.counts, (mask.node,), (("count", count),))] = None
-    return count
 
 
 @handles(np.nonzero)

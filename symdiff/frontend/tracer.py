@@ -21,7 +21,7 @@ from symdiff.errors import (
     UnsupportedFunctionError,
     word,
 )
-from symdiff.frontend import context, memory
+from symdiff.frontend import context, guards, memory
 from symdiff.frontend.advice import function_name
 from symdiff.frontend.source_map import assigned_place, said
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
@@ -172,12 +172,9 @@ class Tracer:
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
-    def __bool__(self) -> NoReturn:  # noqa: PLE0304
+    def __bool__(self) -> bool:
         decide(self.node)
-        self.refuse(
-            "the truth value of a traced value is not known while tracing",
-            "Choose with np.where(condition, a, b), or take the decision outside the function.",
-        )
+        return guards.truth(self)
 
     def __float__(self) -> float:
         decide(self.node)
@@ -188,10 +185,7 @@ class Tracer:
 
     def __int__(self) -> int:
         decide(self.node)
-        self.refuse(
-            "a traced value cannot become a Python int",
-            "Use .astype(int) to convert values; make sizes and indices arguments of their own.",
-        )
+        return guards.whole_number(self)
 
     def __complex__(self) -> complex:
         decide(self.node)
@@ -199,12 +193,9 @@ class Tracer:
 
     def __index__(self) -> int:
         decided = decide_index(self)
-        if decided is None:
-            self.refuse(
-                "an index or a size depends on a traced value",
-                "Pass it as a Python int argument of its own.",
-            )
-        return decided
+        if decided is None and self.dtype.kind not in "iub":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return guards.whole_number(self) if decided is None else decided
 
     def __hash__(self) -> int:  # noqa: PLE0309  as __bool__
         if self.in_memory:

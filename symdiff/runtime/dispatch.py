@@ -212,7 +212,7 @@ class Dispatcher:
             if result is MISS:
                 raise TraceError(
                     word(
-                        "a mask selects another number of elements each time it is computed",
+                        "a mask or a decision falls out differently each time it is computed",
                         depends_on="its values are on the edge, within rounding",
                         way_out="Choose with a threshold that no value is equal to.",
                     )

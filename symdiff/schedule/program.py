@@ -64,9 +64,9 @@ class Update(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """The program ends here unless so many elements of a mask are True: its shapes rest on that.
+    """The program ends here unless so many elements of a mask are True: it is made for just that.
 
-    `where` says in words which elements these are.
+    `where` says in words which elements these are. A mask without axes is a decision.
     """
 
     expression: Expression  # the mask
@@ -75,13 +75,16 @@ class Guard(NamedTuple):
     position: Position | None = None
 
     def __str__(self) -> str:
-        word = "element" if self.elements == 1 else "elements"
-        text = f"compiled for {self.elements} {word} where {self.where}"
+        test = self.expression.source.text
+        if not self.expression.node.type.shape:
+            text = f"compiled for {'' if self.elements else 'not '}{self.where}"
+            condition = f"not {test}" if self.elements else test
+        else:
+            word = "element" if self.elements == 1 else "elements"
+            text = f"compiled for {self.elements} {word} where {self.where}"
+            condition = f"np.count_nonzero({test}) != {self.elements}"
         quoted = repr(text) if '"' in text or "\\" in text else f'"{text}"'
-        return (
-            f"if np.count_nonzero({self.expression.source.text}) != {self.elements}:\n"
-            f"    raise ValueError({quoted})"
-        )
+        return f"if {condition}:\n    raise ValueError({quoted})"
 
 
 class Delete(NamedTuple):

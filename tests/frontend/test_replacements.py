@@ -281,9 +281,9 @@ def test_functions_keep_their_names_and_identity():
 
 
 def test_what_cannot_be_known_is_refused():
-    with pytest.raises(TraceError, match="a traced value cannot become a Python int"):
+    with pytest.raises(TraceError, match="an index or a size depends on a traced value"):
         run(lambda t: int(t), 0.5)
-    with pytest.raises(TraceError):
+    with pytest.raises(TypeError, match="only integer scalar arrays"):
         run(lambda x: np.zeros(x), X)
     with pytest.raises(TypeError, match="converted to Python scalars"):
         run(lambda x: math.sin(x), X)

@@ -41,7 +41,7 @@ def test_as_numpy(function):
 
 
 def refuse_truth(x):
-    return x if x.sum() > 0 else -x
+    return np.sum(vmap(lambda row: row if row.sum() > 0 else -row)(x))
 
 
 def refuse_store(x):
@@ -64,7 +64,7 @@ def refuse_shape(x):
 @pytest.mark.parametrize(
     ("function", "error", "line"),
     [
-        (refuse_truth, TraceError, "x if x.sum() > 0 else -x"),
+        (refuse_truth, TraceError, "row if row.sum() > 0 else -row"),
         (refuse_store, TraceError, "x[0] = 1.0"),
         (refuse_array, UnsupportedFunctionError, "np.linalg.matrix_rank(x)"),
         (refuse_in_a_library, TraceError, "scipy.sparse.csr_array(np.eye(2)) @ x"),
@@ -90,8 +90,8 @@ def caught(action):
 
 
 def test_a_refusal_cannot_be_caught_by_the_function():
-    with pytest.raises(TraceError, match="truth value"):
-        grad(caught(lambda x, n: x if x > 0 else -x))(2.0)
+    with pytest.raises(TraceError, match="looked up in a dict"):
+        grad(caught(lambda x, n: {x: x}[x]))(np.float64(2.0))
     with pytest.raises(UnsupportedFunctionError, match="matrix_rank"):
         jit(caught(lambda x, n: np.linalg.matrix_rank(x) * x))(X)
 
@@ -167,8 +167,10 @@ def test_a_numpy_integer_decides_as_an_int_does():
     n = np.int64(2)
     np.testing.assert_array_equal(jit(grad(f))(X, n), grad(f)(X, 2))
     np.testing.assert_array_equal(vmap(f, (0, None))(X[None], n), [f(X, n)])
-    with pytest.raises(TraceError, match="an index or a size"):
-        compiled(X, np.array(2))  # which may change, and is never static
+    n = np.array(2)
+    for value in (2, 1):  # it may change in place, and is compared at each call
+        n[...] = value
+        assert compiled(X, n) == f(X, n)
 
 
 def test_parts_of_python_numbers_are_python_numbers():
