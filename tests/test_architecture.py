@@ -54,6 +54,7 @@ GENERATED_TESTS = {
         "ops/decompositions.py",
         "ops/elementwise.py",
         "ops/linalg.py",
+        "ops/masked.py",
         "ops/placing.py",
         "ops/reductions.py",
         "ops/scipy_fft.py",

@@ -697,7 +697,8 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
             raise NotImplementedError(f"np.{found.name} with {', '.join(kwargs)}= is not traced")
         return elementwise(found, args, **kwargs)
     if found.call is not None and function is not found:
-        args, kwargs = found.call(*args, **kwargs)
+        args, kwargs, *instead = found.call(*args, **kwargs)
+        found = instead[0] if instead else found
     return bind(found, args, kwargs)
 
 

@@ -15,9 +15,16 @@ from symdiff.ops.reductions import normalize_axes
 # ---------------------------------------------------------------------------- statistics
 
 
-def _count(a: Any, axis: Any) -> int:
+def _count(a: Any, axis: Any, keepdims: Any = False, where: Any = None) -> Any:
     """The number of elements that a reduction over `axis` combines."""
-    return math.prod(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
+    if where is None:
+        return math.prod(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
+    return np.sum(np.broadcast_to(where, np.shape(a)), axis, keepdims=keepdims)
+
+
+def _masked(where: Any) -> dict[str, Any]:
+    """The option of a reduction that leaves elements out, where there is a mask."""
+    return {} if where is None else {"where": where}
 
 
 def _floating(dtype: np.dtype[Any]) -> Any:
@@ -26,14 +33,23 @@ def _floating(dtype: np.dtype[Any]) -> Any:
 
 
 @composite(np.mean)
-def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False, where: Any = None
+) -> Any:
     """The sum over the number of elements; half precision is added in single."""
     half = dtype is None and a.dtype == np.float16
-    total = np.sum(a, axis, np.float32 if half else dtype or _floating(a.dtype), keepdims=keepdims)
-    quotient = total / _count(a, axis)
+    inner = np.float32 if half else dtype or _floating(a.dtype)
+    total = np.sum(a, axis, inner, keepdims=keepdims, **_masked(where))
+    quotient = _quotient(total, _count(a, axis, keepdims, where))
     if half or (dtype is not None and np.dtype(dtype).kind in "biu"):
         return quotient.astype(np.float16 if half else dtype)
     return quotient
+
+
+def _quotient(total: Any, count: Any) -> Any:
+    """A sum over the number of elements, which does not change its dtype."""
+    whole = isinstance(count, (int, float)) or total.dtype.kind not in "fc"
+    return total / count if whole else total / count.astype(total.dtype)
 
 
 @composite(np.average)
@@ -63,18 +79,25 @@ def var(
     ddof: float = 0,
     correction: float | None = None,
     keepdims: Any = False,
+    where: Any = None,
     mean: Any = None,
 ) -> Any:
     """The mean square distance from the mean, in NumPy's own order of operations."""
     if dtype is not None and np.dtype(dtype).kind in "biu":
         raise NotImplementedError(f"np.var in {np.dtype(dtype)} is not traced")
+    if correction is not None:
+        if ddof:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
     inner = dtype or _floating(a.dtype)
     if mean is None:
-        mean = np.sum(a, axis, inner, keepdims=True) / _count(a, axis)
+        total = np.sum(a, axis, inner, keepdims=True, **_masked(where))
+        mean = _quotient(total, _count(a, axis, True, where))
     distance = a - mean
     square = distance * distance if not np.iscomplexobj(a) else _square_of_abs(distance)
-    freedom = max(_count(a, axis) - (ddof if correction is None else correction), 0)
-    return np.sum(square, axis, inner, keepdims=keepdims) / freedom
+    count = _count(a, axis, keepdims, where)
+    freedom = max(count - ddof, 0) if where is None else np.maximum(count - ddof, 0)
+    return _quotient(np.sum(square, axis, inner, keepdims=keepdims, **_masked(where)), freedom)
 
 
 def _square_of_abs(z: Any) -> Any:
@@ -139,26 +162,26 @@ def _instead_of_nan(a: Any, value: float) -> Any:
 
 
 @composite(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+def nansum(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     """The sum of what is a number."""
-    return np.sum(_instead_of_nan(a, 0), axis, dtype, keepdims=keepdims)
+    return np.sum(_instead_of_nan(a, 0), axis, dtype, **options)
 
 
 @composite(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     """The product of what is a number."""
-    return np.prod(_instead_of_nan(a, 1), axis, dtype, keepdims=keepdims)
+    return np.prod(_instead_of_nan(a, 1), axis, dtype, **options)
 
 
 @composite(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     """The mean of what is a number."""
     if a.dtype.kind not in "fc":
-        return np.mean(a, axis, dtype, keepdims=keepdims)
+        return np.mean(a, axis, dtype, **options)
     if dtype is not None and np.dtype(dtype).kind in "biu":
         raise TypeError("If a is inexact, then dtype must be inexact")
-    total = np.nansum(a, axis, dtype, keepdims=keepdims)
-    return total / np.sum(~np.isnan(a), axis, keepdims=keepdims).astype(total.dtype)
+    total = np.nansum(a, axis, dtype, **options)
+    return total / np.sum(~np.isnan(a), axis, **options).astype(total.dtype)
 
 
 @composite(np.nanmax)
@@ -409,9 +432,10 @@ def polyval(p: Any, x: Any) -> Any:
 
 def _reduction(ufunc: np.ufunc, function: Callable[..., Any]) -> None:
     @composite(ufunc.reduce)
-    def reduce(array: Any, axis: Any = 0, dtype: Any = None, *, keepdims: bool = False) -> Any:
-        options = {} if dtype is None else {"dtype": dtype}
-        return function(array, axis, **options, keepdims=keepdims)
+    def reduce(array: Any, axis: Any = 0, dtype: Any = None, **options: Any) -> Any:
+        if dtype is not None:
+            options["dtype"] = dtype
+        return function(array, axis, **options)
 
 
 def _accumulation(ufunc: np.ufunc, function: Callable[..., Any]) -> None:

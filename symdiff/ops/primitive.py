@@ -95,9 +95,12 @@ class Template(Protocol):
 
 
 class Call(Protocol):
-    """The NumPy function's own signature, returning (operands, params) of the primitive."""
+    """The NumPy function's own signature, returning (operands, params) of the primitive.
 
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+    Where the arguments mean that another primitive is called, that is returned as a third.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
 class Case(NamedTuple):
@@ -242,6 +245,7 @@ _FAMILIES = {
         "symdiff.ops.questions",
         "symdiff.ops.order",
         "symdiff.ops.arranging",
+        "symdiff.ops.masked",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Samples, case, linear, primitive
+from symdiff.ops.primitive import Primitive, Samples, case, linear, primitive
 
 Axes = tuple[int, ...]
 
@@ -83,15 +84,30 @@ def _sum_type(
 
 
 def _sum_call(
-    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False
-) -> tuple[tuple[Any], dict[str, Any]]:
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
-    if dtype is None or np.dtype(dtype) == accumulator(a.dtype):
+    if dtype is not None and np.dtype(dtype).kind == "c":
+        a = a.astype(dtype)
+    elif dtype is not None and np.dtype(dtype) != accumulator(a.dtype):
+        # not converted before: NumPy converts block by block, and adds in the order of the blocks
+        params["dtype"] = np.dtype(dtype)
+    return _with_extras(sum_, a, params, where, initial)
+
+
+def _with_extras(of: Primitive, a: Any, params: dict[str, Any], where: Any, initial: Any) -> Any:
+    """The call of a reduction, which is of another record where it has a mask or a start."""
+    if where is None and initial is None:
         return (a,), params
-    if np.dtype(dtype).kind == "c":
-        return (a.astype(dtype),), params
-    # not converted before: NumPy converts block by block, and adds in the order of the blocks
-    return (a,), params | {"dtype": np.dtype(dtype)}
+    from symdiff.ops import masked  # for few programs
+
+    return masked.with_extras(of, a, params, where, initial)
 
 
 def _sum_transpose(
@@ -117,7 +133,7 @@ def _shifted(function: Any) -> Any:
     return lambda x, axis, **params: function(x, axis=tuple(i + 1 for i in axis), **params)
 
 
-sum_ = linear(
+sum_: Primitive = linear(
     np.sum,
     result=_sum_type,
     transpose={"x": _sum_transpose},
@@ -232,14 +248,21 @@ def _prod_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any
 
 
 def _prod_call(
-    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False
-) -> tuple[tuple[Any], dict[str, Any]]:
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     if dtype is not None:
         a = a.astype(dtype)
-    return (a,), {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
+    params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
+    return _with_extras(prod, a, params, where, initial)
 
 
-prod = primitive(
+prod: Primitive = primitive(
     np.prod,
     result=_sum_type,
     jvp={"x": _prod_tangent},
@@ -369,8 +392,12 @@ argmin = primitive(
 # ---------------------------------------------------------------------------- logic and order
 
 
-def _test_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    return (a,), {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
+def _test_call(of: Callable[[], Primitive]) -> Any:
+    def call(a: Any, axis: Any = None, *, keepdims: Any = False, where: Any = None) -> Any:
+        params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
+        return _with_extras(of(), a, params, where, None)
+
+    return call
 
 
 def _test_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:
@@ -384,11 +411,19 @@ TEST_CASES = Samples(
         case("b[0]", axis=(0,), keepdims=False),
     )
 )
-all_ = primitive(
-    np.all, result=_test_type, call=_test_call, batch=_shifted(np.all), samples=TEST_CASES
+all_: Primitive = primitive(
+    np.all,
+    result=_test_type,
+    call=_test_call(lambda: all_),
+    batch=_shifted(np.all),
+    samples=TEST_CASES,
 )
-any_ = primitive(
-    np.any, result=_test_type, call=_test_call, batch=_shifted(np.any), samples=TEST_CASES
+any_: Primitive = primitive(
+    np.any,
+    result=_test_type,
+    call=_test_call(lambda: any_),
+    batch=_shifted(np.any),
+    samples=TEST_CASES,
 )
 
 

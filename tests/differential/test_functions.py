@@ -45,8 +45,8 @@ FUNCTIONS = """
 """
 REFUSED = """
     np.pad(x,1,'empty')
-    sp.logsumexp(x,b=x) sp.logsumexp(x,return_sign=True) sp.jv(1,x) np.sum(x,where=x>1)
-    np.sum(x,initial=2) np.convolve(v,v) np.linalg.qr(x)
+    sp.logsumexp(x,b=x) sp.logsumexp(x,return_sign=True) sp.jv(1,x)
+    np.convolve(v,v)
 """
 
 

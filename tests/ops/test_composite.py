@@ -47,6 +47,47 @@ STATISTICS = """
     np.nansum(n)
     np.nanmax(n, axis=0)
 """
+MASKED = """
+    np.sum(x, where=m)
+    np.sum(x, axis=0, where=x > 0)
+    np.sum(x, axis=-1, where=v > 0, keepdims=True)
+    np.sum(x, initial=s)
+    np.sum(x, axis=0, initial=2.0)
+    np.sum(x, where=m, initial=3)
+    np.sum(x, where=False)
+    np.sum(x, where=[[True], [False], [True]])
+    np.sum(n, dtype=float, where=m)
+    np.sum(n, initial=5.5)
+    np.sum(single, where=single > 0)
+    np.sum(single, dtype=np.float64, initial=1)
+    np.sum(long, initial=0.1)
+    np.sum(z, where=[True, False, True, True, False])
+    np.sum(e, initial=s)
+    np.prod(x, where=m)
+    np.prod(x, axis=0, where=m, initial=s)
+    np.prod(x, axis=1, initial=2, keepdims=True)
+    np.prod(x, axis=(0, 1), where=x > 0)
+    np.prod(single[:5], where=single[:5] > 0)
+    np.any(x > 0, where=m)
+    np.all(x > 0, axis=0, where=m)
+    np.mean(x, where=m)
+    np.mean(x, axis=1, where=v > 0, keepdims=True)
+    np.mean(single, axis=0, where=single > 0)
+    np.mean(half, where=half > 0)
+    np.mean(n, where=m)
+    np.var(x, where=m)
+    np.var(x, axis=0, where=y > 0.6)
+    np.var(single, axis=1, where=single > 0, ddof=1)
+    np.std(z, where=[True, False, True, True, True])
+    np.var(x, axis=0, mean=np.mean(x, axis=0, keepdims=True))
+    np.nansum(gaps, where=gaps < 1)
+    np.nanmean(gaps, axis=1, where=np.isfinite(gaps))
+    np.nanprod(gaps, axis=0, initial=2.0)
+    np.add.reduce(x, axis=1, where=m, initial=2.0)
+    np.multiply.reduce(x, where=m)
+    x.sum(axis=0, where=m, initial=1.0)
+    x.mean(where=m)
+"""
 REDUCTIONS = """
     np.sum(n)
     np.sum(m, axis=0)
@@ -171,13 +212,15 @@ def lines(text):
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("expression", lines(STATISTICS + REDUCTIONS + ELEMENTWISE + DIFFERENCES))
+@pytest.mark.parametrize(
+    "expression", lines(STATISTICS + MASKED + REDUCTIONS + ELEMENTWISE + DIFFERENCES)
+)
 def test_value_type_and_derivative(check, expression):
     jumps_or_coarse = "gaps" in expression or "round(x" in expression or "float32" in expression
     check(expression, order=0 if jumps_or_coarse else 1)
 
 
-@pytest.mark.parametrize("expression", ["np.sum(x, where=m)", "np.sum(x, initial=0.0)"])
+@pytest.mark.parametrize("expression", ["np.nanmax(x, where=m)", "np.nanmin(x, initial=0.0)"])
 def test_what_is_not_traced_is_refused(check, expression):
     with pytest.raises(TypeError, match=r"(where|initial)= of np\.\w+ is not traced"):
         check(expression)
