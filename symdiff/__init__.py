@@ -34,6 +34,7 @@ from symdiff.errors import (
 )
 
 if TYPE_CHECKING:
+    from symdiff.api.custom import custom_jvp, custom_vjp, elementwise, primitive
     from symdiff.testing import check_grads
 
 __all__ = [
@@ -49,6 +50,9 @@ __all__ = [
     "UnsupportedFunctionError",
     "check_grads",
     "clear_caches",
+    "custom_jvp",
+    "custom_vjp",
+    "elementwise",
     "function",
     "grad",
     "hessian",
@@ -59,6 +63,7 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "primitive",
     "show",
     "stop_gradient",
     "value_and_grad",
@@ -67,10 +72,20 @@ __all__ = [
 ]
 
 
+_LATE = {
+    "check_grads": "symdiff.testing",
+    "custom_jvp": "symdiff.api.custom",
+    "custom_vjp": "symdiff.api.custom",
+    "elementwise": "symdiff.api.custom",
+    "primitive": "symdiff.api.custom",
+}
+
+
 def __getattr__(name: str) -> Any:
     """What only some programs need is imported when it is first asked for."""
-    if name != "check_grads":
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from symdiff.testing import check_grads
+    import importlib
 
-    return check_grads
+    found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from symdiff.autodiff.linear import verify_linear
@@ -12,11 +13,13 @@ from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
 from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
+from symdiff.errors import NotDifferentiableError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf, Traced, trace
-from symdiff.ir.graph import Graph, Note
+from symdiff.frontend.tracer import StaticArgument
+from symdiff.ir.graph import Graph, Note, toposort
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
@@ -98,8 +101,12 @@ def _linearize(work: Work) -> Work:
     graph, traced = work.graph, _traced(work)
     assert graph is not None
     wrt = [each for i in work.request.wrt if (each := traced.inputs[i]) is not None]
-    linear = linearize(graph, wrt)
+    with _rules_of(traced):
+        linear = linearize(graph, wrt)
+    traced = traced.with_rules()
+    work = work._replace(traced=traced)
     if work.request.mode == JVP:
+        _check_forward(linear)
         differentiated = work.request.results(traced)
         dots = tuple(linear.outputs[i] or zeros(graph.outputs[i]) for i in differentiated)
         inputs = (*traced_inputs(traced), *linear.tangents, *traced.hidden)
@@ -120,7 +127,9 @@ def _transpose(work: Work) -> Work:
     else:
         extra = [cotangent_input(graph, i, len(differentiated)) for i in differentiated]
         seeds = list(extra)
-    bars = cotangents(linear, differentiated, seeds)
+    with _rules_of(traced):
+        bars = cotangents(linear, differentiated, seeds)
+    traced = traced.with_rules()
     kept = [i for i in range(len(graph.outputs)) if request.keep_value or i not in differentiated]
     inputs = (*traced_inputs(traced), *extra, *traced.hidden)
     outputs = (*(graph.outputs[i] for i in kept), *bars)
@@ -129,10 +138,37 @@ def _transpose(work: Work) -> Work:
         *(request.leaves[i].is_array for i in request.wrt),
     )
     graph = Graph(request.name, inputs, outputs, graph.effects, graph.notes)
-    return work._replace(graph=graph, arrays=arrays)
+    return work._replace(graph=graph, traced=traced, arrays=arrays)
+
+
+@contextmanager
+def _rules_of(traced: Traced) -> Iterator[None]:
+    """Rules of the user's are read inside, like the function that was traced."""
+    try:
+        with context.tracing(traced.running):
+            yield
+    except StaticArgument as decided:
+        decided.name(dict(zip(traced.inputs, traced.leaf_names, strict=True)))
+        raise
+
+
+def _check_forward(linear: Linearized) -> None:
+    """Raises NotDifferentiableError where a function has a rule for reverse mode only."""
+    for each in toposort([output for output in linear.outputs if output is not None]):
+        called = each.args[0].op if each.args else None
+        if isinstance(called, Primitive) and called.reverse_only:
+            note = linear.primal.notes.get(each)
+            raise NotDifferentiableError(
+                word(
+                    f"{called.name} has a custom_vjp rule, which has no forward mode",
+                    where=note.position.said if note and note.position else "",
+                    way_out="Use reverse mode (grad, vjp, jacrev), or give it a custom_jvp rule.",
+                )
+            )
 
 
 def _simplify(work: Work) -> Work:
+    work = work._replace(traced=_traced(work)._replace(running=None))
     assert work.graph is not None
     log: list[Application] = list(work.log)
     primal, settled = set(work.primal), set(work.settled)

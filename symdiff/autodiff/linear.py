@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from symdiff.autodiff.linearize import Linearized
 from symdiff.errors import RuleError
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import depends_on, toposort
 from symdiff.ir.node import Const, Input, Node
-from symdiff.ops.primitive import Partial, Primitive, Transpose
+from symdiff.ir.types import TUPLE
+from symdiff.ops.primitive import Cotangents, Partial, Primitive, Transpose
 
 
 def verify_linear(linear: Linearized) -> None:
@@ -16,13 +19,16 @@ def verify_linear(linear: Linearized) -> None:
     tangents = depends_on(outputs, linear.tangents)
     for each in toposort(outputs):
         if each in tangents and not isinstance(each, Input):
-            _verify_node(each, tangents)
+            verify_node(each, tangents)
 
 
-def _verify_node(each: Node, tangents: set[Node]) -> None:
+def verify_node(each: Node, tangents: Collection[Node]) -> None:
+    """Raises RuleError, naming the op, unless the node is linear in those operands together."""
     op = each.op
     assert isinstance(op, Primitive)
     dependent = {i for i, arg in enumerate(each.args) if arg in tangents}
+    if op.foreign and each.args[0].type == TUPLE:  # one of several values
+        return
     for i in dependent:
         if not _is_linear_in(op, each, i, dependent):
             raise RuleError(f"the tangent program is not linear: {op.name} in {op.argument(i)}")
@@ -31,14 +37,15 @@ def _verify_node(each: Node, tangents: set[Node]) -> None:
             if j not in dependent and _adds(op, each, j, dependent):
                 raise RuleError(f"the tangent program is not linear: {op.name} adds a primal value")
     if op.joint:
-        others = [i for i in range(len(each.args)) if isinstance(op.rule(i), Transpose)]
+        linear = (Transpose, Cotangents)
+        others = [i for i in range(len(each.args)) if isinstance(op.rule(i), linear)]
         if any(i not in dependent and not _is_zero(each.args[i]) for i in others):
             raise RuleError(f"the tangent program is not linear: {op.name} adds a primal value")
 
 
 def _is_linear_in(op: Primitive, each: Node, index: int, dependent: set[int]) -> bool:
     rule = op.rule(index)
-    if isinstance(rule, Transpose):
+    if isinstance(rule, (Transpose, Cotangents)):
         return op.joint or len(dependent) == 1
     if not isinstance(rule, Partial):
         return False

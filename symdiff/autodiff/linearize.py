@@ -13,7 +13,16 @@ from symdiff.ir.graph import Graph, Note, toposort
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Refused, Transpose
+from symdiff.ops.primitive import (
+    Constant,
+    Cotangents,
+    Jvp,
+    Partial,
+    Primitive,
+    Refused,
+    Tangents,
+    Transpose,
+)
 
 
 class Linearized(NamedTuple):
@@ -74,10 +83,23 @@ def _tangent(each: Node, dots: dict[Node, Node]) -> Node | None:
     terms = []
     for i, arg in enumerate(each.args):
         if arg in dots:
-            term = _term(op, each, i, dots[arg])
-            if term is not None:
-                terms.append(term)
-    return add_terms(terms)
+            terms.append(_term(op, each, i, dots[arg]))
+    if op.foreign:
+        terms += _terms_at_once(op, each, dots)
+    return add_terms([term for term in terms if term is not None])
+
+
+def _terms_at_once(op: Primitive, each: Node, dots: dict[Node, Node]) -> list[Node | None]:
+    """What operands that have one rule together contribute."""
+    terms = []
+    for rule in dict.fromkeys(op.rules.values()):
+        if isinstance(rule, Tangents):
+            own = [
+                dots.get(arg) if op.rule(i) == rule else None for i, arg in enumerate(each.args)
+            ]
+            if any(own):
+                terms.append(rule.tangent(each, own))
+    return terms
 
 
 def _refused(reason: str, note: Note | None) -> NotDifferentiableError:
@@ -102,7 +124,7 @@ def _joint_tangent(op: Primitive, each: Node, dots: dict[Node, Node]) -> Node | 
 def _term(op: Primitive, each: Node, index: int, dot: Node) -> Node | None:
     """What the tangent of one operand contributes."""
     rule = op.rule(index)
-    if isinstance(rule, Transpose):
+    if isinstance(rule, (Transpose, Cotangents)):
         args = list(each.args)
         args[index] = dot
         return node(op, tuple(args), each.params)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from symdiff.autodiff.linearize import as_type, coefficient, scaled, zeros
 from symdiff.errors import RuleError
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import Note, Position, depends_on, toposort
 from symdiff.ir.node import Input, Node, node
+from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import Partial, Primitive, Transpose
+from symdiff.ops.primitive import Cotangents, Partial, Primitive, Transpose
 
 
 class _Cotangents:
@@ -19,6 +21,7 @@ class _Cotangents:
     def __init__(self, notes: dict[Node, Note], origins: Mapping[Node, Node]) -> None:
         self.bars: dict[Node, Node] = {}
         self.causes: dict[Node, Position | None] = {}
+        self.parts: dict[Node, dict[Any, Node]] = {}  # of a call that returns several, by path
         self.notes = notes
         self.origins = origins
 
@@ -31,6 +34,12 @@ class _Cotangents:
     def set(self, arg: Node, bar: Node, cause: Position | None) -> None:
         self.bars[arg] = bar
         self.causes.setdefault(arg, cause)
+
+    def add_part(self, part: Node, bar: Node, cause: Position | None) -> None:
+        """Of one of the values that a call returns, whose cotangent is all of theirs."""
+        (call,) = part.args
+        self.parts.setdefault(call, {})[part.param("path")] = bar
+        self.causes.setdefault(call, cause)
 
     def take(self, arg: Node) -> Node | None:
         """The whole cotangent of a node, noted under the name of its primal."""
@@ -60,18 +69,21 @@ def transpose(
     for each in reversed([found for found in toposort(outputs) if found in linear]):
         if isinstance(each, Input):
             continue
-        y_bar = gathered.take(each)
+        y_bar = gathered.parts.get(each) or gathered.take(each)
         if y_bar is not None:
             _transpose_node(each, y_bar, linear, gathered)
     return [gathered.take(each) for each in tangents]
 
 
-def _transpose_node(each: Node, y_bar: Node, linear: set[Node], gathered: _Cotangents) -> None:
+def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotangents) -> None:
     op = each.op
     assert isinstance(op, Primitive)
     note = gathered.notes.get(each)
     # the inner nodes of a rule come from the line of the rule's own node
     cause = (note.position if note else None) or gathered.causes.get(each)
+    if op.foreign:
+        _transpose_foreign(each, y_bar, linear, gathered, cause)
+        return
     for first, name in enumerate(op.arguments):
         # an argument that repeats stands for all operands that are left
         last = len(each.args) if op.repeats(first) else first + 1
@@ -88,6 +100,24 @@ def _transpose_node(each: Node, y_bar: Node, linear: set[Node], gathered: _Cotan
             _transpose_rule(rule, each, first, indices, y_bar, gathered, cause)
         else:
             raise RuleError(f"{op.name} is not linear in argument {name}")
+
+
+def _transpose_foreign(
+    each: Node, y_bar: Any, linear: set[Node], gathered: _Cotangents, cause: Position | None
+) -> None:
+    """A call of the user's function, or one of the values that it returns."""
+    op = each.op
+    assert isinstance(op, Primitive)
+    if each.args[0].type == TUPLE:
+        gathered.add_part(each, y_bar, cause)
+        return
+    indices = [i for i, arg in enumerate(each.args) if arg in linear]
+    for rule in dict.fromkeys(op.rule(i) for i in indices):
+        if not isinstance(rule, Cotangents):
+            raise RuleError(f"{op.name} is applied to a tangent, and its transpose is not known")
+        for arg, bar in zip(each.args, rule.adjoint(each, y_bar), strict=True):
+            if bar is not None and arg in linear:
+                gathered.add(arg, bar, cause)
 
 
 def _transpose_partial(rule: Partial, each: Node, index: int, y_bar: Node) -> Node | None:

@@ -37,5 +37,5 @@ def advice_for(function: Any) -> str:
     hint = f"Known names near it: {', '.join(near)}. " if near else ""
     return (
         f"{hint}Call it outside the function and pass its result, "
-        'or give it a rule (CONTRIBUTING, "Add an operation").'
+        "or give it a rule (symdiff.primitive, symdiff.custom_jvp: docs/extending.md)."
     )

@@ -35,7 +35,7 @@ class Context:
 
     __slots__ = (
         "changes", "constants", "derived", "examples", "inherited", "integers", "interposer",
-        "named", "operands", "place", "places", "refused", "relied",
+        "named", "operands", "place", "places", "refused", "relied", "rules",
     )  # fmt: skip
 
     def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
@@ -51,6 +51,7 @@ class Context:
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
         self.derived: set[Node] = set()  # what only the derivatives of those compute
+        self.rules: dict[Any, Any] = {}  # what rules of the user's gave, by the call they are for
         self.refused: BaseException | None = None  # the first refusal, which must end the trace
 
     def undo(self) -> None:

@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import TraceError
+from symdiff.errors import TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.captured import ABSENT, Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module, state_of
 from symdiff.frontend.replacements import (
+    REPLACEMENTS,
     Hook,
     LibraryModule,
     NoDraws,
@@ -113,6 +114,25 @@ class Interposer:
                     if isinstance(error.__cause__, TraceError):  # NumPy's, of ours
                         raise error.__cause__ from None
                     raise
+        finally:
+            _running.reset(token)
+
+    def again(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function once more while its trace is used: a rule. What it reaches is added.
+
+        Raises TraceError where the value of an array from outside would decide its course.
+        """
+        if _running.get() is self:
+            return self._run(function, args, {})
+        token = _running.set(self)
+        try:
+            return self.bare(self._run(function, args, {}))
+        except StaticArgument as decided:
+            hidden = [each.name for each in decided.inputs if each in self._inputs]
+            if not hidden:
+                raise
+            what = f"the course of a rule depends on the values of `{hidden[0]}`"
+            raise TraceError(word(what, way_out="Choose with np.where.")) from None
         finally:
             _running.reset(token)
 
@@ -252,7 +272,7 @@ class Interposer:
         """What stands for a function, a module, a class or an instance."""
         kind = type(value)
         if kind is FunctionType:
-            return self._function(value)
+            return REPLACEMENTS.get(value) or self._function(value)
         if kind is MethodType:
             instance = path.attribute("__self__") if path is not None else None
             return MethodType(self.wrap(value.__func__, None), self.wrap(value.__self__, instance))

@@ -58,6 +58,14 @@ class Traced(NamedTuple):
     captured: tuple[Captured, ...]
     derived: frozenset[Node] = frozenset()  # parts of derivatives, which need not keep their bits
     changes: tuple[Changed, ...] = ()
+    nested: bool = False  # inside another trace, which knows what is captured
+    running: Context | None = None  # the trace itself, while rules of the user's may still be run
+
+    def with_rules(self) -> Traced:
+        """Together with what rules have reached since it was traced."""
+        if not self.running or self.nested:
+            return self
+        return self._replace(captured=tuple(self.running.interposer.captured))
 
     @property
     def hidden(self) -> tuple[Input, ...]:
@@ -124,6 +132,8 @@ def trace(
         captured,
         derived,
         _changes(running, values, names),
+        nested,
+        running,
     )
 
 
@@ -172,14 +182,19 @@ def _check_static(leaf: Any) -> None:
     kind, way_out = type(leaf), "Return arrays, or a dict, list, tuple or dataclass of them."
     if issubclass(kind, Iterator):
         raise TraceError(word(f"the result holds a {kind.__name__}", way_out=way_out))
-    if issubclass(kind, (type, ModuleType)):
-        return
-    cells = map(_content, getattr(leaf, "__closure__", None) or ())
-    held, _ = flatten([*getattr(leaf, "__dict__", {}).values(), *cells])
-    traced = next((each for each in held if isinstance(each, Tracer)), None)
+    traced = held_tracer(leaf)
     if traced is not None:
         what = f"the result holds a traced value in a {kind.__name__}"
         raise TraceError(word(what, depends_on=depends_on(traced.node), way_out=way_out))
+
+
+def held_tracer(value: Any) -> Tracer | None:
+    """A traced value that a function or an object holds."""
+    if issubclass(type(value), (type, ModuleType)):
+        return None
+    cells = map(_content, getattr(value, "__closure__", None) or ())
+    held, _ = flatten([*getattr(value, "__dict__", {}).values(), *cells])
+    return next((each for each in held if isinstance(each, Tracer)), None)
 
 
 def _content(cell: CellType) -> Any:

@@ -610,6 +610,8 @@ def elementwise(op: Primitive, args: Any, python: bool = False, **params: Any) -
 def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
     """Apply a primitive to operands: those it is differentiated in are brought to one dtype."""
     operands = [lift(arg) for arg in args]
+    if op.foreign:  # it is called with what it is given
+        return Tracer(node(op, tuple(operands), tuple(sorted(params.items()))))
     values = [i for i in range(len(operands)) if op.rule(i) is not CONSTANT]
     if len(values) > 1:
         dtype = np.result_type(*[_promotable(operands[i].type) for i in values])

@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from symdiff.ops.primitive import Constant, Jvp, Partial, Primitive, Refused, Rule, every_primitive
+from symdiff.ops.primitive import (
+    Constant,
+    Jvp,
+    Partial,
+    Primitive,
+    Refused,
+    Rule,
+    Transpose,
+    every_primitive,
+)
 from symdiff.ops.render import function_source
 from symdiff.rewrite import TABLES
 from symdiff.rewrite.pattern import side
@@ -48,7 +57,9 @@ def rule_text(rule: Rule) -> str:
         return f"partial {_formula(rule.coefficient)}".rstrip()
     if isinstance(rule, Jvp):
         return f"jvp {_formula(rule.tangent)}".rstrip()
-    return f"transpose {_formula(rule.adjoint)}".rstrip()
+    if isinstance(rule, Transpose):
+        return f"transpose {_formula(rule.adjoint)}".rstrip()
+    return "the user's"
 
 
 def _formula(function: Callable[..., object]) -> str:

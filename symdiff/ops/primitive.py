@@ -46,6 +46,24 @@ class Jvp(NamedTuple):
     tangent: Callable[..., Any]
 
 
+class Tangents(NamedTuple):
+    """Of all operands with this rule at once, as nodes: `tangent(each, dots)`, None for zero.
+
+    `dots` has a tangent for each operand that has one, and None for the others.
+    """
+
+    tangent: Callable[[Any, Sequence[Any]], Any]
+
+
+class Cotangents(NamedTuple):
+    """Linear in each operand with this rule: `adjoint(each, y_bar)`, as nodes, one per operand.
+
+    Of a call that returns several values `y_bar` holds those of the parts that have one, by path.
+    """
+
+    adjoint: Callable[[Any, Any], Sequence[Any]]
+
+
 class Constant:
     """No derivative with respect to this argument."""
 
@@ -59,7 +77,7 @@ class Refused(NamedTuple):
 
 
 CONSTANT = Constant()
-Rule = Partial | Transpose | Jvp | Constant | Refused
+Rule = Partial | Transpose | Jvp | Tangents | Cotangents | Constant | Refused
 
 
 class ResultRule(Protocol):
@@ -148,6 +166,9 @@ class Primitive:
     commutative: bool = False
     numbers: bool = False  # NumPy's call takes Python numbers for arrays without axes
     joint: bool = False  # linear in all value operands together (concatenate, where)
+    objects: tuple[tuple[str, Any], ...] = ()  # what its source calls besides NumPy, with a name
+    reverse_only: bool = False  # a tangent that can be transposed, and not computed
+    foreign: bool = False  # what it reads and returns may be kept by others
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does
     read_only: bool = False  # ... and cannot be stored into
@@ -267,6 +288,8 @@ def find(function: Any) -> Primitive | Callable[..., Any] | None:
         found = COMPOSITES.get(function) or BY_FUNCTION.get(function)
     except TypeError:  # unhashable: certainly not ours
         return None
+    if found is None and isinstance(function, Primitive):  # of one call of the user's function
+        return function
     if found is None and _load_family(function):
         return find(function)
     return found

@@ -8,6 +8,7 @@ import linecache
 import os
 import re
 import stat
+import sys
 import threading
 import weakref
 import zlib
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
-from symdiff.errors import CompileError
+from symdiff.errors import CompileError, TraceError, word
 
 
 class GuardError(ValueError):
@@ -69,14 +70,22 @@ def save(
 
     The last `parameters` are for the `hidden` arrays: keyword arguments that have them as defaults.
 
-    Raises ValueError if the path is not that of a Python file.
+    Functions that it calls besides NumPy's are imported from where they are defined.
+
+    Raises ValueError if the path is not that of a Python file, and TraceError if a function cannot
+    be imported.
     """
     path = Path(path)
     if path.suffix != ".py":
         raise ValueError(f"{path} should end in .py: what is saved is a Python module")
     count = len(parameters) - len(hidden)
     defaults = [f"{name}={name}" for name in parameters[count:]]
-    arrays = {**constants, **dict(zip(parameters[count:], hidden, strict=True))}
+    objects = {key: each for key, each in constants.items() if not _is_array(each)}
+    arrays = {key: each for key, each in constants.items() if key not in objects}
+    arrays |= dict(zip(parameters[count:], hidden, strict=True))
+    if objects:
+        own = "\n".join([_import_line(name, value) for name, value in objects.items()])
+        source = source.replace("\n\n\n", f"\n{own}\n\n\n", 1)
     if defaults:
         header = ", ".join([*parameters[:count], "*", *defaults])
         source = source.replace(f"({', '.join(parameters)}):", f"({header}):", 1)
@@ -87,6 +96,25 @@ def save(
         source = "\n".join(["import pathlib", "", imports, "", loading, *lines, "", "", functions])
         _replace(path.with_suffix(".npz"), _archive(arrays))
     _replace(path, source.encode())
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, np.generic))
+
+
+def _import_line(name: str, value: Any) -> str:
+    """The statement that imports an object under a name. Raises TraceError where none can."""
+    for each in getattr(value, "importable", (value,)):
+        module = getattr(each, "__module__", None)
+        own = getattr(each, "__qualname__", "")
+        if module != "__main__" and getattr(sys.modules.get(module or ""), own, None) is each:
+            return f"from {module} import {own}{f' as {name}' if name != own else ''}"
+    raise TraceError(
+        word(
+            f"{name}, which the source calls, cannot be imported by a saved module",
+            way_out="Define it under its own name at the top level of a module, and import it.",
+        )
+    )
 
 
 def _archive(arrays: Mapping[str, Any]) -> bytes:

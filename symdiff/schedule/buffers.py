@@ -30,6 +30,10 @@ class Buffers:
             root = self._roots[reads[each][0]] if is_view(each) else each
             self._roots[each] = root
             self._left[root] = self._left.get(root, 0) + uses[each]
+        for each in uses:
+            if _is_foreign(each):
+                for arg in reads[each]:
+                    self._left[self._roots[arg]] += 1  # a read that never comes
 
     def consume(self, expressions: Iterable[Expression]) -> None:
         """Note that a statement reads these expressions."""
@@ -81,7 +85,12 @@ def is_view(each: Node) -> bool:
 
 def allocates(each: Node) -> bool:
     """Whether computing the node makes a new array, and not a view or a scalar."""
-    return bool(each.type.shape) and not is_view(each)
+    return bool(each.type.shape) and not is_view(each) and not _is_foreign(each)
+
+
+def _is_foreign(each: Node) -> bool:
+    """Whether the user's own function computes it, which may keep what it takes and returns."""
+    return isinstance(each.op, Primitive) and each.op.foreign
 
 
 def size_of(each: Node) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from symdiff.frontend.pytree import Layout, tree_source
 from symdiff.ir.graph import Position
 from symdiff.ir.node import Node
@@ -142,13 +144,18 @@ class Program(NamedTuple):
         rows = list(_rows(self.statements, "  "))
         wide = [min(max((len(row[i]) for row in rows), default=0), 60) for i in (0, 1)]
         lines = [f"program {self.name}({header})"]
-        lines += [f"  {name}: {type_of(value)}" for name, value in self.constants.items()]
+        lines += [f"  {name}: {_kind(value)}" for name, value in self.constants.items()]
         lines += [
             f"{text:<{wide[0]}}  {type:<{wide[1]}}  {comment}".rstrip()
             for text, type, comment in rows
         ]
         lines.append(f"  return {self.result}")
         return "\n".join(lines) + "\n"
+
+
+def _kind(value: Any) -> str:
+    """The type of an array, the class of anything else that is bound."""
+    return str(type_of(value)) if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _guarded(statements: tuple[Statement, ...]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from symdiff.frontend.pytree import Layout
 from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import SMALL, Const, Input, Node
+from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
 from symdiff.ops.primitive import Primitive
@@ -94,7 +95,7 @@ class _Scheduler:
         self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
         self.pending: dict[Node, _Value] = {}
         self.statements: list[Statement] = []
-        self.constants: dict[str, np.ndarray] = {}
+        self.constants: dict[str, Any] = {}
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.outputs = set(graph.outputs)
@@ -288,11 +289,12 @@ class _Scheduler:
                               exact=not inexact)
                 for arg in reads
             ]
+            called = [Source(self._object(name, value)) for name, value in op.objects]
             source = render(
                 op,
                 each.params if op is each.op else (),
-                [part.source for part in parts],
-                [arg.type for arg in reads],
+                [*called, *[part.source for part in parts]],
+                [*[TUPLE] * len(called), *[arg.type for arg in reads]],
                 each.type.weak,
                 self.lean and (op is not linalg.matmul or each not in self.primal),
             )
@@ -382,6 +384,14 @@ class _Scheduler:
             self.named[each] = self.names.fresh("CONSTANT")
             self.constants[self.named[each]] = each.value
         return Source(self.named[each])
+
+    def _object(self, stem: str, value: Any) -> str:
+        """The name of what is called besides NumPy: one for each."""
+        known = next((name for name, each in self.constants.items() if each is value), None)
+        if known is None:
+            known = self.names.fresh(stem if stem != self.graph.name else f"{stem}_")
+            self.constants[known] = value
+        return known
 
     # ------------------------------------------------------------------ updates in place
 
