@@ -45,6 +45,10 @@ class UsageError(SymdiffError):
     """A command that cannot be carried out as it is written."""
 
 
+class RecompilationWarning(UserWarning):
+    """A function is compiled again and again for arguments of the same types."""
+
+
 def word(what: str, *, where: str = "", depends_on: str = "", way_out: str = "") -> str:
     """The four lines of a message: what, where, on which argument it depends, the way out."""
     lines = [what, where, depends_on, way_out]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from symdiff.errors import TraceError, word
+from symdiff.errors import RecompilationWarning, TraceError, word
 from symdiff.frontend.captured import ABSENT, Captured, Path
 from symdiff.frontend.memory import Changed, apart
 from symdiff.frontend.pytree import (
@@ -38,6 +39,7 @@ from symdiff.runtime.python_module import GuardError
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
 _VARIANTS = 16  # kept for one signature, of functions whose captured values change
+_SUSPECT = 50  # compilations of one signature after which the user is told
 _BY_VALUE = (str, bytes, int, range, slice)  # static arguments that are compared, not identified
 
 
@@ -188,6 +190,7 @@ class Dispatcher:
         self._entries: OrderedDict[Hashable, tuple[Entry, ...]] = OrderedDict()
         self._recent: tuple[Entry, ...] = ()
         self._misses = 0
+        self._compiled: dict[Hashable, int] = {}  # how often, by signature
         self._maxsize = maxsize
         self.fast: Callable[..., Any] = _always_miss
         self.last: Entry | None = None
@@ -228,8 +231,8 @@ class Dispatcher:
                 found = self._find(key, used)  # another thread may have been at it
                 if found is None:
                     found = self._compile(used, leaves, spec)
-                    self._misses += 1
                     self.keep(found)
+                    self._count(found)
         self._use(found)
         return found
 
@@ -251,8 +254,22 @@ class Dispatcher:
             self._entries[key] = (entry, *self._entries.get(key, ()))[:_VARIANTS]
             self._entries.move_to_end(key)
             while len(self._entries) > self._maxsize:
-                _, dropped = self._entries.popitem(last=False)
+                key, dropped = self._entries.popitem(last=False)
+                self._compiled.pop(key, None)
                 self._recent = tuple(each for each in self._recent if each not in dropped)
+
+    def _count(self, entry: Entry) -> None:
+        """Note a compilation. A signature that needs ever more of them is worth a warning."""
+        with _locks.keeping:
+            self._misses += 1
+            count = self._compiled[entry.key] = self._compiled.get(entry.key, 0) + 1
+        if count == _SUSPECT:  # stacklevel: the line of the call
+            what = f"{entry.compiled.name} was compiled {count} times for arguments of one type"
+            way_out = (
+                "What it decides on, or reads by itself, is another value each time: "
+                "choose with np.where, and pass numbers that change as arguments."
+            )
+            warnings.warn(RecompilationWarning(word(what, way_out=way_out)), stacklevel=6)
 
     def _use(self, entry: Entry) -> None:
         with _locks.keeping:
@@ -272,6 +289,7 @@ class Dispatcher:
     def clear(self) -> None:
         with _locks.keeping:
             self._entries.clear()
+            self._compiled.clear()
             self._recent = ()
             self._misses = 0
             self.fast = _always_miss

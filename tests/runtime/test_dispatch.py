@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -82,6 +83,22 @@ def test_variants_of_one_signature_are_bounded():
         a = float(i)
         assert function(2.0) == 2.0 * i
     assert function.cache_info() == (20, 64, 16)
+
+
+def test_compiling_again_and_again_is_told_once():
+    rate = 1.0
+    total = symdiff.jit(lambda x, n: np.sum(x[:n]) if n > 0 else np.sum(x))
+    scaled = symdiff.grad(lambda x: np.sum(x) * rate)
+    for call in (lambda i: total(np.arange(60.0), np.array(i)), lambda i: scaled(1.0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for i in range(60):
+                rate = float(i)
+                call(i)
+        (told,) = caught
+        assert told.category is symdiff.RecompilationWarning
+        assert "was compiled 50 times" in str(told.message)
+        assert told.filename == __file__
 
 
 def test_caches_are_cleared_while_others_call():
