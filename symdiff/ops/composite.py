@@ -185,24 +185,24 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
 
 
 @composite(np.nanmax)
-def nanmax(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def nanmax(a: Any, axis: Any = None, **options: Any) -> Any:
     """The maximum of what is a number, NaN where nothing is."""
-    return _nan_extreme(np.max, -np.inf, a, axis, keepdims)
+    return _nan_extreme(np.max, -np.inf, a, axis, **options)
 
 
 @composite(np.nanmin)
-def nanmin(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def nanmin(a: Any, axis: Any = None, **options: Any) -> Any:
     """The minimum of what is a number, NaN where nothing is."""
-    return _nan_extreme(np.min, np.inf, a, axis, keepdims)
+    return _nan_extreme(np.min, np.inf, a, axis, **options)
 
 
 def _nan_extreme(
-    function: Callable[..., Any], neutral: float, a: Any, axis: Any, keepdims: Any
+    function: Callable[..., Any], neutral: float, a: Any, axis: Any, **options: Any
 ) -> Any:
-    found = function(_instead_of_nan(a, neutral), axis, keepdims=keepdims)
-    if a.dtype.kind not in "fc":
+    found = function(_instead_of_nan(a, neutral), axis, **options)
+    if a.dtype.kind not in "fc" or "initial" in options:
         return found
-    return _nan_where(np.all(np.isnan(a), axis, keepdims=keepdims), found)
+    return _nan_where(np.all(np.isnan(a), axis, **options), found)
 
 
 def _nan_where(condition: Any, x: Any) -> Any:
