@@ -226,11 +226,6 @@ def _eye(*sizes: Any, **options: Any) -> Any:
     return np.eye(*map(_sizes, sizes), **options)
 
 
-@when_traced(np.tri)
-def _tri(*sizes: Any, **options: Any) -> Any:
-    return np.tri(*map(_sizes, sizes), **options)
-
-
 @when_traced(np.arange)
 def _arange(*limits: Any, dtype: Any = None) -> Any:
     return np.arange(*map(_sizes, limits), dtype=dtype)

@@ -174,7 +174,8 @@ constant(
 )
 constant(
     "is of indices or counts, which are flat wherever they have a derivative",
-    "np.argpartition np.argwhere np.count_nonzero np.flatnonzero np.lexsort np.nonzero",
+    "np.argpartition np.argwhere np.count_nonzero np.flatnonzero np.lexsort np.nonzero "
+    "np.ravel_multi_index np.unravel_index",
 )
 constant("is a step, flat wherever it has a derivative", "np.around np.fix np.round")
 _declare(
@@ -227,7 +228,6 @@ refused(
 refused(
     "goes by the bits of a value, which are not known while tracing",
     {
-        "np.packbits np.unpackbits": "Write it with shifts and sums: np.sum(bits << places).",
         "ndarray.byteswap ndarray.getfield ndarray.setfield": "Use .astype for its values.",
     },
 )
@@ -292,25 +292,16 @@ refused(
         "np.trim_zeros": "Cut a slice whose ends are found outside the function.",
         "np.unwrap": "Write np.cumsum of corrected np.diff.",
         # indices and stores
-        "np.choose": "Use np.select, or np.take_along_axis of np.stack.",
         "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
         "np.place": "Write np.where(mask, value, x).",
         "np.put np.put_along_axis": "Write np.where(mask, value, x), or add one-hots.",
         "np.fill_diagonal": "Write x * (1 - np.eye(n)) + np.diag(value).",
-        "np.ravel_multi_index np.unravel_index": "Compute with // and %.",
         "ndarray.fill": "Write x = np.full_like(x, value).",
         # rearrangement
         "np.apply_along_axis": "Apply the function to whole arrays, with its axis argument.",
-        "np.apply_over_axes": "Call the function with axis= and keepdims=True.",
-        "np.block": "Use np.concatenate, np.hstack and np.vstack.",
-        "np.delete np.insert": "Use np.concatenate of slices.",
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
         "np.piecewise": "Use np.select or np.where.",
-        "np.resize": "Use np.tile and a slice.",
         "np.row_stack": "Use np.vstack.",
-        "np.unstack": "Write [x[i] for i in range(n)].",
-        "np.vander": "Write x[:, None] ** np.arange(n)[::-1].",
-        "np.geomspace np.logspace": "Write base ** np.linspace(start, stop, n).",
         "ufunc.accumulate": "Use np.cumsum or np.cumprod.",
         "ufunc.at": "Write y = y + values, or a product with one-hots.",
         "ufunc.outer": "Write f(x[:, None], y).",
@@ -330,7 +321,6 @@ refused(
         "np.polydiv np.polymul": "Write sums of shifted products.",
         "np.polyfit": "Write np.linalg.solve with x[:, None] ** np.arange(n).",
         # others
-        "np.bitwise_count": "Call it outside the function: counts carry no derivative.",
         "np.i0 np.kaiser": "Use scipy.special.iv(0, x)."
     },
 )

@@ -52,12 +52,6 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     return np.take(arr, np.delete(np.arange(np.shape(arr)[axis]), places), axis)
 
 
-@composite(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """Not traced: how many zeros there are depends on values."""
-    raise NotImplementedError("np.trim_zeros, whose result has a size of its own, is not traced")
-
-
 # ---------------------------------------------------------------------------- joining
 
 
@@ -95,12 +89,6 @@ def _joined_blocks(arrays: Any, depth: int, ndim: int) -> Any:
         return whole if depth else np.copy(whole)
     parts = [_joined_blocks(each, depth, ndim) for each in arrays]
     return np.concatenate(parts, -_depth(arrays))
-
-
-@composite(np.bmat)
-def bmat(obj: Any, ldict: Any = None, gdict: Any = None) -> Any:
-    """Not traced: it makes an object of a class of its own."""
-    raise NotImplementedError("np.bmat makes a np.matrix and is not traced: use np.block")
 
 
 @composite(np.unstack)
@@ -306,43 +294,7 @@ def _row(
     return op(*ends, num=num, endpoint=bool(endpoint))
 
 
-@composite(np.kaiser)
-def kaiser(M: Any, beta: Any) -> Any:
-    """The window of Kaiser, for a shape that may vary."""
-    if M < 2:
-        return np.ones(max(int(M), 0)) if M == 1 else np.array([])
-    middle = (M - 1) / 2.0
-    places = (np.arange(M) - middle) / middle
-    return np.i0(beta * np.sqrt(1 - places**2.0)) / np.i0(beta)
-
-
 # ---------------------------------------------------------------------------- indices
-
-
-@composite(np.diag_indices_from)
-def diag_indices_from(arr: Any) -> tuple[Any, ...]:
-    """The indices of the diagonal of an array whose axes are equal."""
-    if np.ndim(arr) < 2 or len(set(np.shape(arr))) > 1:
-        raise ValueError("All dimensions of input must be of equal length")
-    return np.diag_indices(np.shape(arr)[0], np.ndim(arr))
-
-
-@composite(np.tril_indices_from)
-def tril_indices_from(arr: Any, k: int = 0) -> Any:
-    """The indices of the lower triangle of a matrix."""
-    return _triangle(np.tril_indices, arr, k)
-
-
-@composite(np.triu_indices_from)
-def triu_indices_from(arr: Any, k: int = 0) -> Any:
-    """The indices of the upper triangle of a matrix."""
-    return _triangle(np.triu_indices, arr, k)
-
-
-def _triangle(function: Callable[..., Any], arr: Any, k: int) -> Any:
-    if np.ndim(arr) != 2:
-        raise ValueError("input array must be 2-d")
-    return function(np.shape(arr)[0], k, np.shape(arr)[1])
 
 
 @composite(np.unravel_index)

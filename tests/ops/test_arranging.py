@@ -185,7 +185,6 @@ def test_the_derivative_reads_as_written_by_hand(expression, body):
         ("np.pad(v, -1)", "negative"),
         ("np.block([x, [y]])", "depths"),
         ("np.lib.stride_tricks.sliding_window_view(v, 9)", "larger"),
-        ("np.tril_indices_from(v)", "2-d"),
     ],
 )
 def test_what_does_not_fit_is_refused(check, expression, message):
@@ -198,8 +197,6 @@ def test_what_does_not_fit_is_refused(check, expression, message):
     [
         "np.pad(v, 1, 'empty')",
         "np.pad(v, 1, lambda vector, widths, axis, options: None)",
-        "np.bmat([[v, v], [v, v]])",
-        "np.trim_zeros(v)",
     ],
 )
 def test_what_is_not_traced_is_refused(expression):
