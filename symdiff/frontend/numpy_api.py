@@ -185,12 +185,17 @@ def _as_array(function: Any) -> Callable[..., Any]:
             made: Any = bind(found, operands, params)
         else:
             made = found(*args, **kwargs)
-        return Tracer(made.node, is_array=True) if isinstance(made, Tracer) else made
+        return tuple(map(_in_memory, made)) if isinstance(made, tuple) else _in_memory(made)
 
     return handler
 
 
-for _function in (np.select, np.roll, np.tensordot):
+def _in_memory(made: Any) -> Any:
+    scalar = isinstance(made, Tracer) and not made.in_memory
+    return Tracer(made.node, is_array=True) if scalar else made
+
+
+for _function in (np.select, np.roll, np.tensordot, np.linalg.tensordot, np.broadcast_arrays):
     HANDLERS[_function] = _as_array(_function)
 
 

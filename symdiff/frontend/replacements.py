@@ -127,9 +127,10 @@ def _is_library_function(value: Any) -> bool:
 def _apply(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A NumPy or SciPy function on traced values; lists of them become arrays."""
     join = _JOINS.get(function, _joined)
-    return call(
-        function, *map(join, args), **{key: join(each) for key, each in kwargs.items()}
-    )
+    kwargs = {key: each if key == "out" else join(each) for key, each in kwargs.items()}
+    if isinstance(function, np.ufunc) and len(args) > function.nin:
+        args, kwargs["out"] = args[: function.nin], args[function.nin :]
+    return call(function, *map(join, args), **kwargs)
 
 
 def _joined(value: Any) -> Any:

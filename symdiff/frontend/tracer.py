@@ -8,6 +8,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import starmap, zip_longest
 from typing import Any, NoReturn
 
 import numpy as np
@@ -639,8 +640,14 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a NumPy function, or one of our primitives, on arguments some of which are traced."""
     out = kwargs.pop("out", None)
     result = context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
-    if isinstance(out, tuple) and len(out) == 1:  # as ufuncs pass it
-        out = out[0]
+    if isinstance(result, tuple) and out is not None:
+        outs = out if isinstance(out, tuple) else (out,)
+        return tuple(starmap(_stored, zip_longest(result, outs)))
+    return _stored(result, out[0] if isinstance(out, tuple) and len(out) == 1 else out)
+
+
+def _stored(result: Any, out: Any) -> Any:
+    """A result, in the array given with `out=` for it."""
     if out is None:
         return result
     if not isinstance(out, Tracer):

@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite, resolve
-from symdiff.ops.reductions import normalize_axes
+from symdiff.ops.reductions import normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- statistics
 
@@ -240,14 +240,15 @@ def conjugate(x: Any, /) -> Any:
 @composite(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """The argument of a complex number, 0 or pi for a real one."""
-    turned = np.arctan2(np.imag(z), np.real(z))
+    # 0 as NumPy has it: with it, booleans become integers
+    turned = np.arctan2(np.imag(z) if np.iscomplexobj(z) else 0, np.real(z))
     return turned * (180 / np.pi) if deg else turned
 
 
 @composite(np.round, np.around)
 def round_(a: Any, decimals: int = 0) -> Any:
     """To the nearest multiple of 10**-decimals, ties to even."""
-    if a.dtype.kind in "biu" and decimals >= 0:
+    if a.dtype.kind in "iu" and decimals >= 0:
         return _own(a)
     if decimals == 0:
         return np.rint(a)
@@ -408,13 +409,13 @@ def ediff1d(ary: Any) -> Any:
 @composite(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The integral by the trapezoidal rule."""
-    axis = normalize_axes(axis, np.ndim(y))[0]
+    place = one_axis(axis, np.ndim(y))
     if x is not None:
         dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
         if np.ndim(dx) == 1:
-            dx = np.reshape(dx, (-1, *(1,) * (np.ndim(y) - 1 - axis)))
-    earlier = y[(*(slice(None),) * axis, slice(None, -1))]
-    later = y[(*(slice(None),) * axis, slice(1, None))]
+            dx = np.reshape(dx, (-1, *(1,) * (np.ndim(y) - 1 - place)))
+    earlier = y[(*(slice(None),) * place, slice(None, -1))]
+    later = y[(*(slice(None),) * place, slice(1, None))]
     return np.sum(dx * (later + earlier) / 2.0, axis)
 
 

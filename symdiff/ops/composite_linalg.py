@@ -283,7 +283,7 @@ def matrix_transpose(x: Any) -> Any:
 @composite(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors (one axis) or matrices (two axes)."""
-    (x,) = inexact(x)
+    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
     if axis is None and (
         ord is None
         or (ord in ("f", "fro") and np.ndim(x) == 2)
@@ -301,7 +301,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @composite(np.linalg.vector_norm)
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm of all elements, or over axes."""
-    (x,) = inexact(x)
+    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
     axes = normalize_axes(axis, np.ndim(x))
     ndim = np.ndim(x)
     if len(axes) > 1:  # as NumPy: the axes become one, the first

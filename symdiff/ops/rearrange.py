@@ -294,6 +294,8 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
 @composite(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """The elements at indices that are an array of their own along one axis."""
+    if np.result_type(indices).kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
     if axis is None:
         return np.ravel(arr)[indices]
     axis, ndim = one_axis(axis, np.ndim(arr)), np.ndim(arr)

@@ -26,6 +26,7 @@ from symdiff.ops.primitive import (
     constant,
     elementwise,
     register,
+    resolve,
 )
 from symdiff.ops.reductions import normalize_axes
 from symdiff.ops.render import dtype_source
@@ -123,13 +124,18 @@ def softplus(x: Any) -> Any:
 @composite(special.softmax)
 def softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's own softmax."""
-    return stable.softmax(floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
+    return stable.softmax(_exponent(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
 
 
 @composite(special.log_softmax)
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's own log-softmax."""
-    return stable.log_softmax(floating(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
+    return stable.log_softmax(_exponent(x), axis=normalize_axes(axis, np.ndim(x)), expanded=False)
+
+
+def _exponent(x: Any) -> Any:
+    """x itself, or in the floats that np.exp gives for its integers."""
+    return x if x.dtype.kind in "fc" else x.astype(resolve(np.exp, (x.dtype,))[-1])
 
 
 def floating(x: Any) -> Any:
