@@ -284,11 +284,18 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     """The elements at integer indices along one axis."""
     if axis is None:
         a, axis = np.ravel(a), 0
-    axis = one_axis(axis, np.ndim(a))
+    axis, indices = one_axis(axis, np.ndim(a)), _numbers(indices)
     if mode != "raise":
         indices = shaping.within(indices, np.shape(a)[axis], mode)
     taken = a[(*(slice(None),) * axis, indices)]
     return np.copy(taken) if np.ndim(taken) else taken
+
+
+def _numbers(indices: Any) -> Any:
+    """Indices of which those that are booleans count as 0 and 1, and are no mask."""
+    if isinstance(indices, (bool, list, tuple)):
+        indices = np.asarray(indices)
+    return indices.astype(np.intp) if getattr(indices, "dtype", None) == bool else indices
 
 
 @composite(np.take_along_axis)
