@@ -295,7 +295,8 @@ def _numbers(indices: Any) -> Any:
     """Indices of which those that are booleans count as 0 and 1, and are no mask."""
     if isinstance(indices, (bool, list, tuple)):
         indices = np.asarray(indices)
-    return indices.astype(np.intp) if getattr(indices, "dtype", None) == bool else indices
+    is_mask = hasattr(indices, "dtype") and indices.dtype.kind == "b"
+    return indices.astype(np.intp) if is_mask else indices
 
 
 @composite(np.take_along_axis)
