@@ -269,28 +269,16 @@ refused(
 
 _SETS = "Call it outside the function, and pass the indices or the values."
 _BINS = "Call it outside the function: counts carry no derivative, and so nothing is lost."
-_NAN = "Choose with np.where(np.isnan(x), 0, x), and use the function without nan."
 
 refused(
     "is not traced yet",
     {
         # order
-        "np.bincount": _BINS,
         "np.histogram np.histogram2d np.histogram_bin_edges np.histogramdd": _BINS,
         "np.intersect1d np.isin np.setdiff1d np.setxor1d np.union1d": _SETS,
         "np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values": _SETS,
-        "np.nanargmax np.nanargmin": "Write np.argmax(np.where(np.isnan(x), -np.inf, x)).",
-        "np.nancumprod": "Write np.cumprod(np.where(np.isnan(x), 1, x)).",
-        "np.nancumsum": "Write np.cumsum(np.where(np.isnan(x), 0, x)).",
-        "np.nanstd np.nanvar": _NAN,
-        "np.convolve np.correlate": "Write a sum of shifted products, y[i:n+i] * w[i].",
         "np.corrcoef np.cov": "Write d = x - np.mean(x, 1, keepdims=True), then d @ d.T / (n - 1).",
-        "np.cumulative_prod": "Use np.cumprod.",
-        "np.cumulative_sum": "Use np.cumsum.",
-        "np.gradient": "Write differences of slices, (x[2:] - x[:-2]) / 2.",
-        "np.interp": "Find the interval with np.searchsorted outside, and interpolate by hand.",
         "np.trim_zeros": "Cut a slice whose ends are found outside the function.",
-        "np.unwrap": "Write np.cumsum of corrected np.diff.",
         # indices and stores
         "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
         "np.place": "Write np.where(mask, value, x).",

@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite, resolve
-from symdiff.ops.reductions import normalize_axes, one_axis
+from symdiff.ops.reductions import normalize_axes
 
 # ---------------------------------------------------------------------------- statistics
 
@@ -372,51 +372,7 @@ def isneginf(x: Any) -> Any:
     return x == -np.inf
 
 
-# ---------------------------------------------------------------------------- sums and differences
-
-
-@composite(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """The differences of neighbours, n times."""
-    axis = normalize_axes(axis, np.ndim(a))[0]
-    a = _between(prepend, a, append, axis)
-    for _ in range(n):
-        earlier = a[(*(slice(None),) * axis, slice(None, -1))]
-        later = a[(*(slice(None),) * axis, slice(1, None))]
-        a = later != earlier if a.dtype == bool else later - earlier
-    return a
-
-
-def _between(before: Any, a: Any, after: Any, axis: int) -> Any:
-    """a with other elements before and after it."""
-    if before is None and after is None:
-        return a
-    shape = list(np.shape(a))
-    shape[axis] = 1
-    ends = [
-        np.broadcast_to(each, shape) if each is not None and np.ndim(each) == 0 else each
-        for each in (before, after)
-    ]
-    return np.concatenate([each for each in (ends[0], a, ends[1]) if each is not None], axis)
-
-
-@composite(np.ediff1d)
-def ediff1d(ary: Any) -> Any:
-    """The differences of neighbours among all elements."""
-    return np.diff(np.ravel(ary))
-
-
-@composite(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral by the trapezoidal rule."""
-    place = one_axis(axis, np.ndim(y))
-    if x is not None:
-        dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
-        if np.ndim(dx) == 1:
-            dx = np.reshape(dx, (-1, *(1,) * (np.ndim(y) - 1 - place)))
-    earlier = y[(*(slice(None),) * place, slice(None, -1))]
-    later = y[(*(slice(None),) * place, slice(1, None))]
-    return np.sum(dx * (later + earlier) / 2.0, axis)
+# ---------------------------------------------------------------------------- polynomials
 
 
 @composite(np.polyval)

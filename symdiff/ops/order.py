@@ -14,8 +14,25 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Samples, case, composite, primitive, same_type
-from symdiff.ops.reductions import argsort, axes_of, merged, one_axis, reduced_shape
+from symdiff.ops.primitive import (
+    Primitive,
+    Samples,
+    case,
+    composite,
+    is_plain,
+    primitive,
+    same_type,
+)
+from symdiff.ops.reductions import (
+    argmax,
+    argmin,
+    argsort,
+    axes_of,
+    merged,
+    one_axis,
+    place_batch,
+    reduced_shape,
+)
 
 Axes = tuple[int, ...]
 
@@ -118,7 +135,7 @@ def _places_of_parts(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect"
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = one_axis(axis, np.ndim(a))
-    if not _is_plain(kth) and not isinstance(kth, (list, tuple)):
+    if not is_plain(kth) and not isinstance(kth, (list, tuple)):
         return argpartition(a, kth, kth=None, axis=axis)
     np.argpartition(np.zeros(np.shape(a)[axis]), kth)  # raises where one is out of bounds
     places = np.asarray(kth).tolist()
@@ -165,6 +182,23 @@ def _lexsort(keys: Any, axis: int = -1) -> Any:
     return lexsort(*keys, axis=one_axis(axis, len(shape)))
 
 
+# ---------------------------------------------------------------------------- extremes
+
+
+def _place(function: Any, plain: Primitive) -> None:
+    """np.nanargmax or np.nanargmin, as np.argmax or np.argmin of what is a number."""
+    primitive(
+        function,
+        result=plain.result,
+        call=plain.call,
+        batch=place_batch(function),
+        samples=plain.samples,
+    )
+
+
+_place(np.nanargmax, argmax)
+_place(np.nanargmin, argmin)
+
 # ---------------------------------------------------------------------------- places among others
 
 
@@ -181,10 +215,10 @@ def _searchsorted_batch(a: Any, v: Any, side: Any, batched: tuple[bool, ...]) ->
         return np.searchsorted(a, v, side)
     if not batched[1]:
         v = np.broadcast_to(v, (np.shape(a)[0], *np.shape(v)))
-    return _rank(a, v, side)
+    return rank(a, v, side)
 
 
-def _rank(a: Any, v: Any, side: Any) -> Any:
+def rank(a: Any, v: Any, side: Any) -> Any:
     """np.searchsorted of each row of v in the same row of a: the order of both tells it."""
     rows, extent = np.shape(a)
     values = np.reshape(v, (rows, -1))
@@ -228,8 +262,8 @@ def _digitize_batch(x: Any, bins: Any, right: bool, batched: tuple[bool, ...]) -
         x = np.broadcast_to(x, (np.shape(bins)[0], *np.shape(x)))
     near, far = ("left", "right") if right else ("right", "left")
     rising = np.reshape(bins[:, 0] <= bins[:, -1], (-1, *(1,) * (np.ndim(x) - 1)))
-    falling = np.shape(bins)[1] - _rank(np.flip(bins, 1), x, far)
-    return np.where(rising, _rank(bins, x, near), falling)
+    falling = np.shape(bins)[1] - rank(np.flip(bins, 1), x, far)
+    return np.where(rising, rank(bins, x, near), falling)
 
 
 digitize = primitive(
@@ -296,7 +330,7 @@ def _places(n: Any, q: Any, method: str) -> tuple[Any, Any, Any]:
     """
     if q is None:
         low, high = (n - 1) // 2, n // 2
-        return (low, low, 0.0) if _is_plain(n) and low == high else (low, high, 0.5)
+        return (low, low, 0.0) if is_plain(n) and low == high else (low, high, 0.5)
     place = _one_place(n, q, method)
     if place is not None:
         place = _within(place, n)
@@ -304,16 +338,11 @@ def _places(n: Any, q: Any, method: str) -> tuple[Any, Any, Any]:
     virtual, gamma = _between_places(n, q, method)
     before = np.floor(virtual)
     low, high = _within(before, n), _within(before + 1, n)
-    return (low, low, 0.0) if _is_plain(gamma) and not np.any(gamma) else (low, high, gamma)
+    return (low, low, 0.0) if is_plain(gamma) and not np.any(gamma) else (low, high, gamma)
 
 
 def _within(place: Any, n: Any) -> Any:
     return np.clip(place, 0, n - 1).astype(np.intp)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is known: it is none that is traced, which claims to be an array as well."""
-    return issubclass(type(value), (np.ndarray, np.generic, int, float))
 
 
 def _first_axis(x: Any, axis: Axes) -> Any:
@@ -350,7 +379,7 @@ def _neighbours(rows: Any, q: Any, method: str, without_nan: bool) -> tuple[Any,
 
 def _kth(low: Any, high: Any) -> Any:
     """The places at which an order is to be right."""
-    if not _is_plain(low):
+    if not is_plain(low):
         return np.ravel(np.stack([low, high]))
     kth = sorted({*np.ravel(low).tolist(), *np.ravel(high).tolist()})
     return kth if len(kth) > 1 else kth[0]
@@ -502,7 +531,7 @@ def _static(q: Any) -> Any:
 def _of_computed(name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: bool) -> Any:
     """A quantile from its neighbours, as NumPy takes the weighted mean of them."""
     rows = _first_axis(a, axis)
-    q = np.asarray(q) if _is_plain(q) or isinstance(q, (list, tuple)) else q
+    q = np.asarray(q) if is_plain(q) or isinstance(q, (list, tuple)) else q
     q = q / 100 if name.endswith("percentile") else q
     first, second, gamma = _neighbours(rows, q, method, name.startswith("nan"))
     low = _along_first(rows, first)

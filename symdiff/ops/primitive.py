@@ -267,6 +267,9 @@ _FAMILIES = {
         "symdiff.ops.order",
         "symdiff.ops.arranging",
         "symdiff.ops.masked",
+        "symdiff.ops.sequences",
+        "symdiff.ops.sampled",
+        "symdiff.ops.counting",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.special": (
@@ -324,6 +327,20 @@ def _load_family(function: Any) -> bool:
                     importlib.import_module(module)
                     return True
     return False
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is known: it is none that is traced, which claims to be an array as well."""
+    return issubclass(type(value), (np.ndarray, np.generic, int, float, complex))
+
+
+def all_batched(args: tuple[Any, ...], batched: tuple[bool, ...]) -> tuple[Any, ...]:
+    """The operands, those that are not batched repeated along the batch axis."""
+    count = next(np.shape(each)[0] for each, own in zip(args, batched, strict=True) if own)
+    return tuple(
+        each if own else np.broadcast_to(each, (count, *np.shape(each)))
+        for each, own in zip(args, batched, strict=True)
+    )
 
 
 # ---------------------------------------------------------------------------- constructors

@@ -192,7 +192,7 @@ def _axis_source(axis: int, x: ArrayType) -> str:
 # ---------------------------------------------------------------------------- products
 
 
-def _along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
+def along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
     """The index that slices one axis."""
     return (*(slice(None),) * axis, slice(*bounds))
 
@@ -202,7 +202,7 @@ def _cumprod_tangent(y: Any, x: Any, x_dot: Any, axis: int) -> Any:
     product, tangent = x, x_dot
     span = 1
     while span < np.shape(x)[axis]:
-        head, tail, earlier = _along(axis, span), _along(axis, span, None), _along(axis, -span)
+        head, tail, earlier = along(axis, span), along(axis, span, None), along(axis, -span)
         late = tangent[tail] * product[earlier] + product[tail] * tangent[earlier]
         tangent = np.concatenate([tangent[head], late], axis)
         product = np.concatenate([product[head], product[tail] * product[earlier]], axis)
@@ -235,7 +235,7 @@ def merged(x: Any, axis: Axes) -> tuple[Any, int]:
 
 def _product_before(x: Any, axis: int) -> Any:
     """The product of all elements before each one."""
-    first, others = x[_along(axis, 1)], x[_along(axis, -1)]
+    first, others = x[along(axis, 1)], x[along(axis, -1)]
     return np.cumprod(np.concatenate([np.ones_like(first), others], axis), axis)
 
 
@@ -358,7 +358,9 @@ def _place_type(x: ArrayType, axis: int | None, keepdims: bool) -> ArrayType:
     return array_type(np.intp, reduced_shape(x.shape, normalize_axes(axis, x.ndim), keepdims))
 
 
-def _place_batch(function: Any) -> Any:
+def place_batch(function: Any) -> Any:
+    """The batching rule of a function that gives the place of an extreme."""
+
     def batch(x: Any, axis: int | None, keepdims: bool) -> Any:
         if axis is not None:
             return function(x, axis=axis + 1, keepdims=keepdims)
@@ -378,14 +380,14 @@ argmax = primitive(
     np.argmax,
     result=_place_type,
     call=_place_call,
-    batch=_place_batch(np.argmax),
+    batch=place_batch(np.argmax),
     samples=Samples(cases=PLACE_CASES),
 )
 argmin = primitive(
     np.argmin,
     result=_place_type,
     call=_place_call,
-    batch=_place_batch(np.argmin),
+    batch=place_batch(np.argmin),
     samples=Samples(cases=PLACE_CASES),
 )
 

@@ -192,16 +192,6 @@ ELEMENTWISE = """
     np.maximum(single, 0)
 """
 DIFFERENCES = """
-    np.diff(x)
-    np.diff(x, n=2, axis=0)
-    np.diff(v, prepend=0.0)
-    np.diff(x, axis=0, prepend=x[:1], append=1)
-    np.diff(m)
-    np.ediff1d(x)
-    np.trapezoid(v)
-    np.trapezoid(x, dx=0.5, axis=0)
-    np.trapezoid(v, np.cumsum(w))
-    np.trapezoid(q, w, axis=2)
     np.linspace(s, 3.0, 5)
     np.linspace(y, x[0], 4, endpoint=False, axis=-1)
     np.linspace(small, 2, 3)

@@ -222,3 +222,14 @@ def test_the_derivative_of_a_sort_stores_each_element_once():
 def test_what_is_wrong_is_refused(emitted, expression, message):
     with pytest.raises((ValueError, TypeError), match=message):
         emitted(expression)
+
+
+@pytest.mark.parametrize("name", ["nanargmax", "nanargmin"])
+def test_places_of_extremes_pass_over_nan(name):
+    place = getattr(np, name)
+    x = np.array([[1.0, np.nan, -2.0], [np.inf, 0.5, np.nan]])
+    for options in ({}, {"axis": 0}, {"axis": 1, "keepdims": True}):
+        found = symdiff.jit(lambda x, options=options: place(x, **options))(x)
+        np.testing.assert_array_equal(found, place(x, **options), strict=True)
+    with pytest.raises(ValueError, match="All-NaN"):
+        symdiff.jit(lambda x: place(x))(np.array([np.nan]))
