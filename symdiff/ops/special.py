@@ -88,9 +88,14 @@ def in_doubles(
 
 # ---------------------------------------------------------------------------- logistic
 
-expit = scipy_ufunc(
-    special.expit, partials={"x": stable.sigmoid.rules["x"]}, c="1 / (1 + exp(-{x}))"
-)
+
+@composite(special.expit)
+def expit(x: Any) -> Any:
+    """SciPy's own logistic function."""
+    (dtype, _) = resolve(special.expit, (x.dtype,))
+    return stable.sigmoid(x.astype(dtype), expanded=False)
+
+
 logit = scipy_ufunc(special.logit, partials={"x": lambda y, x: 1 / (x * (1 - x))}, samples=UNIT)
 # not 1 - exp(y), which cancels where x is large
 log_expit = scipy_ufunc(special.log_expit, partials={"x": lambda y, x: special.expit(-x)})

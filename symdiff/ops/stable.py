@@ -2,8 +2,8 @@
 
 Rewrites put them in the place of naive forms; their derivatives stay finite and accurate where
 those of the naive forms overflow. Before a program is scheduled each becomes the NumPy code of its
-formula. With `expanded=False` three of them stand for SciPy's function of the same name instead,
-and are printed as the call that the user wrote.
+formula. With `expanded=False` some of them stand for SciPy's function instead, and are printed as
+the call that the user wrote.
 """
 
 from __future__ import annotations
@@ -52,14 +52,22 @@ def _sigmoid(x: Any) -> Any:
 sigmoid: Primitive = register(
     Primitive(
         name="sigmoid",
-        function=_sigmoid,
-        expansion=_sigmoid,
+        function=_either("expit", _sigmoid),
+        expansion=_where_expanded(_sigmoid),
         arguments=("x",),
         elementwise=True,
-        result=lambda x: array_type(x.dtype, x.shape),
-        rules={"x": Partial(lambda y, x: y * (1 - y))},
+        result=lambda x, expanded: array_type(x.dtype, x.shape),
+        rules={"x": Partial(lambda y, x, expanded: y * (1 - y))},
+        numpy="scipy.special.expit({x})",
         c="1 / (1 + exp(-{x}))",
         risky=True,
+        samples=Samples(
+            cases=tuple(
+                case(f"f[{shape}]", expanded=expanded)
+                for shape in ("", "0", "3", "2,3")
+                for expanded in (True, False)
+            )
+        ),
     )
 )
 
@@ -105,6 +113,28 @@ softplus: Primitive = register(
         result=lambda x: array_type(x.dtype, x.shape),
         rules={"x": Partial(lambda y, x: logistic(x))},
         c="fmax({x}, 0) + log1p(exp(-fabs({x})))",
+    )
+)
+
+# ---------------------------------------------------------------------------- log cosh
+
+
+def _log_cosh(x: Any) -> Any:
+    size = np.abs(x)
+    return size + np.log1p(0.5 * np.expm1(-2 * size))
+
+
+# np.log(np.cosh(x)), whose derivative does not overflow.
+log_cosh: Primitive = register(
+    Primitive(
+        name="log_cosh",
+        function=_log_cosh,
+        expansion=_log_cosh,
+        arguments=("x",),
+        elementwise=True,
+        result=lambda x: array_type(x.dtype, x.shape),
+        rules={"x": Partial(lambda y, x: np.tanh(x))},
+        c="fabs({x}) + log1p(0.5 * expm1(-2 * fabs({x})))",
     )
 )
 

@@ -38,7 +38,7 @@ def test_the_hand_written_forms_bit_for_bit():
     shifted = x - x.max(axis=1, keepdims=True)
     logp = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     np.testing.assert_array_equal(stable.log_softmax(x, axis=(1,), expanded=True), logp)
-    np.testing.assert_array_equal(stable.sigmoid(x), 1 / (1 + np.exp(-x)))
+    np.testing.assert_array_equal(stable.sigmoid(x, expanded=True), 1 / (1 + np.exp(-x)))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

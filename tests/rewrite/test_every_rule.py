@@ -268,7 +268,10 @@ REAL: dict[str, Callable[..., Any]] = {
     "logaddexp": elementwise(lambda x, y: mpmath.log(mpmath.exp(x) + mpmath.exp(y))),
     "softplus": elementwise(lambda x: mpmath.log(1 + mpmath.exp(x))),
     "logistic": elementwise(_sigmoid),
-    "sigmoid": elementwise(_sigmoid),
+    "sigmoid": lambda x, **params: REAL["logistic"](x),
+    "tanh": elementwise(lambda x: mpmath.tanh(x)),
+    "cosh": elementwise(lambda x: mpmath.cosh(x)),
+    "log_cosh": elementwise(lambda x: mpmath.log(mpmath.cosh(x))),
     "softmax": _softmax,
     "convert": lambda x, **params: x,
 }
@@ -598,11 +601,54 @@ BIG = 800.0
         (lambda x: np.sum(1 / (1 + np.exp(-x))), [BIG, 0, -BIG], [0, 0.25, 0]),
         (lambda x: np.log(np.sum(np.exp(x))), [BIG, BIG], [0.5, 0.5]),
         (lambda x: np.log(np.exp(x) / np.sum(np.exp(x)))[0], [BIG, 0], [0, 0]),
+        (lambda x: np.sum(np.log(1 - 1 / (1 + np.exp(-x)))), [BIG, 0, -BIG], [-1, -0.5, 0]),
+        (lambda x: np.sum(np.log1p(-1 / (1 + np.exp(-x)))), [BIG, 0, -BIG], [-1, -0.5, 0]),
+        (lambda x: np.sum(1 / (1 + np.exp(x))), [BIG, 0, -BIG], [0, -0.25, 0]),
+        (lambda x: np.sum(np.log(0.5 * (np.tanh(x) + 1))), [BIG, 0, -BIG], [0, 1, 2]),
+        (lambda x: np.sum(np.log(np.cosh(x))), [BIG, 0, -BIG], [1, 0, -1]),
+        (lambda x: np.sum((np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))),
+         [BIG, 0, -BIG], [0, 1, 0]),
+        (lambda x: np.sum((np.exp(2 * x) - 1) / (np.exp(2 * x) + 1)), [BIG, 0, -BIG], [0, 1, 0]),
+        (lambda x: np.log(np.exp(x[0]) + np.exp(x[1])), [BIG, BIG], [0.5, 0.5]),
+        (lambda x: np.log(np.exp(x[0]) + np.exp(x[1]) + np.exp(x[2])),
+         [BIG, BIG, -BIG], [0.5, 0.5, 0]),
+        (lambda x: np.log(np.mean(np.exp(x))), [BIG, BIG], [0.5, 0.5]),
+        (lambda x: np.log(np.exp(x - np.log(np.sum(np.exp(x))))[1]), [BIG, -BIG], [-1, 1]),
     ],
 )
 def test_derivatives_of_naive_forms_are_finite(gradient, function, at, slope):
     _, found = value_and_slopes(gradient, function, at)
     np.testing.assert_allclose(found, slope, rtol=1e-12, atol=1e-300)
+
+
+ODDS = {
+    "plain": lambda x: np.exp(x),
+    "shifted": lambda x: np.exp(x - np.max(x, axis=1, keepdims=True)),
+    "shifted by an index": lambda x: np.exp(x - np.max(x, axis=1)[:, None]),
+    "shifted by a reshape": lambda x: np.exp(x - np.max(x, axis=1).reshape(-1, 1)),
+}
+SHARES = {
+    "kept": lambda odds: odds / np.sum(odds, axis=1, keepdims=True),
+    "index": lambda odds: odds / np.sum(odds, axis=1)[:, np.newaxis],
+    "last axis": lambda odds: odds / np.sum(odds, axis=-1)[..., np.newaxis],
+    "reshape": lambda odds: odds / np.sum(odds, axis=1).reshape(-1, 1),
+    "expand_dims": lambda odds: odds / np.expand_dims(np.sum(odds, axis=1), 1),
+    "transposes": lambda odds: (odds.T / np.sum(odds, axis=1)).T,
+}
+
+
+@pytest.mark.parametrize("share", SHARES.values(), ids=SHARES)
+@pytest.mark.parametrize("odds", ODDS.values(), ids=ODDS)
+def test_every_spelling_of_a_cross_entropy_is_stable(gradient, odds, share):
+    scores = np.array([[900.0, 0.0, -900.0], [1000.0, 1000.0, 999.0]])
+    labels = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+
+    def loss(scores):
+        return -np.sum(labels * np.log(share(odds(scores))))
+
+    _, found = value_and_slopes(gradient, loss, scores)
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(found, e / e.sum(axis=1, keepdims=True) - labels, atol=1e-12)
 
 
 def test_a_mask_is_a_strong_zero_through_broadcasts_and_sums(gradient):
