@@ -36,6 +36,7 @@ from symdiff.errors import (
 
 if TYPE_CHECKING:
     from symdiff.api.custom import custom_jvp, custom_vjp, elementwise, primitive
+    from symdiff.api.implicit import fixed_point, linear_solve, root
     from symdiff.testing import check_grads
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "elementwise",
+    "fixed_point",
     "function",
     "grad",
     "hessian",
@@ -64,8 +66,10 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linear_solve",
     "linearize",
     "primitive",
+    "root",
     "show",
     "stop_gradient",
     "value_and_grad",
@@ -79,7 +83,10 @@ _LATE = {
     "custom_jvp": "symdiff.api.custom",
     "custom_vjp": "symdiff.api.custom",
     "elementwise": "symdiff.api.custom",
+    "fixed_point": "symdiff.api.implicit",
+    "linear_solve": "symdiff.api.implicit",
     "primitive": "symdiff.api.custom",
+    "root": "symdiff.api.implicit",
 }
 
 

@@ -99,6 +99,18 @@ class Custom:
         """The function itself. Arrays are passed contiguous, as C functions need them."""
         return self.fun(*map(_contiguous, args), **kwargs)
 
+    def called(self, *args: Any) -> Any:
+        """What a call in emitted source does."""
+        return self.plain(*args)
+
+    def objects(self) -> list[tuple[str, Any]]:
+        """What a call names besides the function and its arguments."""
+        return []
+
+    def source(self, names: Sequence[str], arguments: Sequence[str]) -> str:
+        """A call as the user writes it; the first name is that of the function."""
+        return f"{names[0]}({', '.join(arguments)})"
+
     # ------------------------------------------------------------------ inside a trace
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -112,7 +124,7 @@ class Custom:
             found = Signature(self, spec, places, types, differentiated, shown)
             found.find_result(nodes)
             self._signatures[key] = found
-        return _named(found.applied(nodes))
+        return named(found.applied(nodes))
 
     def _positional(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -224,7 +236,7 @@ def _contiguous(value: Any) -> Any:
     return value
 
 
-def _named(result: Any) -> Any:
+def named(result: Any) -> Any:
     """The result, noted under the name that it is assigned to."""
     running = context.current()
     if isinstance(result, Tracer) and running is not None and running.place is not None:

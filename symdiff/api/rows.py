@@ -39,6 +39,12 @@ class Rows(Custom):
     def name(self) -> str:
         return self.base.owner.name if self.fun == self.base.function else super().name
 
+    def objects(self) -> list[tuple[str, Any]]:
+        return self.base.owner.objects()
+
+    def source(self, names: Sequence[str], arguments: Sequence[str]) -> str:
+        return self.base.owner.source(names, arguments)
+
     def signature(self) -> Signature:
         """The one way to call it."""
         base = self.base

@@ -106,7 +106,9 @@ class Signature:
         derive = self._tangent_by_cotangents if self.owner.reverse else self._tangent
         self.rules = {each.path: Tangents(partial(derive, each.path)) for each in self.outcomes}
         self.checked = Checked(self)
-        self.objects: list[tuple[str, Any]] = [(self.owner.name, self.callee())]
+        self.objects: list[tuple[str, Any]] = [
+            (self.owner.name, self.callee()), *self.owner.objects()
+        ]
         self._bind_objects()
         self.part = self.take(self.owner.name)
         self.results = records(
@@ -183,9 +185,9 @@ class Signature:
         self.objects.append((name if name.isidentifier() else "value", value))
 
     def source(self, *texts: str) -> str:
-        """The call as the user writes it."""
-        function, *_ = texts
-        return f"{function}({', '.join(self._arguments_source(texts))})"
+        """The call, from the names of the objects and the source of the operands."""
+        count = len(self.objects)
+        return self.owner.source(texts[:count], list(self._arguments_source(texts)))
 
     def _arguments_source(self, texts: Sequence[str]) -> Iterator[str]:
         names = {
@@ -502,7 +504,7 @@ class Checked:
         return self.owner, self.owner.fun
 
     def __call__(self, *args: Any) -> Any:
-        made = self.owner.plain(*args)
+        made = self.owner.called(*args)
         first = self.out_leaves[0] if len(self.out_leaves) == 1 else None
         if first is None or first.path or not _fits(made, first):
             leaves, spec = flatten(made)

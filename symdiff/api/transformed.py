@@ -47,7 +47,7 @@ from symdiff.runtime.dispatch import (
     Redescribe,
     make_entry,
 )
-from symdiff.runtime.python_module import imports_of, load, save
+from symdiff.runtime.python_module import Definition, imports_of, load, save
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
 _forgets: list[Callable[[], None]] = []  # what else clear_caches has to empty
@@ -87,10 +87,17 @@ def loaded(work: Work) -> Compiled:
     """The emitted source of finished work, loaded."""
     program = work.program
     assert program is not None
-    source = f"{imports_of(work.source)}\n\n\n{work.source}"
-    return _load(
-        source, program.name, program.parameters, program.constants, program.guarded, work
-    )
+    defined = [
+        each.source(name)
+        for name, each in program.constants.items()
+        if isinstance(each, Definition)
+    ]
+    body = "\n\n".join([*defined, work.source])
+    source = f"{imports_of(body)}\n\n\n{body}"
+    constants = {
+        name: each for name, each in program.constants.items() if not isinstance(each, Definition)
+    }
+    return _load(source, program.name, program.parameters, constants, program.guarded, work)
 
 
 def _load(

@@ -6,7 +6,7 @@ own, whose expansion is the part of that call. Equal calls are one node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,32 +94,37 @@ def records(
     `rule` is of an operand, for the value at a path. `objects` come first in the source.
     """
     arguments = tuple(f"x{i}" for i in range(len(types)))
+    common: dict[str, Any] = {"name": name, "arguments": arguments, "foreign": True}
     whole = Primitive(
-        name=name,
         function=function,
-        arguments=arguments,
         result=lambda *types: TUPLE,
         rules=dict.fromkeys(arguments, CONSTANT),
         numpy=source,
         objects=objects,
-        foreign=True,
+        **common,
     )
     values = []
     for path, type, _ in outcomes:
-        rules: Mapping[str, Rule] = {each: rule(i, path) for i, each in enumerate(arguments)}
+        written: dict[str, Any] = {"expansion": _expansion(whole, part, path, type)}
+        if not path:  # the call is the value
+            written = {"numpy": _written(source, part, type), "objects": objects}
         values.append(
             Primitive(
-                name=name,
                 function=_value_of(function, part, path, type),
-                arguments=arguments,
                 result=_always(type),
-                rules=rules,
-                expansion=_expansion(whole, part, path, type),
+                rules={each: rule(i, path) for i, each in enumerate(arguments)},
                 batch=batch(path),
-                foreign=True,
+                **written,
+                **common,
             )
         )
     return tuple(values)
+
+
+def _written(source: Template, part: Primitive, type: ArrayType) -> Template:
+    assert callable(part.numpy)
+    template = part.numpy
+    return lambda *args, **params: template(source(*args), path=(), type=type)
 
 
 def _value_of(

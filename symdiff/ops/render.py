@@ -36,7 +36,7 @@ _BINARY = {
     "@": PRODUCT,
     "**": POWER,
 }
-ROW = "_row"  # the variable of a loop within an expression: no value is called so
+ROW, UNKNOWN = "_row", "_x"  # variables within an expression: no value is called so
 _FIELD = re.compile(r"\{(\d+)\}")
 _MODULAR = re.compile(r"//|%")  # their sign is not that of the first factor
 

@@ -318,7 +318,7 @@ def _build(term: Any, found: Match) -> Node | None:
     if term.op.elementwise and types.count(types[0]) != len(types):
         return None
     for i, arg in enumerate(args):
-        if arg is None:
+        if arg is None and not isinstance(term.args[i], Term):
             args[i] = _number(term.args[i], types[0])
     filled = tuple([arg for arg in args if arg is not None])
     if len(filled) < len(args):

@@ -34,6 +34,22 @@ _MATH = re.compile(r"\bmath\.")
 _SCIPY = re.compile(r"\b(scipy\.\w+)\.")
 
 
+class Definition:
+    """A function that the source of others defines before them, under a name that they choose."""
+
+    def __init__(self, source: str, name: str, function: Callable[..., Any]) -> None:
+        self._source = source
+        self.name = name
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def source(self, name: str) -> str:
+        """The definition under another name."""
+        return self._source.replace(f"def {self.name}(", f"def {name}(", 1)
+
+
 def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., Any]:
     """The function `name` of a module with this source; `constants` are bound in the module.
 
@@ -88,7 +104,8 @@ def save(
         source = source.replace("\n\n\n", f"\n{own}\n\n\n", 1)
     if defaults:
         header = ", ".join([*parameters[:count], "*", *defaults])
-        source = source.replace(f"({', '.join(parameters)}):", f"({header}):", 1)
+        before, start, last = source.rpartition("\ndef ")
+        source = before + start + last.replace(f"({', '.join(parameters)}):", f"({header}):", 1)
     if arrays:
         imports, functions = source.split("\n\n\n", 1)
         lines = [f"    {name} = _arrays[{name!r}]" for name in arrays]

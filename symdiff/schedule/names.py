@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 
 from symdiff.ir.graph import Note
 from symdiff.ir.node import Node
-from symdiff.ops.render import ROW
+from symdiff.ops.render import ROW, UNKNOWN
 
 _NOT_A_WORD = re.compile(r"\W")
-_RESERVED = {"np", "scipy", "operator", "math", ROW} | set(dir(builtins)) | set(keyword.kwlist)
+_RESERVED = {"np", "scipy", "operator", "math", ROW, UNKNOWN}
+_RESERVED |= {*dir(builtins), *keyword.kwlist}
 
 
 def _never(name: str) -> bool:
