@@ -1,4 +1,4 @@
-"""What holds of each of NumPy's functions that is differentiated, as benchmarks/calls.txt calls it."""
+"""What holds of each function that is differentiated, as benchmarks/calls.txt calls it."""
 
 import runpy
 from contextlib import suppress
