@@ -638,6 +638,10 @@ def _promotable(each: ArrayType) -> Any:
 
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a NumPy function, or one of our primitives, on arguments some of which are traced."""
+    if type(function) is np.ufunc and (kwargs or len(args) > function.nin):
+        from symdiff.frontend import options  # which few programs use
+
+        return context.at_user_place(_user_call, options.call_ufunc, (function, args, kwargs), {})
     out = kwargs.pop("out", None)
     result = context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
     if isinstance(result, tuple) and out is not None:
@@ -699,6 +703,9 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
         return states.call_declared(function, args, kwargs)
     ours = found.call if isinstance(found, Primitive) else found
     args, kwargs = _explicit(function, ours, args, kwargs)
+    out = kwargs.pop("out", None)
+    if out is not None:  # by position
+        return call(function, *args, **kwargs, out=out)
     if not isinstance(found, Primitive):
         return _as_returned(found(*args, **kwargs), args)
     if found.elementwise and isinstance(found.function, np.ufunc):
@@ -736,12 +743,16 @@ def _explicit(
     if len(args) > limit and len(defaults) >= len(args):
         kwargs = dict(zip(list(defaults)[limit:], args[limit:], strict=False)) | kwargs
         args = args[:limit]
-    kwargs = {key: each for key, each in kwargs.items() if each is not defaults.get(key, kwargs)}
+    kwargs = {
+        key: each
+        for key, each in kwargs.items()
+        if each is not defaults.get(key, kwargs) and key != "subok"  # of no other class, ever
+    }
     if kwargs.get("where") is True and "where" in defaults:
         del kwargs["where"]
     known = _keywords(ours) if kwargs else None
     for key in kwargs:
-        if known is not None and key not in known and key in defaults:
+        if known is not None and key not in known and key in defaults and key != "out":
             raise NotImplementedError(f"{key}= of {function_name(function)} is not traced")
     return args, kwargs
 
