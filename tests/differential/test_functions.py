@@ -45,8 +45,6 @@ FUNCTIONS = """
 """
 REFUSED = """
     np.pad(x,1,'empty')
-    sp.logsumexp(x,b=x) sp.logsumexp(x,return_sign=True) sp.jv(1,x)
-    np.convolve(v,v)
 """
 
 
