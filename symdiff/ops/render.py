@@ -113,7 +113,10 @@ def _template(
         return ""
     if callable(op.numpy):
         return _filled(op.numpy, fields, params, types)
-    template = op.python if weak and op.python else op.numpy
+    python = op.python if weak else ""
+    if python.startswith("math.") and types[0].dtype.kind == "c":  # which is for real numbers
+        return f"complex({op.numpy or function_source(op)}({', '.join(fields)}))"
+    template = python or op.numpy
     if "{" in template:
         return template.format(
             **dict(zip(op.arguments, fields, strict=False)),

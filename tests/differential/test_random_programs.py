@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import symdiff
@@ -74,6 +74,60 @@ WILD = (
     "np.float32(0.5) * {0}",
     "{0}.astype(np.float32)",
 )
+# Away from branch cuts, and from 0 where a root, a logarithm or a direction is taken.
+COMPLEX = (
+    "np.sin(0.5 * {0})",
+    "np.exp(0.3j * {0})",
+    "np.exp({0}.real) * np.exp(1j * {0}.imag)",
+    "np.tanh(0.3 * np.tanh({0}.real) + 0.1j * {0}.imag)",
+    "np.sqrt(1 + {0} * np.conj({0}))",
+    "np.log(2 + np.abs(3j + np.sin({0}.real)))",
+    "np.log1p(0.1 * np.sin({0}.real) + 0.1j)",
+    "np.arcsinh(0.1 * {0}.real + 0.1j)",
+    "np.power(5 + np.sin({0}.real), 1.5 + 0.5j)",
+    "np.real({0})",
+    "{0}.imag",
+    "{0}.conj()",
+    "1j * {0}",
+    "(1 - 2j) * {0} + 1",
+    "np.complex64(1 + 1j) * {0}",
+    "{0} + {1}",
+    "{0} * {1}",
+    "{0} / (9 + np.abs({1}) ** 2)",
+    "{0} ** 2",
+    "{0} @ {1}",
+    "np.vdot({0}, {1})",
+    "np.inner({0}, {1})",
+    "np.einsum('...,...->...', {0}, {1})",
+    "np.tensordot({0}, {1}, axes=0)",
+    "np.kron({0}, {1})",
+    "np.sum({0}, axis={axis})",
+    "np.mean({0}, axis={axis}, keepdims=True)",
+    "np.prod({0}, axis={axis})",
+    "np.cumsum({0}, axis={axis})",
+    "np.cumprod({0}, axis={axis})",
+    "np.var({0}, axis={axis})",
+    "{0}[{index}]",
+    "{0}.T",
+    "np.concatenate([{0}, {1}], axis={axis})",
+    "np.where(np.real({1}) > 0.3, {0}, {0} * {1})",
+    "np.pad({0}, 1)",
+    "np.trace({0})",
+    "np.abs(20 + np.sin({0}.real) + 1j * np.sin({0}.imag))",
+    "np.angle(3 + np.sin({0}.real) + 0.1j * {0}.imag)",
+    "np.sign(3 + 0.1 * np.sin({0}.real) + 0.1j * {0}.imag)",
+    "np.linalg.norm({0} + 3j, axis={axis})",
+    "np.linalg.solve({0} + 30 * np.eye(3), {1})",
+    "np.linalg.inv({0} + 30 * np.eye(3))",
+    "np.linalg.det({0} + 30 * np.eye(3))",
+    "np.linalg.slogdet({0} + 30 * np.eye(3))[1]",
+    "np.fft.fft({0})",
+    "np.fft.ifft({0}, axis={axis})",
+    "np.fft.rfft({0}.real, 4)",
+    "np.fft.irfft({0})",
+    "np.fft.fft2({0})",
+    "np.fft.hfft({0}, 3)",
+)
 AXES = (None, 0, 1, -1)
 INDICES = ("0", "-1", "1:", "::-1", "::2", "[0, 0]", "..., 0", ":0", "None, 0", "[[-1, 0]]")
 SHAPES = ((), (1,), (3,), (0,), (2, 3), (2, 1), (1, 3), (3, 3), (0, 3), (2, 2, 3))
@@ -86,6 +140,7 @@ class Program:
 
     def __init__(self, lines, result, args):
         names = ", ".join("xyz"[: len(args)])
+        self.lines, self.result = lines, result
         self.source = "\n    ".join([f"def f({names}):", *lines, f"return {result}"]) + "\n"
         namespace = {"np": np}
         exec(self.source, namespace)
@@ -133,7 +188,19 @@ def evaluated(text, values):
         return None
 
 
+@st.composite
+def complex_programs(draw):
+    """Real functions of complex numbers, of no more than 1e4 in size."""
+    found = draw(programs(COMPLEX, [np.complex128], NUMBER, scalar=False))
+    last, other, _ = found.result.split(", ")
+    result = f"np.sum(np.real({last} * (1 - 2j))) + np.sum(np.imag({other} * (1 - 2j)))"
+    made = Program(found.lines, result, found.args)
+    assume(abs(quietly(made.f, *made.args)[0]) < 1e4)
+    return made
+
+
 REAL = st.floats(-2, 2, width=32)
+NUMBER = st.builds(complex, REAL, REAL)
 ANY = st.one_of(REAL, st.sampled_from(SPECIAL))
 DTYPES = [np.float32, np.float64]
 smooth_programs = programs(SMOOTH, [np.float64], REAL)
@@ -164,16 +231,23 @@ def is_stabilized(transformed):
 
 def differences(program, which, step=1e-4):
     """The gradient with respect to one argument, by central differences of fourth order."""
-    found = np.zeros(program.args[which].shape)
+    found = np.zeros_like(program.args[which])
     for index in np.ndindex(found.shape):
-        values = []
-        for k in (-2, -1, 1, 2):
-            args = [each.copy() for each in program.args]
-            args[which][index] += k * step
-            values.append(float(program.f(*args)))
-        a, b, c, d = values
-        found[index] = (8 * (c - b) - (d - a)) / (12 * step)
+        found[index] = slope(program, which, index, step)
+        if np.iscomplexobj(found):
+            found[index] -= 1j * slope(program, which, index, 1j * step)
     return found
+
+
+def slope(program, which, index, step):
+    """The derivative along steps of one element, which may be imaginary."""
+    values = []
+    for k in (-2, -1, 1, 2):
+        args = [each.copy() for each in program.args]
+        args[which][index] += k * step
+        values.append(float(program.f(*args)))
+    a, b, c, d = values
+    return (8 * (c - b) - (d - a)) / (12 * abs(step))
 
 
 @settings(max_examples=150)
@@ -184,6 +258,17 @@ def test_gradients_of_smooth_programs_are_those_of_differences(program):
         expected = differences(program, i)
         scale = 1 + np.max(np.abs(expected), initial=0) + abs(float(program.f(*program.args)))
         np.testing.assert_allclose(bar, expected, rtol=1e-6, atol=1e-7 * scale)
+
+
+@settings(max_examples=100)
+@given(program=complex_programs())
+def test_gradients_of_complex_numbers_are_differences_in_both_parts(program):
+    gradient = symdiff.grad(program.f, program.argnums)(*program.args)
+    for i, bar in enumerate(gradient):
+        expected = differences(program, i)
+        assert bar.dtype == expected.dtype
+        scale = 1 + np.max(np.abs(expected), initial=0) + abs(float(program.f(*program.args)))
+        np.testing.assert_allclose(bar, expected, rtol=1e-6, atol=3e-7 * scale)
 
 
 @settings(max_examples=100)
