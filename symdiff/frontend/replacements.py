@@ -155,6 +155,7 @@ _JOINS: dict[Any, Callable[[Any], Any]] = {
             np.choose,
             np.ravel_multi_index,
             np.linalg.multi_dot,
+            np.histogramdd,
         ),
         _joined_each,
     ),

@@ -267,16 +267,11 @@ refused(
 #
 # A function that gets a record, or is traced through others, leaves this list.
 
-_SETS = "Call it outside the function, and pass the indices or the values."
-_BINS = "Call it outside the function: counts carry no derivative, and so nothing is lost."
 
 refused(
     "is not traced yet",
     {
         # order
-        "np.histogram np.histogram2d np.histogram_bin_edges np.histogramdd": _BINS,
-        "np.intersect1d np.isin np.setdiff1d np.setxor1d np.union1d": _SETS,
-        "np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values": _SETS,
         "np.corrcoef np.cov": "Write d = x - np.mean(x, 1, keepdims=True), then d @ d.T / (n - 1).",
         "np.trim_zeros": "Cut a slice whose ends are found outside the function.",
         # indices and stores

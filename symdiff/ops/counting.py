@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
 
 from symdiff.ir.types import array_type
+from symdiff.ops.order import rank
 from symdiff.ops.primitive import (
     CONSTANT,
     Primitive,
     Samples,
     Transpose,
     all_batched,
+    array_of,
     case,
     composite,
+    is_plain,
     register,
 )
+from symdiff.ops.reductions import one_axis
+from symdiff.ops.shaping import at
 
 # ---------------------------------------------------------------------------- counts
 
@@ -82,3 +89,312 @@ def _counts(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     length = max(natural, minlength)
     given = () if weights is None else (weights,)
     return bincount(x, *given, length=length, minlength=minlength)
+
+# ---------------------------------------------------------------------------- histograms
+
+
+def _places(a: Any, edges: Any) -> Any:
+    """The bin of each element, from 1 on; 0 before the first, and behind the last one more."""
+    place = np.searchsorted(edges, a, side="right")
+    return np.where(a == edges[-1], np.shape(edges)[0] - 1, place)
+
+
+def _histogram_batch(a: Any, edges: Any, batched: tuple[bool, ...]) -> Any:
+    a, edges = all_batched((a, edges), batched)
+    rows, bins = np.reshape(a, (np.shape(a)[0], -1)), np.shape(edges)[1] - 1
+    place = np.where(rows == edges[:, -1:], bins, rank(edges, rows, "right"))
+    whole = {"length": bins + 2, "minlength": bins + 2}
+    return _bincount_batch(place, **whole, batched=(True,))[:, 1:-1]
+
+
+histogram: Primitive = register(
+    Primitive(
+        name="histogram",
+        function=lambda a, edges: np.histogram(a, edges)[0],
+        arguments=("a", "edges"),
+        result=lambda a, edges: array_type(np.intp, (edges.shape[0] - 1,)),
+        rules={"a": CONSTANT, "edges": CONSTANT},
+        batch=_histogram_batch,
+        numpy="np.histogram({a}, {edges})[0]",
+        samples=Samples(cases=(case("f[2,3]", "f[4]:sorted"), case("f[0]", "f[2]:sorted"))),
+    )
+)
+
+
+@composite(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """The bounds of bins: those given, or between the extremes evenly spaced ones."""
+    if isinstance(bins, str):
+        raise NotImplementedError(f"bins={bins!r}, a number that values decide, is not traced")
+    if np.ndim(bins) == 1:
+        return array_of(bins)
+    if np.ndim(bins):
+        raise ValueError("`bins` must be 1d, when an array")
+    count = operator.index(bins)
+    if count < 1:
+        raise ValueError("`bins` must be positive, when an integer")
+    a = array_of(a)
+    low, high = range if range is not None else _extremes(a)
+    flat = low == high
+    if is_plain(flat):
+        low, high = (low - 0.5, high + 0.5) if flat else (low, high)
+    else:
+        low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
+    dtype = np.result_type(low, high, a)
+    return np.linspace(low, high, count + 1, dtype=dtype if dtype.kind in "fc" else np.float64)
+
+
+def _extremes(a: Any) -> tuple[Any, Any]:
+    return (np.min(a), np.max(a)) if np.size(a) else (0, 1)
+
+
+@composite(np.histogram)
+def _histogram(
+    a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, Any]:
+    """How many elements are in each bin, or the sum of their weights, and the bounds of bins."""
+    a, weights = array_of(a), weights if weights is None else array_of(weights)
+    edges = np.histogram_bin_edges(a, bins, range)
+    if weights is None:
+        counts = histogram(a, edges)
+    else:
+        if np.shape(weights) != np.shape(a):
+            raise ValueError("weights should have the same shape as a.")
+        places = np.ravel(_places(a, edges))
+        counts = _sums(places, np.ravel(weights), np.shape(edges)[0] + 1)[1:-1]
+    if density:
+        return counts / np.diff(edges).astype(np.float64) / np.sum(counts), edges
+    return counts, edges
+
+
+def _sums(places: Any, weights: Any, length: int) -> Any:
+    """The sum of the weights at each place, in their dtype; without weights, how many there are."""
+    whole = {"length": length, "minlength": length}
+    if weights is None:
+        return bincount(places, **whole)
+    if weights.dtype.kind != "c":
+        return bincount(places, weights, **whole).astype(weights.dtype)
+    parts = [bincount(places, part, **whole) for part in (np.real(weights), np.imag(weights))]
+    return (parts[0] + 1j * parts[1]).astype(weights.dtype)
+
+
+@composite(np.histogramdd)
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, list[Any]]:
+    """How many points are in each box, or the sum of their weights, and the bounds on each axis."""
+    columns, weights = _columns(sample), weights if weights is None else array_of(weights)
+    bins = bins if isinstance(bins, (list, tuple)) or np.ndim(bins) else [bins] * len(columns)
+    ranges = [None] * len(columns) if range is None else range
+    if not len(bins) == len(ranges) == len(columns):
+        raise ValueError("bins and range must have one entry for each dimension of the sample")
+    edges = [
+        np.histogram_bin_edges(column, each, bounds)
+        for column, each, bounds in zip(columns, bins, ranges, strict=True)
+    ]
+    extents = [np.shape(each)[0] + 1 for each in edges]
+    place: Any = 0
+    for column, each, extent in zip(columns, edges, extents, strict=True):
+        place = place * extent + _places(column, each)
+    counts = _sums(place, weights, math.prod(extents))
+    counts = np.reshape(counts, extents)[(slice(1, -1),) * len(edges)].astype(np.float64)
+    if density:
+        total = np.sum(counts)
+        for axis, each in enumerate(edges):
+            counts = counts / np.reshape(np.diff(each), (-1, *(1,) * (len(edges) - 1 - axis)))
+        counts = counts / total
+    return counts, edges
+
+
+def _columns(sample: Any) -> list[Any]:
+    """The coordinates of points: the columns of an array, or the arrays of a sequence."""
+    if isinstance(sample, (list, tuple)):
+        return list(map(array_of, sample))
+    sample = sample if np.ndim(sample) == 2 else np.reshape(sample, (-1, 1))
+    return [sample[:, i] for i in np.arange(np.shape(sample)[1])]
+
+
+@composite(np.histogram2d)
+def histogram2d(
+    x: Any,
+    y: Any,
+    bins: Any = 10,
+    range: Any = None,
+    density: Any = None,
+    weights: Any = None,
+) -> tuple[Any, Any, Any]:
+    """np.histogramdd of points in the plane."""
+    x, y = array_of(x), array_of(y)
+    if np.shape(x)[0] != np.shape(y)[0]:
+        raise ValueError("x and y must have the same length.")
+    several = isinstance(bins, (list, tuple)) or np.ndim(bins)
+    if several and len(bins) not in (1, 2):
+        bins = [bins, bins]
+    counts, (first, second) = np.histogramdd([x, y], bins, range, density, weights)
+    return counts, first, second
+
+
+# ---------------------------------------------------------------------------- sets
+#
+# Equal elements stand beside each other once they are sorted. How many are left is known when the
+# function is called: the trace is for so many.
+
+
+def _changes(ordered: Any, equal_nan: bool = False) -> Any:
+    """Where a sorted array, or its rows, are not as the one before."""
+    changed = ordered[1:] != ordered[:-1]
+    if np.ndim(ordered) > 1:
+        changed = np.any(changed, axis=1)
+    elif equal_nan and ordered.dtype.kind in "fc":
+        changed = changed & ~(np.isnan(ordered[1:]) & np.isnan(ordered[:-1]))
+    return changed
+
+
+def _firsts(ordered: Any, equal_nan: bool) -> Any:
+    """Which elements of a sorted array are the first of equal ones."""
+    start = np.ones(min(np.shape(ordered)[0], 1), bool)
+    return np.concatenate([start, _changes(ordered, equal_nan)])
+
+
+@composite(np.unique)
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
+    """The elements, or slices, once each and in order; of equal ones the first."""
+    place = 0 if axis is None else one_axis(axis, np.ndim(ar))
+    flat = np.ravel(ar) if axis is None else np.moveaxis(ar, place, 0) if place else ar
+    rows = np.reshape(flat, (np.shape(flat)[0], -1)) if np.ndim(flat) > 1 else flat
+    order = np.lexsort(rows.T[::-1]) if np.ndim(flat) > 1 else np.argsort(rows, kind="stable")
+    first = _firsts(rows[order], equal_nan)
+    values = flat[order[first]]
+    parts = [np.moveaxis(values, 0, place) if place else values]
+    if return_index:
+        parts.append(order[first])
+    if return_inverse:
+        numbers = (np.cumsum(first) - 1)[np.argsort(order)]
+        parts.append(np.reshape(numbers, np.shape(ar)) if axis is None else numbers)
+    if return_counts:
+        ends = np.append(np.flatnonzero(first), np.shape(first)[0])
+        parts.append(ends[1:] - ends[:-1])
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+_EMPTY = np.zeros(0)
+
+
+@composite(np.unique_all)
+def unique_all(x: Any) -> Any:
+    """The elements once each, where each first is, which of them each element is, how many are."""
+    return type(np.unique_all(_EMPTY))(*np.unique(x, True, True, True, equal_nan=False))
+
+
+@composite(np.unique_counts)
+def unique_counts(x: Any) -> Any:
+    """The elements once each, and how many there are of each."""
+    values, counts = np.unique(x, return_counts=True, equal_nan=False)
+    return type(np.unique_counts(_EMPTY))(values, counts)
+
+
+@composite(np.unique_inverse)
+def unique_inverse(x: Any) -> Any:
+    """The elements once each, and which of them each element is."""
+    values, numbers = np.unique(x, return_inverse=True, equal_nan=False)
+    return type(np.unique_inverse(_EMPTY))(values, numbers)
+
+
+@composite(np.unique_values)
+def unique_values(x: Any) -> Any:
+    """The elements once each."""
+    return np.unique(x, equal_nan=False)
+
+
+def _isin_batch(
+    element: Any, test: Any, invert: bool, batched: tuple[bool, ...]
+) -> Any:
+    if not batched[1]:
+        return isin(element, test, invert=invert)
+    element, test = all_batched((element, test), batched)
+    rows = np.sort(np.reshape(test, (np.shape(test)[0], -1)), axis=1)
+    found = rank(rows, element, "right") > rank(rows, element, "left")
+    found = found & ~np.isnan(element) if element.dtype.kind in "fc" else found
+    return ~found if invert else found
+
+
+isin: Primitive = register(
+    Primitive(
+        name="isin",
+        function=np.isin,
+        arguments=("element", "test"),
+        result=lambda element, test, invert: array_type(bool, element.shape),
+        rules={"element": CONSTANT, "test": CONSTANT},
+        call=lambda element, test_elements, assume_unique=False, invert=False, *, kind=None: (
+            (element, test_elements),
+            {"invert": bool(invert)},
+        ),
+        batch=_isin_batch,
+        samples=Samples(
+            cases=(
+                case("i[2,3]", "i[4]", invert=False),
+                case("i[3]", "i[2,2]", invert=True),
+                case("f[3]", "f[2]", invert=False),
+            )
+        ),
+    )
+)
+
+
+def _once(ar: Any, assume_unique: bool = False) -> Any:
+    return np.ravel(ar) if assume_unique else np.unique(ar)
+
+
+@composite(np.union1d)
+def union1d(ar1: Any, ar2: Any) -> Any:
+    """What is in one of two arrays, in order."""
+    return np.unique(np.concatenate([ar1, ar2], axis=None))
+
+
+@composite(np.intersect1d)
+def intersect1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
+) -> Any:
+    """What is in both of two arrays, in order, as it is in the first."""
+    places: list[Any] = []
+    if not assume_unique:
+        (ar1, place1), (ar2, place2) = (np.unique(each, return_index=True) for each in (ar1, ar2))
+        places = [place1, place2]
+    first, second = np.ravel(ar1), np.ravel(ar2)
+    both = np.concatenate([first, second])
+    order = np.argsort(both, kind="stable")
+    twice = np.flatnonzero(~_changes(both[order]))
+    values = both[order[:-1][twice]]
+    if not return_indices:
+        return values
+    in1, in2 = order[:-1][twice], order[1:][twice] - np.shape(first)[0]
+    if places:
+        in1, in2 = at(places[0], (in1,)), at(places[1], (in2,))
+    return values, in1, in2
+
+
+@composite(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """What is in just one of two arrays, in order."""
+    both = np.concatenate([_once(ar1, assume_unique), _once(ar2, assume_unique)])
+    both = both[np.argsort(both, kind="stable")]
+    if not np.size(both):
+        return both
+    changes = np.concatenate([[True], _changes(both), [True]])
+    return both[changes[1:] & changes[:-1]]
+
+
+@composite(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """What is in the first of two arrays and not in the second, in order."""
+    first = _once(ar1, assume_unique)
+    return at(first, (np.isin(first, ar2, invert=True),))

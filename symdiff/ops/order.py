@@ -17,6 +17,7 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     Primitive,
     Samples,
+    array_of,
     case,
     composite,
     is_plain,
@@ -33,6 +34,7 @@ from symdiff.ops.reductions import (
     place_batch,
     reduced_shape,
 )
+from symdiff.ops.shaping import at
 
 Axes = tuple[int, ...]
 
@@ -358,7 +360,7 @@ def _along_first(rows: Any, places: Any) -> Any:
         np.reshape(np.arange(extent), (-1, *(1,) * (len(columns) - 1 - i))) if extent != 1 else 0
         for i, extent in enumerate(columns)
     ]
-    return rows[(places, *numbers)] if numbers else rows[places]
+    return at(rows, (places, *numbers))
 
 
 def _neighbours(rows: Any, q: Any, method: str, without_nan: bool) -> tuple[Any, Any, Any]:
@@ -368,10 +370,10 @@ def _neighbours(rows: Any, q: Any, method: str, without_nan: bool) -> tuple[Any,
     if without_nan:  # which are sorted to the end
         count = np.sum(~np.isnan(rows), axis=0)
         low, high, gamma = _places(count, q if q is None else np.reshape(q, spread), method)
-        order = np.argsort(rows, axis=0) if columns else np.argpartition(rows, _kth(low, high))
+        order = np.argsort(rows, axis=0) if columns else _places_of_parts(rows, _kth(low, high))
         return _along_first(order, low), _along_first(order, high), gamma
     low, high, gamma = _places(np.shape(rows)[0], q, method)
-    order = np.argpartition(rows, _kth(low, high), axis=0)
+    order = _places_of_parts(rows, _kth(low, high), 0)
     first = order[low]
     second = first if high is low else order[high]
     return first, second, np.reshape(gamma, spread) if np.ndim(gamma) else gamma
@@ -485,7 +487,9 @@ quantile = primitive(
 def _of_numbers(name: str) -> Callable[..., Any]:
     """np.median or np.nanmedian."""
 
-    def function(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+    def function(
+        a: Any, axis: Any = None, *, keepdims: Any = False, overwrite_input: bool = False
+    ) -> Any:
         params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
         return quantile(a, name=name, q=None, method="linear", **params)
 
@@ -503,12 +507,13 @@ def _of_probabilities(name: str) -> Callable[..., Any]:
         method: str = "linear",
         keepdims: Any = False,
         weights: Any = None,
-        interpolation: Any = None,
+        overwrite_input: bool = False,
     ) -> Any:
+        a = array_of(a)
         if a.dtype.kind == "c":
             raise TypeError("a must be an array of real numbers")
         known = _static(q)
-        options: dict[str, Any] = {"axis": axes_of(a, axis), "method": interpolation or method}
+        options: dict[str, Any] = {"axis": axes_of(a, axis), "method": method}
         if weights is not None:
             return _weighted(name, a, known, weights, keepdims=bool(keepdims), **options)
         if known is None:
@@ -531,7 +536,7 @@ def _static(q: Any) -> Any:
 def _of_computed(name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: bool) -> Any:
     """A quantile from its neighbours, as NumPy takes the weighted mean of them."""
     rows = _first_axis(a, axis)
-    q = np.asarray(q) if is_plain(q) or isinstance(q, (list, tuple)) else q
+    q = array_of(q)
     q = q / 100 if name.endswith("percentile") else q
     first, second, gamma = _neighbours(rows, q, method, name.startswith("nan"))
     low = _along_first(rows, first)

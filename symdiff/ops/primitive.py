@@ -334,6 +334,11 @@ def is_plain(value: Any) -> bool:
     return issubclass(type(value), (np.ndarray, np.generic, int, float, complex))
 
 
+def array_of(value: Any) -> Any:
+    """A number, a list or an array as NumPy's array; a traced value itself."""
+    return np.asarray(value) if is_plain(value) or isinstance(value, (list, tuple)) else value
+
+
 def all_batched(args: tuple[Any, ...], batched: tuple[bool, ...]) -> tuple[Any, ...]:
     """The operands, those that are not batched repeated along the batch axis."""
     count = next(np.shape(each)[0] for each, own in zip(args, batched, strict=True) if own)

@@ -287,7 +287,7 @@ def take(a: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     axis, indices = one_axis(axis, np.ndim(a)), _numbers(indices)
     if mode != "raise":
         indices = shaping.within(indices, np.shape(a)[axis], mode)
-    taken = a[(*(slice(None),) * axis, indices)]
+    taken = shaping.at(a, (*(slice(None),) * axis, indices))
     return np.copy(taken) if np.ndim(taken) else taken
 
 
@@ -305,7 +305,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     if np.result_type(indices).kind not in "iu":
         raise IndexError("`indices` must be an integer array")
     if axis is None:
-        return np.ravel(arr)[indices]
+        return shaping.at(np.ravel(arr), (indices,))
     axis, ndim = one_axis(axis, np.ndim(arr)), np.ndim(arr)
     index = [
         indices
@@ -315,7 +315,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
         else 0
         for i, extent in enumerate(np.shape(arr))
     ]
-    return arr[tuple(index)]
+    return shaping.at(arr, tuple(index))
 
 
 # ---------------------------------------------------------------------------- repeating, padding

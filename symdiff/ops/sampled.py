@@ -13,6 +13,7 @@ from symdiff.ops.primitive import (
     Samples,
     Transpose,
     all_batched,
+    array_of,
     case,
     composite,
     is_plain,
@@ -122,7 +123,7 @@ def _interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     """Linear between data points, constant outside."""
-    xp, fp = (np.asarray(each) if isinstance(each, (list, tuple)) else each for each in (xp, fp))
+    x, xp, fp = map(array_of, (x, xp, fp))
     if np.ndim(xp) != 1 or np.ndim(fp) != 1:
         raise ValueError("Data points must be 1-D sequences")
     if np.shape(xp) != np.shape(fp):
@@ -261,7 +262,7 @@ def _sliding(name: str, default: str, **fields: Any) -> Primitive:
 
     def result(a: ArrayType, v: ArrayType, mode: str) -> ArrayType:
         if a.ndim != 1 or v.ndim != 1:
-            raise ValueError("object too deep for desired array: np.{name} takes one axis each")
+            raise ValueError(f"object too deep for desired array: np.{name} takes one axis each")
         if not a.size or not v.size:
             raise ValueError(f"np.{name} of an empty array")
         dtype = function(np.ones(1, a.dtype), np.ones(1, v.dtype)).dtype
@@ -306,7 +307,10 @@ convolve: Primitive = _sliding(
         "a": Transpose(_convolve_adjoint),
         "v": Transpose(_convolve_second),
     },
-    call=lambda a, v, mode="full": ((a, v), {"mode": _mode(mode)}),
+    call=lambda a, v, mode="full": (
+        (np.atleast_1d(a), np.atleast_1d(v)),
+        {"mode": _mode(mode)},
+    ),
     batch=_convolve_batch,
 )
 

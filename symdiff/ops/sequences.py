@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Primitive, Samples, case, composite, is_plain, primitive
+from symdiff.ops.primitive import (
+    Primitive,
+    Samples,
+    array_of,
+    case,
+    composite,
+    is_plain,
+    primitive,
+)
 from symdiff.ops.reductions import along, axes_of, one_axis, reduced_shape
 from symdiff.ops.render import dtype_source
 from symdiff.ops.shaping import index_add
@@ -26,7 +34,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if not np.ndim(a):
         raise ValueError("diff requires input that is at least one dimensional")
     axis = one_axis(axis, np.ndim(a))
-    a = _between(prepend, a, append, axis)
+    a = _between(prepend, array_of(a), append, axis)
     for _ in range(n):
         earlier, later = a[along(axis, None, -1)], a[along(axis, 1, None)]
         a = later != earlier if a.dtype == bool else later - earlier
@@ -49,6 +57,7 @@ def _between(before: Any, a: Any, after: Any, axis: int) -> Any:
 @composite(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """The differences of neighbours among all elements, between others."""
+    ary = array_of(ary)
     parts = [_own_dtype(to_begin, ary), np.diff(np.ravel(ary)), _own_dtype(to_end, ary)]
     parts = [np.ravel(each) for each in parts if each is not None]
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -58,7 +67,7 @@ def _own_dtype(ends: Any, a: Any) -> Any:
     """What stands before or behind differences of a, in its dtype."""
     if ends is None:
         return None
-    ends = np.asarray(ends) if is_plain(ends) or isinstance(ends, (list, tuple)) else ends
+    ends = array_of(ends)
     if not np.can_cast(ends.dtype, a.dtype, "same_kind"):
         raise TypeError("dtype of the ends must be compatible with input under the same_kind rule")
     return ends.astype(a.dtype)
@@ -67,7 +76,7 @@ def _own_dtype(ends: Any, a: Any) -> Any:
 @composite(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The integral by the trapezoidal rule."""
-    place = one_axis(axis, np.ndim(y))
+    y, place = array_of(y), one_axis(axis, np.ndim(y))
     if x is not None:
         dx = np.diff(x, axis=axis if np.ndim(x) > 1 else -1)
         if np.ndim(dx) == 1:
@@ -192,6 +201,7 @@ def _slopes_between(f: Any, x: Any, axis: int, edge_order: int) -> Any:
 @composite(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """The slopes along each axis, from samples that are evenly spaced or at coordinates."""
+    f = array_of(f)
     given = (axis,) if isinstance(axis, int) else axis
     axes = tuple(one_axis(i, np.ndim(f)) for i in (range(np.ndim(f)) if axis is None else given))
     spacings = varargs * len(axes) if len(varargs) == 1 and not np.ndim(varargs[0]) else varargs

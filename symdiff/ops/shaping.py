@@ -14,6 +14,7 @@ from symdiff.ops.primitive import (
     Samples,
     Transpose,
     case,
+    is_plain,
     linear,
     register,
 )
@@ -525,6 +526,15 @@ getitem = register(
         samples=Samples(cases=INDEX_CASES),
     )
 )
+
+
+def at(x: Any, index: tuple[Any, ...]) -> Any:
+    """x[index], where the index may be traced and x may not."""
+    if not is_plain(x):
+        return x[index]
+    static, arrays = encode_index(index, _shape(x))
+    return getitem(x, *arrays, index=static)
+
 
 index_add: Primitive = register(
     Primitive(

@@ -152,7 +152,8 @@ def _unscaled(factor: Node, found: Match) -> Node:
 
 
 def _is_vector(found: Match) -> bool:
-    return bool(found["x"].type.ndim == len(found["shape"]) == 1)
+    turned = found["axes"] == (1, 0)
+    return turned and bool(found["x"].type.ndim == len(found["shape"]) == 1)
 
 
 def as_column(found: Match) -> Node | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import symdiff
 from symdiff.errors import RuleError
 from symdiff.ir import Graph, Note, Position, compilation, constant, input_node, node, parse_type
 from symdiff.ir.text import to_text
@@ -250,3 +251,13 @@ def test_constants_are_splat_and_stay_unmaterialised():
     a = constant(np.float64(2), type)
     after = simplify(graph_of(node(e.exp, (node(e.multiply, (a, a)),))))
     assert after.outputs[0].value == np.exp(4.0)
+
+
+def test_a_product_with_a_transposition_that_moves_nothing_is_that_of_the_matrix():
+    x = np.array([0.5, -0.9, 2.0])
+
+    def program(x):
+        return np.sum(np.transpose(np.outer(x, x), (0, 1))[0] ** 2)
+
+    expected = 2 * x[0] * np.sum(x * x) * np.eye(3)[0] + 2 * x[0] ** 2 * x
+    np.testing.assert_allclose(symdiff.grad(program)(x), expected)
