@@ -20,7 +20,7 @@ from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import flatten
 from symdiff.frontend.source_map import name_at
 from symdiff.frontend.trace import UNKNOWN, Leaf
-from symdiff.frontend.tracer import call, coerce, lift, where
+from symdiff.frontend.tracer import Tracer, call, coerce, lift, where
 from symdiff.ir.graph import Graph, Note, depends_on, substitute
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
@@ -99,21 +99,25 @@ class Closed:
         own = [dot for _, dot in pairs if dot is not None]
         return output and self._at(values, output, dict(zip(linear.tangents, own, strict=True)))
 
-    def jacobian(self, values: Sequence[Node]) -> Node:
-        """The matrix of derivatives of the result with respect to the last argument."""
-        *_, x = self.graph.inputs
+    def jacobian(self, values: Sequence[Node], index: int = -1) -> Node:
+        """The matrix of derivatives of the result with respect to an input, by default the last."""
+        x = self.graph.inputs[index]
         linear = linearize(self.graph, [x])
         (output,) = linear.outputs
-        size = x.type.size
         if output is None:
-            return zeros_of(array_type(x.type.dtype, (size, size)))
+            return zeros_of(array_type(x.type.dtype, (self.result.size, x.type.size)))
         inputs = (*self.graph.inputs, *linear.tangents)
-        rows = batch(Graph(self.name, inputs, (output,)), linear.tangents, size)
-        directions = np.eye(size, dtype=x.type.dtype).reshape(size, *x.type.shape)
+        rows = batch(Graph(self.name, inputs, (output,)), linear.tangents, x.type.size)
+        directions = np.eye(x.type.size, dtype=x.type.dtype).reshape(-1, *x.type.shape)
         (columns,) = rows.outputs
         made = self._at(values, columns, {rows.inputs[-1]: lift(directions)})
-        matrix: Node = call(np.transpose, call(np.reshape, traced(made), (size, -1))).node
-        return matrix
+        matrix = call(np.transpose, call(np.reshape, traced(made), (x.type.size, -1)))
+        return matrix.node  # type: ignore[no-any-return]
+
+    def applied(self, *values: Any) -> Tracer:
+        """The result for traced residuals and arguments, as part of the running trace."""
+        (output,) = self.graph.outputs
+        return traced(self._at([lift(value) for value in values], output, {}))
 
     def check_linear(self) -> None:
         """Raises RuleError unless the result is linear in the last argument."""

@@ -99,9 +99,13 @@ class Custom:
         """The function itself. Arrays are passed contiguous, as C functions need them."""
         return self.fun(*map(_contiguous, args), **kwargs)
 
-    def called(self, *args: Any) -> Any:
+    def called(self, *args: Any, **options: Any) -> Any:
         """What a call in emitted source does."""
-        return self.plain(*args)
+        return self.plain(*args, **options)
+
+    def value_of(self, made: Any) -> Any:
+        """The part of what such a call returns that the source goes on with."""
+        return made
 
     def objects(self) -> list[tuple[str, Any]]:
         """What a call names besides the function and its arguments."""

@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from symdiff.api.closed import Closed
-from symdiff.api.custom import Custom, named
 from symdiff.api.signature import Signature, traced
-from symdiff.errors import ShapeError, TraceError, word
+from symdiff.api.solver import Solver
+from symdiff.errors import ShapeError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import function_name
-from symdiff.frontend.pytree import flatten
-from symdiff.frontend.trace import held_tracer
 from symdiff.frontend.tracer import Tracer, call, lift, where
 from symdiff.ir.node import Node, node
 from symdiff.ir.types import ArrayType
@@ -101,7 +99,7 @@ def find_root(f: Function, x0: Any) -> Any:
 def iterate(f: Function, x0: Any) -> Any:
     """f repeated from x0 on, until x stays. Raises RuntimeError if it does not."""
     x = x0
-    for _ in range(100_000):
+    for _ in range(10_000):
         last, x = x, f(x)
         size = np.max(np.abs(x), initial=0.0)
         if np.max(np.abs(x - last), initial=0.0) <= 4 * np.finfo(np.result_type(x)).eps * size:
@@ -157,29 +155,12 @@ def _closed(f: Function, type: ArrayType, name: str) -> Closed:
     return closed
 
 
-class _Implicit(Custom):
-    """A solver called with a function that closes over what the solution is differentiated in.
-
-    The operands are the residuals of the function, and then where the solver starts.
-    """
-
-    def __init__(self, solve: Solve, closed: Closed) -> None:
-        if held_tracer(solve) is not None:
-            what = "the solver holds a traced value"
-            way_out = "Let the function that it is called with use it."
-            raise TraceError(word(what, where=where(), way_out=way_out))
-        super().__init__(solve, check=False)
-        self.closed = closed
+class _Implicit(Solver):
+    """A solver of equations. Its last operand is where it starts, or the right-hand side."""
 
     def plain(self, *operands: Any) -> Any:
         *residuals, start = operands
         return self.fun(lambda x: self.closed.function(*residuals, x), start)
-
-    def called(self, *args: Any) -> Any:
-        return self.fun(*args)
-
-    def objects(self) -> list[tuple[str, Any]]:
-        return [(self.closed.name, self.closed.function)]
 
     def source(self, names: Sequence[str], arguments: Sequence[str]) -> str:
         *residuals, start = arguments
@@ -188,17 +169,7 @@ class _Implicit(Custom):
 
     def solution(self, start: Tracer) -> Any:
         """The solution, as part of the running trace."""
-        return context.at_user_place(self._solution, start)
-
-    def _solution(self, start: Tracer) -> Any:
-        operands = [*self.closed.residuals, start.node]
-        count = len(operands)
-        _, spec = flatten(tuple(range(count)))
-        types = [each.type for each in operands]
-        made = Signature(self, spec, range(count), types, (True,) * count, count)
-        _, leaf = flatten(0)
-        made.returns(leaf, [Outcome((), start.node.type, start.is_array)])
-        return named(made.applied(operands))
+        return self.placed([start.node], Outcome((), start.node.type, start.is_array))
 
     def moved(
         self, signature: Signature, primals: list[Any], x: Any, dots: list[Any]

@@ -503,11 +503,12 @@ class Checked:
         """What a saved module may import in its place."""
         return self.owner, self.owner.fun
 
-    def __call__(self, *args: Any) -> Any:
-        made = self.owner.called(*args)
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        made = self.owner.called(*args, **options)
+        value = self.owner.value_of(made)
         first = self.out_leaves[0] if len(self.out_leaves) == 1 else None
-        if first is None or first.path or not _fits(made, first):
-            leaves, spec = flatten(made)
+        if first is None or first.path or not _fits(value, first):
+            leaves, spec = flatten(value)
             if spec != self.out_spec or not all(map(_fits, leaves, self.out_leaves)):
                 raise ShapeError(self._misfit(leaves))
         return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import importlib
 import math
 import operator
 import sys
@@ -104,9 +105,25 @@ def replaced(value: Any) -> Any:
         found = REPLACEMENTS.get(value)
     except TypeError:  # unhashable: not in the table
         return value
+    if found is None and _takes_a_function(value):
+        importlib.import_module(_TAKING_FUNCTIONS[value.__name__])
+        found = REPLACEMENTS.get(value)
     if found is None and _is_library_function(value):
         found = REPLACEMENTS[value] = Hook(value, functools.partial(_apply, value))
     return value if found is None else found
+
+
+# SciPy's functions of functions: where they are traced with what these close over.
+_TAKING_FUNCTIONS = {
+    "odeint": "symdiff.api.ode",
+    "solve_ivp": "symdiff.api.ode",
+}
+
+
+def _takes_a_function(value: Any) -> bool:
+    return getattr(value, "__name__", "") in _TAKING_FUNCTIONS and (
+        (getattr(value, "__module__", None) or "").startswith("scipy.")
+    )
 
 
 def replaced_class(value: Any) -> bool:

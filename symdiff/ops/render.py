@@ -36,7 +36,7 @@ _BINARY = {
     "@": PRODUCT,
     "**": POWER,
 }
-ROW, UNKNOWN = "_row", "_x"  # variables within an expression: no value is called so
+ROW, UNKNOWN, TIME = "_row", "_x", "_t"  # variables within an expression: no value is called so
 _FIELD = re.compile(r"\{(\d+)\}")
 _MODULAR = re.compile(r"//|%")  # their sign is not that of the first factor
 

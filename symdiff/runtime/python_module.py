@@ -122,16 +122,25 @@ def _is_array(value: Any) -> bool:
 def _import_line(name: str, value: Any) -> str:
     """The statement that imports an object under a name. Raises TraceError where none can."""
     for each in getattr(value, "importable", (value,)):
-        module = getattr(each, "__module__", None)
+        module = getattr(each, "__module__", None) or ""
         own = getattr(each, "__qualname__", "")
-        if module != "__main__" and getattr(sys.modules.get(module or ""), own, None) is each:
-            return f"from {module} import {own}{f' as {name}' if name != own else ''}"
+        if module != "__main__" and getattr(sys.modules.get(module), own, None) is each:
+            public = _public_module(module, own, each)
+            return f"from {public} import {own}{f' as {name}' if name != own else ''}"
     raise TraceError(
         word(
             f"{name}, which the source calls, cannot be imported by a saved module",
             way_out="Define it under its own name at the top level of a module, and import it.",
         )
     )
+
+
+def _public_module(module: str, name: str, value: Any) -> str:
+    """The package around a module that has the same object, if there is one without underscores."""
+    parts = module.split(".")
+    private = next((i for i, part in enumerate(parts) if part.startswith("_")), len(parts))
+    package = ".".join(parts[:private])
+    return package if getattr(sys.modules.get(package), name, None) is value else module
 
 
 def _archive(arrays: Mapping[str, Any]) -> bytes:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 from symdiff.ir.graph import Note
 from symdiff.ir.node import Node
-from symdiff.ops.render import ROW, UNKNOWN
+from symdiff.ops.render import ROW, TIME, UNKNOWN
 
 _NOT_A_WORD = re.compile(r"\W")
-_RESERVED = {"np", "scipy", "operator", "math", ROW, UNKNOWN}
+_RESERVED = {"np", "scipy", "operator", "math", ROW, UNKNOWN, TIME}
 _RESERVED |= {*dir(builtins), *keyword.kwlist}
 
 
