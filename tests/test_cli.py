@@ -243,6 +243,16 @@ def test_check_takes_a_range_and_a_seed(run):
     assert "not finite" in err
 
 
+def test_what_becomes_of_numpys_functions_is_listed(run):
+    status, out, talk = run("ops", "--coverage", "np.linalg.d")
+    assert status == 0
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["np.linalg.det", "differentiated"],
+        ["np.linalg.diagonal", "differentiated"],
+    ]
+    assert "differentiated," in talk and "refused" in talk
+
+
 def test_ops_and_rules_are_listed_and_filtered(run):
     _, out, _ = run("ops", "tanh")
     assert [line.split()[0] for line in out.splitlines()] == ["arctanh", "tanh"]

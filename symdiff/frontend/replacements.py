@@ -216,6 +216,19 @@ def _require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
     return _array(a, dtype, copy=None, order=requirements)
 
 
+@when_traced(np.from_dlpack)
+def _from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
+    return _array(x, copy=copy, order="K")
+
+
+@when_traced(np.asarray_chkfinite)
+def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    made = _asarray(a, dtype, order)
+    if made.dtype.kind in "fc" and not np.all(np.isfinite(made)):
+        raise ValueError("array must not contain infs or NaNs")
+    return made
+
+
 @when_traced(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
     shape = _sizes(shape)
@@ -255,6 +268,11 @@ def _sizes(shape: Any) -> Any:
     if isinstance(shape, (list, tuple)):
         return tuple(_sizes(each) for each in shape)
     return operator.index(shape) if isinstance(shape, Tracer) else shape
+
+
+@when_traced(np.ndenumerate)
+def _ndenumerate(arr: Any) -> Any:
+    return ((index, arr[index]) for index in np.ndindex(arr.shape))
 
 
 @when_traced(np.isscalar)
@@ -325,6 +343,19 @@ class NoDraws:
     def __getattr__(self, name: str) -> Any:
         return _refuse_draw(f"{type(self._generator).__name__}.{name}")
 
+
+# ---------------------------------------------------------------------------- files
+
+
+def _refuse_file(function: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    """A file is read once while tracing, and may be another one at the next call."""
+    from symdiff.frontend import states
+
+    states.refuse_call(function, args, kwargs)
+
+
+for _reader in (np.load, np.loadtxt, np.genfromtxt, np.fromfile, np.fromregex):
+    REPLACEMENTS[_reader] = functools.partial(_refuse_file, _reader)
 
 # ---------------------------------------------------------------------------- Python
 

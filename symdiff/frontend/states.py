@@ -67,10 +67,15 @@ def call_declared(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     stated = declared(function)
     if stated is not None and stated.answer is not None:
         return stated.answer(function, *args, **kwargs)
-    name = function_name(function)
+    return refuse_call(function, args, kwargs)
+
+
+def refuse_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
+    """Raises UnsupportedFunctionError with what is declared, or what is known of its name."""
+    stated, name = declared(function), function_name(function)
     what = f"{name} {stated.why}" if stated else f"{name} has no derivative rule"
     way_out = stated.way_out if stated else advice_for(function)
-    return _refuse(UnsupportedFunctionError, what, (*args, *kwargs.values()), way_out)
+    _refuse(UnsupportedFunctionError, what, (*args, *kwargs.values()), way_out)
 
 
 _ELSEWHERE = "Use a function of NumPy's in its place, or take it outside the function."
@@ -87,7 +92,8 @@ def attribute(array: Tracer, name: str) -> Any:
 
 
 def _refuse(kind: type, what: str, values: Any, way_out: str) -> NoReturn:
-    root = depends_on(next(_traced(values)).node)
+    traced = next(_traced(values), None)
+    root = depends_on(traced.node) if traced is not None else ""
     context.refuse(kind(word(what, where=where(), depends_on=root, way_out=way_out)))
 
 
@@ -125,7 +131,22 @@ def _of_sizes(function: Any, *args: Any, **kwargs: Any) -> Any:
 def _decided(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)([_decided(each) for each in value])
-    return operator.index(value) if isinstance(value, Tracer) else value
+    if not isinstance(value, Tracer):
+        return value
+    if value.dtype.kind not in "iub":
+        value.refuse("a size is a traced float", "Convert it: int(n) is decided at each call.")
+    return operator.index(value)
+
+
+def _to_device(array: Tracer) -> Any:
+    """The method of an array that gives the array: NumPy knows one device."""
+
+    def to_device(device: str, /, *, stream: Any = None) -> Tracer:
+        if device != "cpu":
+            raise ValueError(f"Unsupported device: {device}")
+        return array
+
+    return to_device
 
 
 # ---------------------------------------------------------------------------- constant
@@ -178,6 +199,7 @@ constant(
     "np.ravel_multi_index np.unravel_index",
 )
 constant("is a step, flat wherever it has a derivative", "np.around np.fix np.round")
+_declare("ndarray.to_device", Stated(DIFFERENTIATED, "is the array itself", "", _to_device))
 _declare(
     "np.fromfunction", Stated(DIFFERENTIATED, "calls a function, which is traced", "", _of_sizes)
 )
@@ -201,11 +223,17 @@ refused(
     },
 )
 refused(
-    "reads a file or a buffer, which traced values are not",
+    "reads a file while the function is traced, and not at each call",
     {
-        "np.frombuffer np.fromfile np.fromregex np.fromstring np.genfromtxt np.load np.loadtxt":
-            "Read the file outside the function, and pass the array.",
-        "np.from_dlpack": "Use the array itself, or np.asarray of it.",
+        "np.fromfile np.fromregex np.genfromtxt np.load np.loadtxt":
+            "Read it outside the function, and pass the array.",
+    },
+)
+refused(
+    "reads a buffer or a text, which traced values are not",
+    {
+        "np.frombuffer": "Use the array itself, or np.asarray of it.",
+        "np.fromstring": "Use it outside the function, and pass the array.",
     },
 )
 refused(
@@ -235,8 +263,6 @@ refused(
     "goes by the value of a number, which is not known while tracing",
     {
         "np.min_scalar_type": "Ask for its type: x.dtype, or np.result_type(x).",
-        "np.asarray_chkfinite": "Use np.asarray, and check np.isfinite outside the function.",
-        "np.real_if_close": "Write np.real, where the imaginary part is known to be small.",
     },
 )
 refused(
@@ -259,7 +285,6 @@ refused(
     {
         "ndarray.resize": "Write np.resize(x, shape), or np.concatenate with zeros.",
         "ndarray.setflags": "Leave it out, or do it outside the function.",
-        "ndarray.to_device": "Leave it out: NumPy has one device.",
     },
 )
 
@@ -273,7 +298,6 @@ refused(
     {
         # order
         "np.corrcoef np.cov": "Write d = x - np.mean(x, 1, keepdims=True), then d @ d.T / (n - 1).",
-        "np.trim_zeros": "Cut a slice whose ends are found outside the function.",
         # indices and stores
         "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
         "np.place": "Write np.where(mask, value, x).",
@@ -303,7 +327,5 @@ refused(
         "np.polyder np.polyint": "Multiply or divide the coefficients by np.arange.",
         "np.polydiv np.polymul": "Write sums of shifted products.",
         "np.polyfit": "Write np.linalg.solve with x[:, None] ** np.arange(n).",
-        # others
-        "np.i0 np.kaiser": "Use scipy.special.iv(0, x)."
     },
 )

@@ -101,9 +101,10 @@ def _traced(name: str) -> Any:
 
 
 def _replacement(function: Any) -> Any:
-    """What calls of a function go to that are not handed on as they are."""
+    """What calls of a function go to that are neither handed on as they are nor refused."""
     found = REPLACEMENTS.get(function)
-    return None if isinstance(getattr(found, "traced", None), functools.partial) else found
+    handed_on = isinstance(getattr(found, "traced", found), functools.partial)
+    return None if handed_on else found
 
 
 def _of_traced(traced: Any) -> Stated:

@@ -264,6 +264,7 @@ _FAMILIES = {
         "symdiff.ops.several",
         "symdiff.ops.decompositions",
         "symdiff.ops.questions",
+        "symdiff.ops.windows",
         "symdiff.ops.order",
         "symdiff.ops.arranging",
         "symdiff.ops.masked",

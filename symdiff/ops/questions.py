@@ -1,4 +1,7 @@
-"""Questions about values, and conversions, that few programs call: loaded late."""
+"""Questions about values, and functions that ask them: loaded late.
+
+What a function asks is decided for the values of the call, and checked at each later one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops.primitive import composite
+from symdiff.ops.reductions import normalize_axes
 
 
 @composite(np.isreal)
@@ -30,6 +34,32 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     except ValueError:
         return False
     return np.all(a1 == a2).item()
+
+
+@composite(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part, where all imaginary parts are next to nothing."""
+    if not np.iscomplexobj(a):
+        return a
+    nothing = np.finfo(a.dtype).eps * tol if tol > 1 else tol
+    return a.real if np.all(np.abs(a.imag) < nothing) else a
+
+
+@composite(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """Without the zeros at either end."""
+    ends = trim.lower()
+    index: list[slice] = [slice(None)] * np.ndim(filt)
+    for each in normalize_axes(axis, np.ndim(filt)):
+        others = tuple(i for i in range(np.ndim(filt)) if i != each)
+        kept = np.any(filt != 0, others)
+        if not np.any(kept):
+            index[each] = slice(0, 0)
+            continue
+        first = int(np.argmax(kept)) if "f" in ends else 0
+        after = int(np.argmax(kept[::-1])) if "b" in ends else 0
+        index[each] = slice(first, len(kept) - after)
+    return filt[tuple(index)]
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:

@@ -31,6 +31,13 @@ def test_what_a_call_changes_is_its_result(names):
     assert changed.shape == w.shape and (changed != w).any()
 
 
+def test_what_is_timed_runs(names):
+    for name, call in names["CALLS"].items():
+        if names["with_derivative"](call):
+            with np.errstate(all="ignore"):
+                assert names["Loss"].of(call, **names["SIZES"]), name
+
+
 @pytest.mark.parametrize("name", ["np.sin", "np.linalg.solve", "np.where", "np.imag", "np.nansum"])
 def test_a_right_derivative_counts(names, name):
     loss = names["with_derivative"](names["CALLS"][name])
@@ -50,7 +57,7 @@ def test_a_wrong_derivative_is_found(names):
     assert found == {"reverse": "wrong", "forward": "NotImplementedError", "second": "wrong"}
 
 
-@pytest.mark.parametrize("name", ["np.argsort", "np.shape", "np.floor", "np.save", "np.zeros"])
+@pytest.mark.parametrize("name", ["np.argsort", "np.shape", "np.floor", "ndarray.byteswap"])
 def test_what_does_not_move_has_no_derivative(names, name):
     assert names["with_derivative"](names["CALLS"][name]) is None
 

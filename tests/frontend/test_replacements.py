@@ -133,6 +133,7 @@ CREATION = [
     "np.arange(3) * x",
     "x[np.arange(2)]",
     "np.linspace(0, 1, 3) * x",
+    "np.stack([i[0] * each for i, each in np.ndenumerate(x)])",
     "np.array([1.0, 2.0, 3.0]) * x",
     "np.zeros_like(x) + np.ones_like(x)",
 ]

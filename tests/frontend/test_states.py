@@ -29,6 +29,12 @@ def test_sizes_may_be_arguments():
     np.testing.assert_array_equal(windowed(X, 3), X * np.hanning(3) + np.tri(2, 3))
 
 
+def test_a_size_may_be_decided():
+    windowed = jit(lambda x: np.hanning(int(x[0, 2])))
+    np.testing.assert_array_equal(windowed(X), np.hanning(3))
+    np.testing.assert_array_equal(windowed(2 * X), np.hanning(6))
+
+
 def test_a_function_of_indices_is_traced():
     made = jit(lambda s, n: np.fromfunction(lambda i, j: i * s + j, (2, n)))
     np.testing.assert_array_equal(made(0.5, 3), np.fromfunction(lambda i, j: i * 0.5 + j, (2, 3)))
@@ -41,7 +47,8 @@ def test_a_function_of_indices_is_traced():
         (lambda x: np.savez("x.npz", [x, x]), r"np\.savez writes a file.*\n  .*\n  .* `x`\n  Ret"),
         (lambda x: np.frompyfunc(abs, 1, 1)(x), r"np\.frompyfunc computes element by element"),
         (lambda x: x.strides, r"`\.strides` of a traced value asks how arrays lie in memory"),
-        (lambda x: np.hanning(x[0, 0]), "a size depends on a traced value"),
+        (lambda x: x * np.load("x.npy"), r"np\.load reads a file .*\n  test_states.*\n  Read it"),
+        (lambda x: np.hanning(x[0, 0]), r"a size is a traced float\n  test_states.*\n.*\n  Conv"),
     ],
 )
 def test_a_refusal_says_why_and_what_to_write(call, message):
