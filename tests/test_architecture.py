@@ -68,6 +68,7 @@ GENERATED_TESTS = {
         "rewrite/constants.py",
         "rewrite/linalg.py",
         "rewrite/stability.py",
+        "rewrite/stores.py",
     },
 }
 

@@ -19,6 +19,7 @@ from symdiff.frontend import context
 from symdiff.frontend.source_map import said
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive, Transpose
+from symdiff.ops.shaping import getitem, index_set
 
 if TYPE_CHECKING:
     from symdiff.frontend.tracer import Tracer
@@ -117,7 +118,7 @@ def change(array: Tracer, value: Node) -> None:
         _forget_views(each, inner)
         each.known = changed
         if each.view_of is not None and changed is not None:
-            changed = _inverse(each.view_of.step, changed)
+            changed = _inverse(each.view_of, changed)
         inner = each
 
 
@@ -148,14 +149,18 @@ def _forget_views(array: Tracer, kept: Tracer | None) -> None:
                 stack.append((view, None))
 
 
-def _inverse(step: Node | None, value: Node) -> Node | None:
-    """What the operand of a step is when its result has this value; None if not all of it is."""
+def _inverse(view: View, value: Node) -> Node | None:
+    """What the base of a view is when the view has this value; None if not all of it is known."""
     from symdiff.frontend.tracer import Tracer
 
+    step = view.step
     if step is None:
         return None
     assert isinstance(step.op, Primitive)
-    rule, base = step.op.rule(0), step.args[0]
+    rule, base = step.op.rule(0), view.base.node
+    if step.op is getitem:
+        params = (("distinct", True), *step.params)
+        return node(index_set, (base, value), params)
     if not isinstance(rule, Transpose) or rule.accumulates:
         return None
     if (base.type.size, base.type.dtype) != (value.type.size, value.type.dtype):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 from functools import lru_cache
 from types import CodeType
@@ -20,6 +21,7 @@ class SourceMap:
     def __init__(self, code: CodeType) -> None:
         self.spans: list[Span] = list(code.co_positions())
         self.targets: dict[Span, str] = {}
+        self.stores: dict[Span, str] = {}  # the same for what parts are stored into
         self.returned: set[Span] = set()
         self.operands: dict[Span, list[str]] = {}  # of operations: the variables that they read
         self.locals = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
@@ -90,9 +92,13 @@ class SourceMap:
             self._name(target, value, offset)
 
     def _name(self, target: ast.expr, value: ast.AST, offset: int) -> None:
+        names, place = self.targets, value
+        while isinstance(target, ast.Subscript):  # a store into a part, made where that stands
+            place = target if names is self.targets else place
+            names, target = self.stores, target.value
         name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
         if name:
-            self.targets[_span(value, offset)] = name
+            names[_span(place, offset)] = name
 
     def text(self, line: int) -> str:
         return self.texts.get(line) or linecache.getline(self.file, line).strip()
@@ -142,7 +148,9 @@ def name_at(place: Place) -> str:
     """The name that the expression at this place is assigned to, or an empty string."""
     code, offset, _ = place
     source = _source_map(code)
-    return source.targets.get(source.spans[offset // 2], "")
+    stores = dis.opname[code.co_code[offset]] == "STORE_SUBSCR"
+    names = source.stores if stores else source.targets
+    return names.get(source.spans[offset // 2], "")
 
 
 def operand_names(place: Place) -> list[str]:

@@ -208,7 +208,9 @@ class Tracer:
         )
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.refuse_store("a store into a traced array")
+        from symdiff.frontend import stores  # only for programs that store
+
+        context.at_user_place(_user_call, stores.store, (self, index, value), {})
 
     def refuse_store(self, what: str) -> NoReturn:
         """Raises TraceError: what is stored into is no value of this trace."""

@@ -318,6 +318,15 @@ def _index_add(base: Any, value: Any, *indices: Any, index: tuple[Any, ...]) -> 
     return total
 
 
+def _index_set(
+    base: Any, value: Any, *indices: Any, index: tuple[Any, ...], distinct: bool
+) -> Any:
+    """base with value in place of what is at an index; the last of several values there stays."""
+    changed = np.array(base)
+    changed[decode_index(index, indices)] = value
+    return changed
+
+
 def _slice_source(entry: tuple[Any, ...]) -> str:
     start, stop, step = ("" if each is None else str(each) for each in entry[1:])
     return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
@@ -412,9 +421,10 @@ def _getitem_batch(x: Any, *indices: Any, index: Any, batched: tuple[bool, ...])
     return np.moveaxis(y, range(1, 1 + ndim), range(1 + place, 1 + place + ndim))
 
 
-def _index_add_batch(
-    base: Any, value: Any, *indices: Any, index: Any, batched: tuple[bool, ...]
+def _store_batch(
+    base: Any, value: Any, *indices: Any, index: Any, batched: tuple[bool, ...], **params: Any
 ) -> Any:
+    """A store into each row; with `distinct` it replaces what is there, else it adds."""
     count = _batch_count((base, value, *indices), batched)
     if not batched[0]:
         base = np.broadcast_to(base, (count, *_shape(base)))
@@ -424,7 +434,8 @@ def _index_add_batch(
     if moves and moves[1]:
         ndim, place = moves
         value = np.moveaxis(value, range(1 + place, 1 + place + ndim), range(1, 1 + ndim))
-    return index_add(base, value, *arrays, index=index)
+    op = index_set if params else index_add
+    return op(base, value, *arrays, index=index, **params)
 
 
 def _batch_count(args: tuple[Any, ...], batched: tuple[bool, ...]) -> int:
@@ -551,7 +562,7 @@ index_add: Primitive = register(
             ),
             "indices": CONSTANT,
         },
-        batch=_index_add_batch,
+        batch=_store_batch,
         samples=Samples(
             cases=(
                 case("f[4]", "f[2]", index=(("slice", 1, 3, None),)),
@@ -559,6 +570,58 @@ index_add: Primitive = register(
                 case("f[3,2]", "f[2]", index=(1,)),
                 case("f[4]", "f[2]", "b[4]:2", index=((MASK, 1, 2),)),
                 case("f[3,4]", "f[3,2]", "b[4]:2", index=(ROWS, (MASK, 1, 2))),
+            )
+        ),
+    )
+)
+
+
+def _kept_part(
+    y_bar: Any, base: Any, value: Any, *indices: Any, index: tuple[Any, ...], distinct: bool
+) -> Any:
+    """The cotangent of what was there before: zero where it was replaced."""
+    zeros = np.zeros(_shape(value), y_bar.dtype)
+    return index_set(y_bar, zeros, *indices, index=index, distinct=distinct)
+
+
+def _stored_part(
+    y_bar: Any, base: Any, value: Any, *indices: Any, index: tuple[Any, ...], distinct: bool
+) -> Any:
+    """The cotangent of what was stored: zero where something else was stored after it."""
+    part = getitem(y_bar, *indices, index=index)
+    if distinct:
+        return part
+    order = np.reshape(np.arange(value.size), _shape(value))
+    unwritten = np.zeros(_shape(base), order.dtype)
+    last = index_set(unwritten, order, *indices, index=index, distinct=False)
+    return np.where(getitem(last, *indices, index=index) == order, part, 0)
+
+
+# `distinct`: the index names no place twice.
+index_set: Primitive = register(
+    Primitive(
+        name="index_set",
+        function=_index_set,
+        arguments=("base", "value", "indices"),
+        variadic=True,
+        joint=True,
+        result=lambda base, *rest, index, distinct: base,
+        rules={
+            "base": Transpose(_kept_part),
+            "value": Transpose(_stored_part),
+            "indices": CONSTANT,
+        },
+        batch=_store_batch,
+        convention="Of several values stored in one place the last has the derivative.",
+        samples=Samples(
+            cases=(
+                case("f[4]", "f[2]", index=(("slice", 1, 3, None),), distinct=True),
+                case("f[3,2]", "f[2]", index=(1,), distinct=True),
+                case("f[2]", "f[5]", "i[5]", index=(ARRAY,), distinct=False),
+                case("f[2,4]", "f[2,3]", "i[3]", index=(ROWS, ARRAY), distinct=False),
+                case("f[2,2]", "f[3]", "i[3]", "i[3]", index=(ARRAY, ARRAY), distinct=False),
+                case("f[4]", "f[2]", "b[4]:2", index=((MASK, 1, 2),), distinct=True),
+                case("c[2,3]", "c[2,2]", "b[3]:2", index=(ROWS, (MASK, 1, 2)), distinct=True),
             )
         ),
     )

@@ -19,6 +19,7 @@ from symdiff.rewrite.linalg import LINALG
 from symdiff.rewrite.pattern import Exactness, Rule, rule, rules
 from symdiff.rewrite.shifts import hold_shifts
 from symdiff.rewrite.stability import STABILITY
+from symdiff.rewrite.stores import STORES
 
 __all__ = [
     "TABLES",
@@ -36,6 +37,7 @@ TABLES: dict[str, Table] = {
     "constants": CONSTANTS,
     "algebra": ALGEBRA,
     "broadcast": BROADCAST,
+    "stores": STORES,
     "linalg": LINALG,
     "diagonal": DIAGONAL,
     "stability": STABILITY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from symdiff.ir.node import Node
@@ -20,14 +20,16 @@ class Buffers:
         self,
         reads: Mapping[Node, tuple[Node, ...]],
         uses: Mapping[Node, int],
+        kept: Collection[Node] = (),
     ) -> None:
+        self._kept = kept  # views that are copied
         self._holders: set[Node] = set()  # nodes that now live in an array of the program's own
         self._spare: dict[ArrayType, dict[Node, None]] = {}  # those that nothing reads any more
         self._left: dict[Node, int] = {}
         self._unread = dict(uses)  # the same for each node by itself
         self._roots: dict[Node, Node] = {}  # whose buffer each one is, or is a view of
         for each in sorted(uses, key=attrgetter("serial")):  # operands first
-            root = self._roots[reads[each][0]] if is_view(each) else each
+            root = each if each in kept else root_of(each, reads, self._roots)
             self._roots[each] = root
             self._left[root] = self._left.get(root, 0) + uses[each]
         for each in uses:
@@ -37,11 +39,8 @@ class Buffers:
 
     def consume(self, expressions: Iterable[Expression]) -> None:
         """Note that a statement reads these expressions."""
-        stack = list(expressions)
-        while stack:
-            part = stack.pop()
+        for part in _parts(expressions):
             self.release(part.node)
-            stack.extend(part.operands)
 
     def release(self, each: Node) -> None:
         """Note one read of a node."""
@@ -57,22 +56,53 @@ class Buffers:
 
     def made(self, each: Node) -> None:
         """Note that a statement has computed a node into an array of its own."""
-        if allocates(each):
+        if allocates(each) or each in self._kept:
             self._holders.add(each)
 
     def give(self, old: Node, new: Node) -> None:
-        """Note that the array of a node holds another one from now on."""
-        del self._spare[old.type][old]
-        self._holders.remove(old)
+        """Note that the array of a node, or that it is a view of, holds another one from now on."""
+        root = self._roots[old]
+        del self._spare[root.type][root]
+        self._holders.remove(root)
         self._holders.add(new)
 
     def free(self, each: Node) -> bool:
         """Whether the node is an array of this program's own that nothing reads any more."""
         return each in self._spare.get(each.type, ())
 
+    def changeable(self, each: Node, read: Iterable[Expression]) -> bool:
+        """Whether parts of the node can be replaced once these expressions have been read.
+
+        It is an array of this program's own that nothing else reads any more, or a view of one.
+        """
+        root = self._roots[each]
+        if root not in self._holders or (isinstance(each.op, Primitive) and each.op.read_only):
+            return False
+        reads = sum(self._roots[part.node] is root for part in _parts(read))
+        return self._left[root] == 1 + reads
+
+    def root(self, each: Node) -> Node:
+        """Whose buffer a node is in."""
+        return self._roots[each]
+
     def spare(self, type: ArrayType) -> list[Node]:
         """Arrays of this type that nothing reads any more."""
         return list(self._spare.get(type, ()))
+
+
+def _parts(expressions: Iterable[Expression]) -> Iterator[Expression]:
+    """Expressions, and all that they are made of."""
+    stack = list(expressions)
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(part.operands)
+
+
+def root_of(each: Node, reads: Mapping[Node, tuple[Node, ...]], roots: Mapping[Node, Node]) -> Node:
+    """Whose buffer a node is in, given those of its operands: its own, unless it is a view."""
+    scalar = each.op is shaping.getitem and not each.type.shape  # which is a copy
+    return roots.get(reads[each][0], reads[each][0]) if is_view(each) and not scalar else each
 
 
 def is_view(each: Node) -> bool:

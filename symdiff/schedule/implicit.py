@@ -23,6 +23,8 @@ def operands(each: Node) -> tuple[Node, ...]:
         return _product_operands(each)
     if not isinstance(op, Primitive):
         return each.args
+    if op is shaping.index_set:  # a store casts and broadcasts
+        return (each.args[0], _peel(each.args[1]), *each.args[2:])
     if op.numbers:
         return tuple([_number(arg) for arg in each.args])
     if not op.elementwise:

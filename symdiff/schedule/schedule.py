@@ -15,6 +15,7 @@ from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
+from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
 from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
@@ -22,6 +23,7 @@ from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
 from symdiff.schedule.program import Assign, Expression, Guard, Program, Statement, Update
+from symdiff.schedule.stores import UPDATES, planned
 from symdiff.schedule.warnings import quieted
 
 WIDTH = 79  # columns of a line with an inlined value
@@ -108,8 +110,9 @@ class _Scheduler:
     def run(self, access: Mapping[Input, str]) -> Program:
         parameters = self._name_inputs(access)
         order = self._count_reads()
-        self.buffers = Buffers(self.reads, self.uses)
-        for each in self._emission_order(order):
+        found, self.kept = planned(self._emission_order(order), self.reads, self.outputs)
+        self.buffers = Buffers(self.reads, self.uses, self.kept)
+        for each in found:
             if not isinstance(each, (Input, Const)):
                 self._emit(each)
             if each in self.guards:
@@ -156,7 +159,7 @@ class _Scheduler:
 
     def _study_updates(self, order: list[Node]) -> None:
         """What is updated in place is called what it becomes; parts may be computed right there."""
-        updates = [each for each in order if each.op is shaping.index_add]
+        updates = [each for each in order if each.op in UPDATES]
         updates.sort(key=lambda each: each.serial)
         for each in reversed(updates):
             base = self.reads[each][0]
@@ -171,7 +174,7 @@ class _Scheduler:
             if places is None or indices:
                 continue
             part = places[:, *shaping.decode_index(each.param("index"), ())]
-            if not part.any():
+            if not part.any() or each.op is shaping.index_set:
                 self.fills.add(each)
                 if _is_ufunc(value) and (self.reuse or size_of(value) >= LARGE):
                     self.stored.add(value)
@@ -244,11 +247,14 @@ class _Scheduler:
     # ------------------------------------------------------------------ one value
 
     def _emit(self, each: Node) -> None:
-        if each.op is shaping.index_add:
+        if each.op in UPDATES:
             self._emit_update(each)
             return
         value = self._value(each)
-        if self._inlines(each):
+        if each in self.kept:
+            source = Source(f"{value.source.within(ATOM)}.copy()")
+            self._assign(each, value.expression._replace(source=source))
+        elif self._inlines(each):
             self.pending[each] = value
         else:
             self._assign(each, value.expression)
@@ -437,30 +443,63 @@ class _Scheduler:
         return Update(name, "", "out", _call_into(name, expression), comment)
 
     def _emit_update(self, each: Node) -> None:
-        """index_add: in place where the base is this function's own and nobody reads it again."""
+        """A store into a part: in place where nobody reads again what was there."""
         base, value, *indices = self.reads[each]
         part = self._take(value)
         places = [self._take(index, shaped=True) for index in indices]
-        self.buffers.release(base)
-        if self.buffers.free(base):
+        self._name_readers(base)
+        self._own(each, base, [part.expression, *(place.expression for place in places)])
+        index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
+        name = self.named[each]
+        operator, stored = self._operator(each, part.expression)
+        if operator == "=" and value in self.stored and stored.operands:
+            operator, stored = "out", _call_into(f"{name}[{index}]", stored)
+        self.statements.append(Update(name, index, operator, stored, self._comment(each)))
+
+    def _operator(self, each: Node, stored: Expression) -> tuple[str, Expression]:
+        """How a value is stored, and what of it: y[i] *= b for y[i] = y[i] * b."""
+        base, value, *indices = self.reads[each]
+        if each.op is shaping.index_set:
+            infix, parts = getattr(value.op, "infix", ""), stored.operands
+            for i in range(len(parts) if infix in _COMMUTATIVE else 1):
+                if infix in _AUGMENTED and len(parts) == 2 and _is_part(parts[i], each):
+                    return f"{infix}=", parts[1 - i]
+            return "=", stored
+        masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
+        once = masked or not indices or distinct(indices)
+        if each in self.fills or (indices and once and _is_zero(base)):
+            return "=", stored
+        return "+=" if once else "add.at", stored
+
+    def _own(self, each: Node, base: Node, read: list[Expression]) -> None:
+        """An array that may be changed, with the values of the base, where `read` can be read."""
+        if base in self.pending and is_view(base):
+            self._assign(base, self.pending.pop(base).expression)
+        if self.buffers.changeable(base, read):
+            self.buffers.release(base)
+            self.buffers.consume(read)
             self._hold(each, self.named[base])
             self.buffers.give(base, each)
         else:
+            self.buffers.release(base)
             self._copy_base(each, base)
-        self.buffers.consume([part.expression, *(place.expression for place in places)])
-        masked = len(indices) == 1 and any(map(shaping.is_mask, each.param("index")))
-        once = masked or not indices or _distinct(indices)
-        operator = "+=" if once else "add.at"
-        if each in self.fills or (indices and once and _is_zero(base)):
-            operator = "="
-        index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
-        name = self.named[each]
-        stored = part.expression
-        if value in self.stored and stored.operands:
-            call = _call_into(f"{name}[{index}]", stored)
-            self.statements.append(Update(name, index, "out", call, self._comment(each)))
-        else:
-            self.statements.append(Update(name, index, operator, stored, self._comment(each)))
+            self.buffers.consume(read)
+
+    def _name_readers(self, base: Node) -> None:
+        """Compute what waits to be inlined and reads an array that is about to change."""
+        root = self.buffers.root(base)
+        for each in [each for each in self.pending if each is not base]:
+            if self._reads_buffer(self.pending[each].expression, root):
+                self._assign(each, self.pending.pop(each).expression)
+
+    def _reads_buffer(self, expression: Expression, root: Node) -> bool:
+        stack = [expression]
+        while stack:
+            each = stack.pop()
+            if each.known and each.node in self.uses and self.buffers.root(each.node) is root:
+                return True
+            stack += each.operands
+        return False
 
     def _take(self, arg: Node, shaped: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
@@ -619,55 +658,23 @@ def _call_into(target: str, expression: Expression) -> Expression:
     return Expression(each, call, parts)
 
 
+def _is_part(found: Expression, store: Node) -> bool:
+    """Whether an expression is just the part of an array that a store is into."""
+    each = found.node
+    same = each.op is shaping.getitem and not found.known
+    return same and (
+        each.args[0] is store.args[0]
+        and each.args[1:] == store.args[2:]
+        and each.param("index") == store.param("index")
+    )
+
+
 def _is_ufunc(each: Node) -> bool:
     return (
         isinstance(each.op, Primitive)
         and isinstance(each.op.function, np.ufunc)
         and (each.op.elementwise and bool(each.type.shape))
     )
-
-
-def _distinct(indices: Sequence[Node]) -> bool:
-    """Whether index arrays certainly name each place once.
-
-    One of them repeats nothing, or one orders along an axis and the others number its other axes.
-    """
-    shapes = {each.type.shape for each in indices}
-    if len(shapes) == 1 and (shapes == {()} or any(map(_repeats_nothing, indices))):
-        return True
-    ordered = [each for each in indices if _is_distinct(each) and each.type.ndim > 1]
-    if len(ordered) != 1:
-        return False
-    (order,) = ordered
-    axes = {order.param("axis")}
-    for each in indices:
-        axis = _numbered_axis(each, order.type.ndim)
-        axes |= set() if axis is None else {axis}
-    return all(i in axes or extent == 1 for i, extent in enumerate(order.type.shape))
-
-
-def _is_distinct(index: Node) -> bool:
-    return isinstance(index.op, Primitive) and index.op.distinct
-
-
-def _numbered_axis(index: Node, ndim: int) -> int | None:
-    """The axis along which alone an index array changes, if it repeats nothing there."""
-    long = [i for i, extent in enumerate(index.type.shape) if extent > 1]
-    if len(long) != 1 or not _repeats_nothing(index):
-        return None
-    return ndim - index.type.ndim + long[0]
-
-
-def _repeats_nothing(index: Node) -> bool:
-    """Whether an index array is known to be 0, 1, 2, …, or an order, or where a mask is True."""
-    if index.op is shaping.getitem and len(index.args) == 2 and index.type.ndim == 1:
-        return all(map(_repeats_nothing, index.args))  # some of them
-    if _is_distinct(index):
-        return index.args[0].type.ndim == 1
-    if not isinstance(index, Const) or index.uniform:
-        return False
-    places = index.value.ravel().tolist()
-    return len(set(places)) == len(places)
 
 
 def _is_zero(each: Node) -> bool:
@@ -678,5 +685,5 @@ def _gives_array(each: Node) -> bool:
     """Whether NumPy's result for a 0-d node may be an array: a ufunc's is a scalar."""
     if each.op is e.convert:  # .astype of an array is one
         each = each.args[0]
-    own = each.op in (e.where, shaping.index_add, linalg.tensordot)
+    own = each.op in (e.where, *UPDATES, linalg.tensordot)
     return own or isinstance(each, Input) or is_view(each)

@@ -529,7 +529,7 @@ def test_storing_into_a_captured_array_is_refused():
         W[0] = x
         return W
 
-    with pytest.raises(TraceError, match="a store into a traced array"):
+    with pytest.raises(TraceError, match="a store into `W`, which outlives"):
         Traced(loss, X)
 
 

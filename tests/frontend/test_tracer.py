@@ -45,7 +45,7 @@ def refuse_truth(x):
 
 
 def refuse_store(x):
-    x[0] = 1.0
+    x[0] = 1j
     return np.sum(x)
 
 
@@ -65,7 +65,7 @@ def refuse_shape(x):
     ("function", "error", "line"),
     [
         (refuse_truth, TraceError, "row if row.sum() > 0 else -row"),
-        (refuse_store, TraceError, "x[0] = 1.0"),
+        (refuse_store, TraceError, "x[0] = 1j"),
         (refuse_array, UnsupportedFunctionError, "np.linalg.matrix_rank(x)"),
         (refuse_in_a_library, TraceError, "scipy.sparse.csr_array(np.eye(2)) @ x"),
         (refuse_shape, ShapeError, "return x @ x"),

@@ -1,0 +1,191 @@
+"""Stores into parts of traced arrays: y[index] = value, and NumPy's functions that do the same.
+
+A part of a view is a part of the array that it is a view of: the store goes there at once, where
+the steps between them are slices and permutations. Loaded when a program first stores.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from symdiff.errors import TraceError, word
+from symdiff.frontend import memory
+from symdiff.frontend.numpy_api import read_index
+from symdiff.frontend.tracer import Tracer, as_array, coerce, depends_on, lift, where
+from symdiff.ir.node import Const, Node, node
+from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops import shaping
+from symdiff.ops.places import distinct
+
+Index = tuple[Any, ...]
+_MOVES = (shaping.getitem, shaping.transpose, shaping.reshape, shaping.flip)
+
+
+def store(x: Tracer, index: Any, value: Any) -> Tracer:
+    """x[index] = value: x, which has the value that it has after that."""
+    if not x.in_memory:
+        kind = "float" if x.weak else f"numpy.{x.dtype.name}"
+        raise TypeError(f"{kind!r} object does not support item assignment")
+    new = lift(as_array(value))
+    mask = _traced_mask(x, index, new)
+    if mask is not None:  # however many elements it selects
+        shape = (*mask.shape, *(1,) * (x.ndim - mask.ndim))
+        kept: Any = np.where(mask.reshape(shape), Tracer(_cast(new, x.node.type)), x)
+        memory.change(x, kept.node)
+        return x
+    array, entries, operands, _ = read_index(x, index)
+    if not entries:
+        memory.change(array, _cast(new, array.node.type))
+        return x
+    params = (("index", entries),)
+    types = (array.node.type, *(each.type for each in operands))
+    part = _cast(new, shaping.getitem.infer(types, params))
+    if not part.type.size:
+        return x
+    if not operands:
+        array, entries, part = _in_base(array, entries, part)
+    changed = _replaced(array.node, part, entries, operands)
+    memory.change(array, changed)
+    return x
+
+
+def _traced_mask(x: Tracer, index: Any, value: Node) -> Tracer | None:
+    """The mask, where the index is a traced one and the value is one for all that it selects."""
+    masked = isinstance(index, Tracer) and index.dtype.kind == "b"
+    fits = masked and index.shape and index.shape == x.shape[: index.ndim]
+    return index if fits and value.type.ndim <= x.ndim - index.ndim else None
+
+
+def _replaced(base: Node, part: Node, entries: Index, operands: tuple[Node, ...]) -> Node:
+    same = base.op is shaping.index_set and (part, *operands) == base.args[1:]
+    if same and base.param("index") == entries:  # y[i] += v has changed the part y[i] itself
+        return base
+    masked = any(map(shaping.is_mask, entries))
+    once = not operands or (masked and len(operands) == 1) or distinct(operands)
+    params = (("distinct", once), ("index", entries))
+    return node(shaping.index_set, (base, part, *operands), params)
+
+
+def _cast(value: Node, target: ArrayType) -> Node:
+    """The value as it lies in memory after a store: converted, and broadcast."""
+    shape = value.type.shape
+    if value.type.dtype.kind == "c" and target.dtype.kind != "c":
+        raise TraceError(
+            word(
+                "a complex value is stored in an array of real numbers",
+                where=where(),
+                depends_on=depends_on(value),
+                way_out="Store np.real of it, or make the array with dtype=complex.",
+            )
+        )
+    while len(shape) > target.ndim and shape[0] == 1:
+        shape = shape[1:]
+    if not _broadcasts(shape, target.shape):
+        raise ValueError(
+            f"could not broadcast input array from shape {value.type.shape} "
+            f"into shape {target.shape}"
+        )
+    if shape != value.type.shape:
+        value = Tracer(value).reshape(shape).node
+    return coerce(value, target)
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    ends = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(
+        own in (1, there) for own, there in zip(shape, ends, strict=True)
+    )
+
+
+# ---------------------------------------------------------------------------- views
+
+
+class _Place(NamedTuple):
+    """Where a part is in an array: the index, and the axes of the array along which it runs."""
+
+    entries: Index
+    axes: tuple[int, ...]  # in the order of the part's own that are longer than 1
+
+
+def _in_base(array: Tracer, entries: Index, part: Node) -> tuple[Tracer, Index, Node]:
+    """The store into what the array is a view of, as far as the part has an index there."""
+    steps: list[Node] = []
+    base = array
+    while base.view_of is not None and base.view_of.step is not None:
+        if base.view_of.step.op not in _MOVES:
+            break
+        steps.append(base.view_of.step)
+        base = base.view_of.base
+    place = _place(base.shape, steps[::-1], entries) if steps else None
+    if place is None:
+        return array, entries, part
+    value: Any = Tracer(part)
+    long = [extent for extent in value.shape if extent != 1]
+    order = sorted(range(len(long)), key=place.axes.__getitem__)
+    if not (isinstance(part, Const) and part.uniform):
+        value = np.transpose(value.reshape(tuple(long)), order)
+    shape = shaping.getitem.infer((base.node.type,), (("index", place.entries),)).shape
+    return base, place.entries, coerce(value.reshape(shape).node, array_type(base.dtype, shape))
+
+
+def _place(shape: tuple[int, ...], steps: list[Node], entries: Index) -> _Place | None:
+    """Where a part of a view of an array is in that array, None where no index says it.
+
+    NumPy itself takes the steps, on an array whose elements nobody reads.
+    """
+    whole = np.empty(shape, np.int8)
+    part: Any = whole
+    for step in (*steps, None):
+        if step is None:
+            part = part[(*shaping.decode_index(entries, ()), ...)]
+        elif step.op is shaping.getitem:
+            part = part[(*shaping.decode_index(step.param("index"), ()), ...)]
+        else:
+            part = step.op.function(part, **dict(step.params))  # type: ignore[attr-defined]
+        if not np.may_share_memory(part, whole):
+            return None
+    return _found(part, whole)
+
+
+def _found(part: Any, whole: Any) -> _Place | None:
+    """The index of a part of an array, read off its address and its strides."""
+    offset = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    starts = []
+    for stride in whole.strides:
+        start, offset = divmod(offset, stride)
+        starts.append(start)
+    entries: list[Any] = list(starts)
+    axes = []
+    for extent, step in zip(part.shape, part.strides, strict=True):
+        if extent == 1:
+            continue
+        axis = _axis_of(abs(step), whole)
+        if axis is None or axis in axes:
+            return None
+        axes.append(axis)
+        entries[axis] = _slice(starts[axis], extent, step // whole.strides[axis], whole.shape[axis])
+    while entries and entries[-1] == shaping.ROWS:
+        entries.pop()
+    found = tuple(entries)
+    seen = whole[(*shaping.decode_index(found, ()), ...)]
+    same = seen.size == part.size and seen.__array_interface__["data"] == (
+        part.__array_interface__["data"]
+    )
+    return _Place(found, tuple(axes)) if same else None
+
+
+def _axis_of(step: int, whole: Any) -> int | None:
+    """The axis of an array along which a step of so many bytes goes."""
+    for axis, (stride, extent) in enumerate(zip(whole.strides, whole.shape, strict=True)):
+        if extent > 1 and stride <= step:
+            return axis if step % stride == 0 else None
+    return None
+
+
+def _slice(start: int, count: int, step: int, extent: int) -> tuple[Any, ...]:
+    stop: int | None = start + count * step
+    if stop is not None and (stop < 0 or stop >= extent):
+        stop = None
+    return ("slice", start or None if step > 0 else start, stop, None if step == 1 else step)

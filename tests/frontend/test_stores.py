@@ -1,0 +1,242 @@
+"""Stores into parts of traced arrays: as NumPy does them, in value and in derivative."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symdiff import TraceError, check_grads, grad, jit, jvp, vmap
+
+VECTOR = np.arange(1.0, 6.0) + 0.3
+MATRIX = np.arange(12.0).reshape(3, 4) * 1.1 + 0.2
+
+
+def function(body):
+    """The function of x with these statements."""
+    lines = "".join(f"    {line.strip()}\n" for line in body.split(";"))
+    namespace = {"np": np}
+    exec(f"def stores(x):\n{lines}", namespace)
+    namespace["stores"].__doc__ = body
+    return namespace["stores"]
+
+
+def lines(text):
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+OF_VECTORS = lines("""
+    y = np.zeros_like(x); y[1:] = x[:-1]; return y
+    y = x * 2; y[0] += x[1] ** 2; return y
+    y = x * 2; y[1:] += x[:-1] * 3; return y
+    y = x * 2; y[1:] *= y[:-1]; return y
+    y = x * 2; y[1:] = y[:-1]; return y
+    y = x * 2; y[[0, 1]] = y[[1, 0]]; return y
+    y = x * 2; y[0], y[1] = y[1], y[0]; return y
+    y = x * 2; y[[0, 0]] = [x[1], x[2]]; return y
+    y = x * 2; y[[0, 0, 1]] += x[:3]; return y
+    y = x * 2; y[x > 3] = 0; return y
+    y = x * 2; y[x > 3] = x[x > 3] ** 2; return y
+    y = x * 2; y[x > 3] *= x[1]; return y
+    y = x * 2; y[...] = x ** 2; return y
+    y = x * 2; y[:] = x[0]; return y
+    y = x * 2; y[np.argmax(x)] = x[0] ** 2; return y
+    y = x * 2; y[np.argsort(-x)] = x ** 2; return y
+    y = x * 2; y[np.argsort(x) // 2] = x ** 2; return y
+    y = x * 2; y[(x * 0).astype(int)] = x; return y
+    y = x * 2; v = y[1:3]; v[0] = x[0] * x[1]; return y + v.sum()
+    y = x * 2; v = y[1:4]; v += x[0]; v[1] *= x[2]; return y * v[2]
+    y = x * 2; v = y[::-1]; v[1] = x[0] ** 2; return y * v
+    y = x * 2; v = y[::-1][1:3]; v[:] = x[:2] ** 2; return y * v[0]
+    y = x * 2; y[-1] = x[0]; y[-2:] *= x[1]; return y
+    y = x * 2; z = y ** 2; y[0] = 1.0; return y * z
+    y = x * 2; s = np.sin(y); y[0] = x[1]; return y * s
+    y = x * 2; y[1] = y[0] * x[1]; y[2] = y[1] * x[2]; y[4] = y[3] ** 2; return y
+    x[0] = 2 * x[1]; return x
+    x[1:] *= x[:-1]; return x
+    y = x.copy(); y[0] = 3; return y * x
+    y = x * 2; a = y[:]; a[0] = x[1]; return y
+    y = x * 2; y[1:][1:][0] = x[0]; return y
+    y = x * 2; y[:, None][1, 0] = x[0]; return y
+    y = x * 2; y[[True, False, True, False, False]] = x[:2]; return y
+    y = x * 2; y[[]] = x[:0]; return y
+    y = x * 2; y[2:2] = x[0]; return y
+    y = x * 2; y[None, 1] = x[0]; return y
+    y = x * 2; y[True] = x[0]; return y
+    y = x * 2; y[[3, -1]] = x[:2] ** 2; return y
+    y = x * 2; y[[4, -1]] = x[:2] ** 2; return y
+    y = x * 2; t = y.sum(); t += 1; y[0] = t; return y * t
+    y = x * 2; a = y[1:] * 2; y[1] = x[3]; return a.sum() * y
+    y = x * 2; a = y[1:]; b = a * a; y[1] = x[3]; return (a * b).sum() * y
+    y = x * 2; np.add(y, x, out=y[:]); return y
+    y = x * 2; np.multiply(y[1:], x[1:], out=y[:-1]); return y
+    y = x * 2; np.exp(x[:2], out=y[3:]); return y
+    y = np.zeros_like(x, dtype=int); y[:] = x * 2; return y + x
+    y = x * 2; y[0] = 1; y[1] = True; y[2] = np.float32(2.5); return y * x
+""")
+OF_MATRICES = lines("""
+    y = x * 2; y[0] = x[1]; return y
+    y = x * 2; y.T[0] = x[:, 1]; return y
+    y = x * 2; y.T[0, 1] = x[0, 0] ** 2; return y
+    y = x * 2; y[:, 1] = x[:, 0]; y[0, :] *= 2; return y
+    y = x * 2; y[0], y[1] = y[1], y[0]; return y
+    y = x * 2; y[[0, 1]] = y[[1, 0]]; return y
+    y = x * 2; [row.__setitem__(0, x[0, 0]) for row in y]; return y
+    y = x * 2; y[1][2] = x[0, 0] ** 2; return y
+    y = x * 2; y[1][1:3][0] = x[0, 0] ** 2; return y
+    y = x * 2; y[:, ::2][1] = x[0, :2]; return y
+    y = x * 2; y.T[1:][:, 0][::-1] = x[0, :3] ** 2; return y
+    y = x * 2; y[y > 5] = 0; return y
+    y = x * 2; y[x > 5] = x[x > 5] ** 2; return y * x
+    y = x * 2; y[x[:, 0] > 1] = x[0]; return y
+    y = x * 2; y[[0, 2], [1, 1]] = x[0, :2]; return y
+    y = x * 2; y[:, [0, 2]] = x[:, 1:3] ** 2; return y
+    y = x * 2; y[np.ix_([0, 2], [1, 3])] = x[:2, :2] ** 2; return y
+    y = x * 2; y[np.arange(3), np.argmax(x, 1)] = 0; return y
+    y = x * 2; y[:, None, 1] = x[:, :1]; return y
+    y = x * 2; y[..., -1] = x[..., 0]; return y
+    y = x * 2; y[1:, 1:] = y[:-1, :-1]; return y
+    y = x * 2; y[1:-1] += 0.1 * (y[2:] + y[:-2] - 2 * y[1:-1]); return y
+    y = x * 2; y[0] = x[1][None, :]; return y
+    y = x * 2; y.T[:, 1:][[0, 1]] = x[0, :2]; return y
+    y = x * 2; y[1] -= x[0]; y[2] /= x[1]; return y
+    y = x * 2; y[1] **= 2; return y
+    y = x * 2; y[1:3][x[1:3] > 5] = x[0, 1]; return y
+    y = np.zeros_like(x); y[0, 0] = x[0, 0]; y[:, 1] = x[:, 2]; y[1:, 2:] = x[:2, :2]; return y
+    y = x * 2; r = y[0]; y[0] = 1; r[1] = x[1, 1]; return y * r
+""")
+
+
+def weights(shape):
+    return np.cos(np.arange(np.prod(shape, dtype=int)) * 1.7 + 0.3).reshape(shape)
+
+
+def check(function, x):
+    given, expected = x.copy(), function(x.copy())
+    found = jit(function)(given)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+    w = weights(np.shape(expected))
+
+    def number(x):
+        return np.sum(w * function(x.copy()))
+
+    slope = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        change = np.zeros(x.shape)
+        change[i] = 1e-6
+        slope[i] = (number(x + change) - number(x - change)) / 2e-6
+    np.testing.assert_allclose(grad(lambda x: np.sum(w * function(x)))(given), slope, atol=1e-5)
+    np.testing.assert_array_equal(given, x)  # the caller's array stays as it is
+    tangent = jvp(lambda x: np.sum(w * function(x)), (given,), (w_x := weights(x.shape),))[1]
+    np.testing.assert_allclose(tangent, np.sum(slope * w_x), atol=1e-5)
+    rows = np.stack([x, 2 - x / 7])
+    if "y[x > " not in function.__doc__ or "] = 0" in function.__doc__:
+        mapped = vmap(function)(rows)
+        np.testing.assert_allclose(mapped, [function(row.copy()) for row in rows], rtol=1e-12)
+
+
+@pytest.mark.parametrize("body", OF_VECTORS)
+def test_stores_into_vectors(body):
+    check(function(body), VECTOR)
+
+
+@pytest.mark.parametrize("body", OF_MATRICES)
+def test_stores_into_matrices(body):
+    check(function(body), MATRIX)
+
+
+@st.composite
+def programs(draw):
+    """A few stores, one after the other, into an array and its views, with reads between them."""
+    rows = st.sampled_from(["0", "1", "-1", ":", "1:", "::2", "::-1", "[0, 2]", "[2, 2]"])
+    lines = ["y = x * 2", "total = 0.0"]
+    for _ in range(draw(st.integers(1, 5))):
+        array = draw(st.sampled_from(["y", "y.T", "y[1:]", "y[::-1]", "y.T[1:3]"]))
+        bound = "1" if array != "y" else draw(rows)
+        where = draw(st.sampled_from(["{}", "{}, 1", "{}, 1:", "..., 0", "{}, ::2"]))
+        operator = draw(st.sampled_from(["=", "+=", "*=", "-="]))
+        value = draw(st.sampled_from(["x[0, 1] ** 2", "3.0", "np.sin(y[1, 2])", "total"]))
+        lines += [f"v = {array}", f"v[{where.format(bound)}] {operator} {value}"]
+        if draw(st.booleans()):
+            lines.append("total = total + np.sum(y ** 2) * 1e-3")
+        if draw(st.booleans()):
+            lines.append("total = total + v[0, 0]")
+    return "; ".join([*lines, "return np.sum(y * y * x) + total"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(programs())
+def test_any_stores_are_numpys(body):
+    number = function(body)
+    x = MATRIX / 10
+    np.testing.assert_allclose(jit(number)(x), number(x.copy()), rtol=1e-14)
+    slope = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        change = np.zeros(x.shape)
+        change[i] = 1e-6
+        slope[i] = (number(x + change) - number(x - change)) / 2e-6
+    np.testing.assert_allclose(grad(number)(x), slope, rtol=1e-5, atol=1e-6)
+
+
+def test_second_derivatives_go_through_stores():
+    def number(x):
+        y = np.zeros_like(x)
+        y[0] = x[0] ** 2
+        y[1:] = x[1:] * x[:-1]
+        y[1:] *= y[:-1]
+        return np.sum(y * y)
+
+    check_grads(number, (VECTOR / 3,), order=2)
+
+
+def test_the_last_of_several_values_in_one_place_has_the_derivative():
+    def number(x, places):
+        y = np.zeros_like(x)
+        y[places] = x**2
+        return np.sum(y * np.arange(1.0, 5.0))
+
+    x, places = np.arange(1.0, 5.0), np.array([1, 0, 1, 3])
+    np.testing.assert_array_equal(grad(number)(x, places), [0, 4, 12, 32])
+
+
+def test_a_number_is_stored_wherever_a_mask_is_true():
+    def number(x):
+        y = x * 2
+        y[x > 3] = x[0] ** 2
+        return np.sum(y)
+
+    slope = grad(number)
+    np.testing.assert_array_equal(slope(np.array([1.0, 2.0, 4.0])), [4, 2, 0])
+    np.testing.assert_array_equal(slope(np.array([1.0, 5.0, 4.0])), [6, 0, 0])  # the same program
+    np.testing.assert_array_equal(
+        vmap(slope)(np.array([[1.0, 2.0, 4.0], [1.0, 5.0, 4.0]])), [[4, 2, 0], [6, 0, 0]]
+    )
+
+
+def test_numbers_are_cast_to_the_dtype_of_the_array():
+    def half(x):
+        y = np.zeros_like(x, dtype=np.float32)
+        y[1:] = x[1:] * x[0]
+        return y
+
+    found = jit(half)(VECTOR)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, half(VECTOR))
+    assert grad(lambda x: np.sum(half(x)))(VECTOR).dtype == np.float64
+
+
+REFUSED = {
+    "x.sum()[0] = 1": (TypeError, "does not support item assignment"),
+    "y = x * 2; y[1:] = x": (ValueError, "could not broadcast input array from shape"),
+    "y = x * 2; y[9] = 1": (IndexError, "out of bounds"),
+    "y = np.broadcast_to(x, (2, 5)); y[0, 0] = 1": (TraceError, "read-only"),
+    "y = x * 2; y[0] = x[0] * 1j": (TraceError, "a complex value is stored"),
+    "y = x * 2; y['a'] = 1": (Exception, "only integers|must be of integer"),
+}
+
+
+@pytest.mark.parametrize("body", REFUSED)
+def test_what_numpy_refuses_is_refused(body):
+    kind, message = REFUSED[body]
+    with pytest.raises(kind, match=message):
+        jit(function(f"{body}; return x"))(VECTOR)
