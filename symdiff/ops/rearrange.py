@@ -256,7 +256,9 @@ def flipud(m: Any) -> Any:
 @composite(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turned by k right angles, from the first of `axes` towards the second."""
-    first, second = axes
+    first, second = (one_axis(each, np.ndim(m)) for each in axes)
+    if first == second:
+        raise ValueError("Axes must be different.")
     turns = k % 4
     if turns == 0:
         return m
