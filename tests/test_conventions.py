@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 import symdiff
 
+NAMES = {"np": np, "special": special, "stats": stats}
 PAGE = Path(__file__).parent.parent / "docs" / "conventions.md"
 ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \| .+ \|$", PAGE.read_text("utf-8"), re.M)
 
@@ -22,7 +24,7 @@ def test_convention(function, at, derivative):
     point = eval(f"dict({at})", {"np": np})
     expected = eval(derivative, {"np": np})
     gradient = symdiff.grad(
-        eval(f"lambda {', '.join(point)}: {function}", {"np": np}),
+        eval(f"lambda {', '.join(point)}: {function}", NAMES),
         argnums=tuple(range(len(point))),
     )
     if isinstance(expected, type):

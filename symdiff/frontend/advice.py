@@ -20,6 +20,8 @@ def function_name(function: Any) -> str:
     bound = getattr(function, "__self__", None)
     if bound is not None and hasattr(bound, "nin"):  # a ufunc method: np.add.reduce
         return f"np.{bound.__name__}.{name}"
+    if bound is not None and hasattr(bound, "rvs"):  # a method of a distribution
+        return f"scipy.stats.{getattr(bound, 'name', type(bound).__name__)}.{name}"
     public = [part for part in module.split(".") if not part.startswith("_")]
     return ".".join([*public, name]).replace("numpy", "np", 1)
 

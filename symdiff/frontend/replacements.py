@@ -110,6 +110,10 @@ def replaced(value: Any) -> Any:
         found = REPLACEMENTS.get(value)
     if found is None and _is_library_function(value):
         found = REPLACEMENTS[value] = Hook(value, functools.partial(_apply, value))
+    if found is None and type(value).__module__.startswith("scipy.stats."):
+        from symdiff.frontend.distributions import stand_in  # which imports SciPy
+
+        return stand_in(value) or value
     return value if found is None else found
 
 
@@ -317,7 +321,8 @@ REPLACEMENTS[np.c_] = _Joiner(np.c_, -1)  # type: ignore[assignment]
 # ---------------------------------------------------------------------------- random draws
 
 
-def _refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
+def refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
+    """Raises TraceError: numbers drawn while tracing would be drawn once."""
     context.refuse(TraceError(
         word(
             f"{name} draws random numbers, which would be the same at each call",
@@ -330,7 +335,7 @@ def _refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
 def _default_rng(seed: Any = None) -> Any:
     """A seeded generator draws the same numbers at each call, an unseeded one does not."""
     if seed is None:
-        _refuse_draw("np.random.default_rng()")
+        refuse_draw("np.random.default_rng()")
     return np.random.default_rng(seed)
 
 
@@ -341,7 +346,7 @@ class NoDraws:
         self._generator = generator
 
     def __getattr__(self, name: str) -> Any:
-        return _refuse_draw(f"{type(self._generator).__name__}.{name}")
+        return refuse_draw(f"{type(self._generator).__name__}.{name}")
 
 
 # ---------------------------------------------------------------------------- files
@@ -538,7 +543,7 @@ class LibraryModule(ModuleType):
             return replaced(value) if called(sys._getframe(1)) else value
         found = library_module(value) if is_library(value) else replaced(value)
         if draws(getattr(value, "__self__", None)):  # the generator that all share
-            found = functools.partial(_refuse_draw, f"{self.__name__}.{name}")
+            found = functools.partial(refuse_draw, f"{self.__name__}.{name}")
         self.__dict__[name] = found
         return found
 

@@ -283,6 +283,7 @@ _FAMILIES = {
         "symdiff.ops.special_several",
         "symdiff.ops.special_sums",
     ),
+    "scipy.stats": ("symdiff.ops.distributions",),
 }
 
 
