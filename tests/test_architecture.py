@@ -61,6 +61,7 @@ GENERATED_TESTS = {
         "ops/decompositions.py",
         "ops/elementwise.py",
         "ops/linalg.py",
+        "ops/folding.py",
         "ops/masked.py",
         "ops/placing.py",
         "ops/reductions.py",

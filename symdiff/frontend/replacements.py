@@ -52,7 +52,7 @@ class Hook:
             context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.function, name)
+        return replaced(getattr(self.function, name))  # np.add.reduce
 
     @property
     def __class__(self) -> type:
@@ -140,7 +140,7 @@ def _is_library_function(value: Any) -> bool:
     if own or isinstance(value, (type, Hook)) or not callable(value):
         return False
     module = getattr(value, "__module__", None) or ""
-    return isinstance(value, np.ufunc) or (
+    return any(isinstance(each, np.ufunc) for each in (value, getattr(value, "__self__", 0))) or (
         module.partition(".")[0] in ("numpy", "scipy") and hasattr(value, "__name__")
     )
 

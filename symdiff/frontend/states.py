@@ -309,11 +309,7 @@ refused(
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
         "np.piecewise": "Use np.select or np.where.",
         "np.row_stack": "Use np.vstack.",
-        "ufunc.accumulate": "Use np.cumsum or np.cumprod.",
         "ufunc.at": "Write y = y + values, or a product with one-hots.",
-        "ufunc.outer": "Write f(x[:, None], y).",
-        "ufunc.reduce": "Use np.sum, np.prod, np.max, np.min, np.all or np.any.",
-        "ufunc.reduceat": "Write sums of slices.",
         # linear algebra and polynomials
         "np.linalg.cond": "Write np.linalg.norm(a) * np.linalg.norm(np.linalg.inv(a)).",
         "np.linalg.lstsq": "Write np.linalg.solve(a.T @ a, a.T @ b).",

@@ -14,8 +14,6 @@ from symdiff.ops.reductions import one_axis
 
 # ---------------------------------------------------------------------------- insert, delete
 
-_LISTED = 32  # so many places are written as a list; more of them are an array of indices
-
 
 def _one_row(arr: Any, axis: Any) -> tuple[Any, int]:
     """The array and the axis that is meant: without one, the array is flattened."""
@@ -34,7 +32,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     elif values.dtype != arr.dtype:
         values = values.astype(arr.dtype)
     places = placing.places_of(obj, np.shape(arr)[axis])
-    if isinstance(places, int) or len(places) <= _LISTED:
+    if isinstance(places, int) or len(places) <= placing.LISTED:
         return placing.insert(arr, values, places=places, axis=axis)
     extent = np.shape(arr)[axis]
     shape = (*np.shape(arr)[:axis], len(places), *np.shape(arr)[axis + 1 :])
@@ -47,7 +45,7 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     """The array without some of its places."""
     arr, axis = _one_row(arr, axis)
     places = placing.places_of(obj, np.shape(arr)[axis])
-    if isinstance(places, int) or len(places) <= _LISTED:
+    if isinstance(places, int) or len(places) <= placing.LISTED:
         return placing.delete(arr, places=places, axis=axis)
     return np.take(arr, np.delete(np.arange(np.shape(arr)[axis]), places), axis)
 

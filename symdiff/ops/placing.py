@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from symdiff.ops.shaping import ROWS, Shape, index_add, pad_source, span, sum_to
 
 # ---------------------------------------------------------------------------- insert, delete
 
+LISTED = 32  # so many places are written as a list; more of them are an array of indices
 Places = int | tuple[int, ...]  # which of several slices of an axis are meant, as the user says
 
 
@@ -251,6 +253,93 @@ resize = linear(
             case("f[]", new_shape=(3,)),
             case("f[0]", new_shape=(2,)),
             case("f[3]", new_shape=(0,)),
+        )
+    ),
+)
+
+# ---------------------------------------------------------------------------- segments
+
+
+def _lengths(x: Any, indices: Shape, axis: int) -> Shape:
+    return tuple(stop - start for start, stop in pairwise((*indices, np.shape(x)[axis])))
+
+
+def _segments_bar(y_bar: Any, x: Any, indices: Shape, axis: int) -> Any:
+    spread = repeat_each(y_bar, repeats=_lengths(x, indices, axis), axis=axis)
+    if not indices[0]:
+        return spread
+    widths = [(0, 0)] * np.ndim(x)
+    widths[axis] = indices[0], 0
+    return np.pad(spread, widths)
+
+
+def _segment_sums(x: Any, indices: Shape, axis: int) -> Any:
+    """The sums of the segments of an axis that begin at these places, each up to the next."""
+    return np.add.reduceat(x, indices, axis)
+
+
+segment_sums: Primitive = linear(
+    _segment_sums,
+    name="segment_sums",
+    result=lambda x, indices, axis: x.with_shape(
+        (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
+    ),
+    transpose={"x": _segments_bar},
+    batch=lambda x, indices, axis: segment_sums(x, indices=indices, axis=axis + 1),
+    numpy=lambda x, indices, axis: (
+        f"np.add.reduceat({x}, {list(indices)}{f', axis={axis}' if axis else ''})"
+    ),
+    samples=Samples(
+        cases=(
+            case("f[5]", indices=(0, 2), axis=0),
+            case("f[3,4]", indices=(1, 3), axis=1),
+            case("c[3]", indices=(0, 1, 2), axis=0),
+        )
+    ),
+)
+
+
+def _repeats_bar(y_bar: Any, x: Any, repeats: Shape, axis: int) -> Any:
+    """The sum of the copies of each element, and 0 for those of which there is none."""
+    starts: list[int] = []
+    zero: list[int] = []
+    total = 0
+    for i, count in enumerate(repeats):
+        if count:
+            starts.append(total)
+        else:
+            zero.append(i - len(zero))  # the places of gaps before others are filled
+        total += count
+    if not starts:
+        return np.zeros(np.shape(x), y_bar.dtype)
+    sums = segment_sums(y_bar, indices=tuple(starts), axis=axis)
+    if not zero:
+        return sums
+    return insert(sums, 0.0, places=zero[0] if len(zero) == 1 else tuple(zero), axis=axis)
+
+
+def _repeat_each(x: Any, repeats: Shape, axis: int) -> Any:
+    """Each slice of an axis as often as is said for it."""
+    return np.repeat(x, repeats, axis)
+
+
+repeat_each: Primitive = linear(
+    _repeat_each,
+    name="repeat_each",
+    result=lambda x, repeats, axis: x.with_shape(
+        (*x.shape[:axis], sum(repeats), *x.shape[axis + 1 :])
+    ),
+    transpose={"x": _repeats_bar},
+    batch=lambda x, repeats, axis: repeat_each(x, repeats=repeats, axis=axis + 1),
+    numpy=lambda x, repeats, axis, types: (
+        f"np.repeat({x}, {list(repeats)}{_along(axis, types[0])})"
+    ),
+    samples=Samples(
+        cases=(
+            case("f[3]", repeats=(2, 1, 3), axis=0),
+            case("f[3,4]", repeats=(1, 0, 0, 2), axis=1),
+            case("f[2,3]", repeats=(0, 0), axis=0),
+            case("c[2]", repeats=(0, 2), axis=0),
         )
     ),
 )

@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -268,6 +268,7 @@ _FAMILIES = {
         "symdiff.ops.order",
         "symdiff.ops.arranging",
         "symdiff.ops.masked",
+        "symdiff.ops.folding",
         "symdiff.ops.sequences",
         "symdiff.ops.sampled",
         "symdiff.ops.counting",
@@ -297,6 +298,9 @@ def find(function: Any) -> Primitive | Callable[..., Any] | None:
         return function
     if found is None and _load_family(function):
         return find(function)
+    if found is None and isinstance(getattr(function, "__self__", None), np.ufunc):
+        method = find(getattr(np.ufunc, function.__name__))  # np.add.reduce is one of np.add
+        return partial(method, function.__self__) if method is not None else None
     return found
 
 
@@ -319,7 +323,7 @@ def lookup(name: str) -> Primitive:
 
 def _load_family(function: Any) -> bool:
     """Import the next module that may have a record of the function; True if there was one."""
-    own = getattr(function, "__module__", None)
+    own = getattr(getattr(function, "__objclass__", function), "__module__", None)
     for library, modules in _FAMILIES.items():
         # SciPy's ufuncs do not say where they come from; there are none before it is imported
         theirs = isinstance(own, str) and f"{own}.".startswith(f"{library}.")

@@ -331,6 +331,11 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     axis = one_axis(axis, np.ndim(a))
     if np.size(repeats) == 1:
         return shaping.repeat(a, repeats=int(np.ravel(repeats)[0]), axis=axis)
+    from symdiff.ops import placing  # for few programs
+
+    counts = tuple(map(int, np.asarray(repeats)))
+    if len(counts) == np.shape(a)[axis] <= placing.LISTED and min(counts, default=0) >= 0:
+        return placing.repeat_each(a, repeats=counts, axis=axis)
     return np.take(a, np.repeat(np.arange(np.shape(a)[axis]), repeats), axis)
 
 
