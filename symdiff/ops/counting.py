@@ -99,10 +99,26 @@ def _places(a: Any, edges: Any) -> Any:
     return np.where(a == edges[-1], np.shape(edges)[0] - 1, place)
 
 
-def _histogram_batch(a: Any, edges: Any, batched: tuple[bool, ...]) -> Any:
-    a, edges = all_batched((a, edges), batched)
-    rows, bins = np.reshape(a, (np.shape(a)[0], -1)), np.shape(edges)[1] - 1
-    place = np.where(rows == edges[:, -1:], bins, rank(edges, rows, "right"))
+def _histogram(a: Any, *edges: Any, bins: int, range: Any) -> Any:
+    """The counts of np.histogram, for so many bins between the extremes or bounds, or by edges."""
+    return np.histogram(a, *edges or (bins, range))[0]
+
+
+def _histogram_source(a: str, *edges: str, bins: int, range: Any) -> str:
+    given = edges or (str(bins), *(() if range is None else (str(range),)))
+    return f"np.histogram({', '.join([a, *given])})[0]"
+
+
+def _histogram_batch(
+    a: Any, *edges: Any, bins: int, range: Any, batched: tuple[bool, ...]
+) -> Any:
+    rows, *bounds = all_batched((a, *edges), batched)
+    rows = np.reshape(rows, (np.shape(rows)[0], -1))
+    if not bounds:
+        low, high = range or _extremes(rows, axis=1)
+        bounds = [np.broadcast_to(_evenly(low, high, bins, rows), (np.shape(rows)[0], bins + 1))]
+    place = rank(bounds[0], rows, "right")
+    place = np.where(rows == bounds[0][:, -1:], bins, place)
     whole = {"length": bins + 2, "minlength": bins + 2}
     return _bincount_batch(place, **whole, batched=(True,))[:, 1:-1]
 
@@ -110,15 +126,39 @@ def _histogram_batch(a: Any, edges: Any, batched: tuple[bool, ...]) -> Any:
 histogram: Primitive = register(
     Primitive(
         name="histogram",
-        function=lambda a, edges: np.histogram(a, edges)[0],
+        function=_histogram,
         arguments=("a", "edges"),
-        result=lambda a, edges: array_type(np.intp, (edges.shape[0] - 1,)),
+        variadic=True,
+        result=lambda a, *edges, bins, range: array_type(np.intp, (bins,)),
         rules={"a": CONSTANT, "edges": CONSTANT},
         batch=_histogram_batch,
-        numpy="np.histogram({a}, {edges})[0]",
-        samples=Samples(cases=(case("f[2,3]", "f[4]:sorted"), case("f[0]", "f[2]:sorted"))),
+        numpy=_histogram_source,
+        samples=Samples(
+            cases=(
+                case("f[2,3]", "f[4]:sorted", bins=3, range=None),
+                case("f[2,3]", bins=3, range=None),
+                case("f[4]", bins=2, range=(-1, 0.5)),
+                case("f[0]", bins=2, range=None),
+            )
+        ),
     )
 )
+
+
+def _extremes(a: Any, axis: Any = None) -> tuple[Any, Any]:
+    return (np.min(a, axis), np.max(a, axis)) if np.size(a) else (0, 1)
+
+
+def _evenly(low: Any, high: Any, bins: int, a: Any) -> Any:
+    """The bounds of bins of equal width, which is 1 for all together between equal bounds."""
+    flat = low == high
+    if is_plain(flat) and not np.ndim(flat):
+        low, high = (low - 0.5, high + 0.5) if flat else (low, high)
+    else:
+        low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
+    dtype = np.result_type(low, high, a)
+    inexact = dtype if dtype.kind in "fc" else np.float64
+    return np.linspace(low, high, bins + 1, dtype=inexact, axis=-1)
 
 
 @composite(np.histogram_bin_edges)
@@ -134,29 +174,25 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if count < 1:
         raise ValueError("`bins` must be positive, when an integer")
     a = array_of(a)
-    low, high = range if range is not None else _extremes(a)
-    flat = low == high
-    if is_plain(flat):
-        low, high = (low - 0.5, high + 0.5) if flat else (low, high)
-    else:
-        low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
-    dtype = np.result_type(low, high, a)
-    return np.linspace(low, high, count + 1, dtype=dtype if dtype.kind in "fc" else np.float64)
-
-
-def _extremes(a: Any) -> tuple[Any, Any]:
-    return (np.min(a), np.max(a)) if np.size(a) else (0, 1)
+    if a.dtype.kind == "c":
+        raise TypeError("bins of complex numbers have no bounds")
+    low, high = _extremes(a) if range is None else range
+    return _evenly(low, high, count, a)
 
 
 @composite(np.histogram)
-def _histogram(
+def _counts_and_edges(
     a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Any, Any]:
     """How many elements are in each bin, or the sum of their weights, and the bounds of bins."""
     a, weights = array_of(a), weights if weights is None else array_of(weights)
     edges = np.histogram_bin_edges(a, bins, range)
     if weights is None:
-        counts = histogram(a, edges)
+        known = not np.ndim(bins) and (range is None or all(map(is_plain, range)))
+        options = {"bins": np.shape(edges)[0] - 1, "range": None}
+        if known and range is not None:
+            options["range"] = tuple(np.asarray(range).tolist())
+        counts = histogram(a, *() if known else (edges,), **options)
     else:
         if np.shape(weights) != np.shape(a):
             raise ValueError("weights should have the same shape as a.")

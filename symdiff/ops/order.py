@@ -28,8 +28,8 @@ from symdiff.ops.reductions import (
     argmax,
     argmin,
     argsort,
-    axes_of,
     merged,
+    normalize_axes,
     one_axis,
     place_batch,
     reduced_shape,
@@ -490,7 +490,7 @@ def _of_numbers(name: str) -> Callable[..., Any]:
     def function(
         a: Any, axis: Any = None, *, keepdims: Any = False, overwrite_input: bool = False
     ) -> Any:
-        params = {"axis": axes_of(a, axis), "keepdims": bool(keepdims)}
+        params = {"axis": normalize_axes(axis, np.ndim(a)), "keepdims": bool(keepdims)}
         return quantile(a, name=name, q=None, method="linear", **params)
 
     return function
@@ -513,7 +513,7 @@ def _of_probabilities(name: str) -> Callable[..., Any]:
         if a.dtype.kind == "c":
             raise TypeError("a must be an array of real numbers")
         known = _static(q)
-        options: dict[str, Any] = {"axis": axes_of(a, axis), "method": method}
+        options: dict[str, Any] = {"axis": normalize_axes(axis, np.ndim(a)), "method": method}
         if weights is not None:
             return _weighted(name, a, known, weights, keepdims=bool(keepdims), **options)
         if known is None:

@@ -58,6 +58,8 @@ def _between(before: Any, a: Any, after: Any, axis: int) -> Any:
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """The differences of neighbours among all elements, between others."""
     ary = array_of(ary)
+    if ary.dtype.kind == "b":
+        raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
     parts = [_own_dtype(to_begin, ary), np.diff(np.ravel(ary)), _own_dtype(to_end, ary)]
     parts = [np.ravel(each) for each in parts if each is not None]
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -209,6 +211,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise ValueError("np.gradient takes one spacing, or one for each axis")
     if edge_order not in (1, 2):
         raise ValueError("'edge_order' greater than 2 not supported")
+    if f.dtype.kind == "b":
+        raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
     if f.dtype.kind not in "fc":
         f = f.astype(np.float64)
     out = [

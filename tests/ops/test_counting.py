@@ -32,6 +32,7 @@ VALUES = {
     "histogram": lambda x: np.histogram(x),
     "histogram in a range": lambda x: np.histogram(x, 3, (-0.9, 1.2)),
     "histogram of numbers": lambda x: np.histogram((3 * x).astype(int), 3),
+    "histogram between values": lambda x: np.histogram(x, 3, (x[1], 1.5)),
     "histogram by edges": lambda x: np.histogram(x, [-1.0, 0.5, 0.6, 2.0]),
     "histogram by other edges": lambda x: np.histogram([0.1, 0.7], np.sort(x)),
     "density": lambda x: np.histogram(x, 3, density=True),
@@ -114,7 +115,11 @@ UNTIED = np.array([0.5, -0.9, 2.0, 0.45, 1.2])
 
 def test_counts_are_mapped():
     rows = np.outer(X, X)
-    for function in (lambda row: np.histogram(row, GRID)[0], lambda row: np.histogram(row, 3)[0]):
+    for function in (
+        lambda row: np.histogram(row, GRID)[0],
+        lambda row: np.histogram(row, 3)[0],
+        lambda row: np.histogram(row, 3, (0, 1))[0],
+    ):
         expected = np.stack([function(row) for row in rows])
         same(symdiff.vmap(function)(rows), expected)
         same(symdiff.jit(symdiff.vmap(function))(rows), expected)
