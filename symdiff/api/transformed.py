@@ -21,7 +21,9 @@ import numpy as np
 from symdiff import pipeline
 from symdiff.errors import NotDifferentiableError, TraceError, word
 from symdiff.frontend import context
+from symdiff.frontend.captured import as_array
 from symdiff.frontend.memory import apart
+from symdiff.frontend.origin import is_array_of_library
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import (
     Layout,
@@ -342,7 +344,7 @@ class Transformed:
         used: list[Any] = []
         leaves: list[Leaf] = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
-            value = _usable(value, name)
+            value = _usable(value, name, whole=i in wrt or i >= own.num_leaves)
             if i >= own.num_leaves:
                 like = leaves[wrt[i - own.num_leaves]]
                 value, leaf = fitting(value, like, name), like
@@ -650,8 +652,8 @@ def known_leaf_of(value: Any) -> Leaf:
     return Leaf(None, static=value) if known else leaf_of(value)
 
 
-def _usable(value: Any, name: str) -> Any:
-    """The value as a plain array where it is array-like.
+def _usable(value: Any, name: str, whole: bool = True) -> Any:
+    """The value as a plain array where it is array-like; a table only where all of it is meant.
 
     Raises TraceError for arrays that compute in their own way, and for those of no numbers.
     """
@@ -679,7 +681,31 @@ def _usable(value: Any, name: str) -> Any:
         )
     if type(value) is np.ndarray or isinstance(value, (np.generic, type)):
         return value
+    if is_array_of_library(value):
+        return _of_library(value, name) if whole or not hasattr(value, "columns") else value
     return np.asarray(value) if hasattr(value, "__array__") else value
+
+
+def _of_library(value: Any, name: str) -> Any:
+    """An array, a column or a table of another library as a plain array: labels are dropped.
+
+    Raises TraceError where it is not of numbers.
+    """
+    try:
+        array = np.asarray(as_array(value))
+        what = f"is a {type(value).__name__} of dtype {array.dtype}"
+        if is_supported(array.dtype):
+            return array
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = f"is a {type(value).__name__} that is no array of numbers: {error}"
+    kinds = getattr(value, "dtypes", {})
+    columns = kinds.items() if hasattr(value, "columns") else ()
+    for column, dtype in columns:
+        if not isinstance(dtype, np.dtype) or not is_supported(dtype):
+            what = f"is a table, whose column {column!r} is of dtype {dtype}"
+            break
+    way_out = "Pass the numbers that are needed, as arrays."
+    raise TraceError(word(f"argument `{name}` {what}", way_out=way_out))
 
 
 _FLOAT = Leaf(array_type(np.float64, (), True), widens=True)

@@ -51,7 +51,32 @@ class Attribute:
         return f"not {bind(hasattr)}({value}, {self.name!r})"
 
 
-Step = Item | Attribute
+@dataclass(frozen=True, slots=True)
+class AsArray:
+    """The last step on the way to an array: of what another library holds, as NumPy sees it."""
+
+    def take(self, value: Any) -> Any:
+        return as_array(value)
+
+    def source(self, value: str, bind: Callable[[object], str]) -> str:
+        return f"{bind(as_array)}({value})"
+
+    def absence(self, value: str, bind: Callable[[object], str]) -> str:
+        raise AssertionError("an array that is made of something cannot be absent")
+
+
+def as_array(value: Any) -> Any:
+    """An object of another library as a plain array. Its dtype is kept; what has none is refused.
+
+    A pandas column that may lack values is one of floats, with NaN for what is missing.
+    """
+    kept = getattr(getattr(value, "dtype", None), "numpy_dtype", None)  # of pandas' own dtypes
+    if kept is not None and hasattr(value, "to_numpy"):
+        return value.to_numpy(dtype=kept, **({"na_value": np.nan} if kept.kind == "f" else {}))
+    return np.asarray(value)
+
+
+Step = Item | Attribute | AsArray
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +100,10 @@ class Path:
 
     def _longer(self, step: Step, name: str) -> Path:
         return Path(self.root, (*self.steps, step), f"{self.name}_{name}" if self.name else name)
+
+    def as_array(self) -> Path:
+        """The path to the array that is made of what is there."""
+        return Path(self.root, (*self.steps, AsArray()), self.name)
 
     def named(self, name: str) -> Path:
         """The same path under another name."""

@@ -25,7 +25,13 @@ from symdiff.errors import TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.captured import ABSENT, Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
-from symdiff.frontend.origin import is_user_class, is_user_code, is_user_module, state_of
+from symdiff.frontend.origin import (
+    is_array_of_library,
+    is_user_class,
+    is_user_code,
+    is_user_module,
+    state_of,
+)
 from symdiff.frontend.replacements import (
     REPLACEMENTS,
     Hook,
@@ -206,8 +212,17 @@ class Interposer:
             return self._array(value, path)
         if issubclass(kind, _CONTAINERS):
             return self._container(value, path)
+        if path is not None and is_array_of_library(value):
+            return self._remembered(value, path, self._held)
         self.guard(path, value)
         return self._remembered(value, path, self._object)
+
+    def _held(self, value: Any, path: Path | None) -> Any:
+        """What stands for an array or a table of another library."""
+        from symdiff.frontend.held import stand_in  # which few programs need
+
+        assert path is not None
+        return stand_in(value, path, self)
 
     def _remembered(
         self, value: Any, path: Path | None, make: Callable[[Any, Path | None], Any]

@@ -13,6 +13,9 @@ import numpy as np
 # ("uarray" is what SciPy has the functions of scipy.fft made by.)
 _LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "uarray", "symdiff", "optree")
 
+# Their arrays, columns and tables are taken as NumPy's; their code is not interposed.
+ARRAY_LIBRARIES = {"pandas", "xarray", "jax", "jaxlib", "torch", "tensorflow"}
+
 # Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
 _INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
 _STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
@@ -24,7 +27,8 @@ def _is_user_file(filename: str) -> bool:
         return False
     installed = "site-packages" in filename or "dist-packages" in filename
     if installed:
-        return not any(f"-packages/{name}/" in filename for name in ("scipy", "optree"))
+        libraries = ("scipy", "optree", *ARRAY_LIBRARIES)
+        return not any(f"-packages/{name}/" in filename for name in libraries)
     return not filename.startswith(_STANDARD)
 
 
@@ -35,7 +39,18 @@ def is_user_code(code: CodeType) -> bool:
 
 def is_user_module(module: ModuleType) -> bool:
     """Whether a module is the user's, or of an installed package that is treated like it."""
-    return module.__name__.partition(".")[0] not in _LIBRARIES
+    return _is_users(module.__name__)
+
+
+def _is_users(module: str) -> bool:
+    root = module.partition(".")[0]
+    return root not in _LIBRARIES and root not in ARRAY_LIBRARIES
+
+
+def is_array_of_library(value: object) -> bool:
+    """Whether this is an array, a column or a table of another library."""
+    kind = type(value)
+    return kind.__module__.partition(".")[0] in ARRAY_LIBRARIES and hasattr(kind, "__array__")
 
 
 # Python's own classes whose instances do nothing but hold the user's values.
@@ -51,8 +66,7 @@ _HOLDERS = {
 
 def is_user_class(cls: type) -> bool:
     """Whether a class is the user's, or one of Python's that holds the user's values."""
-    root = cls.__module__.partition(".")[0]
-    return root not in _LIBRARIES or f"{cls.__module__}.{cls.__qualname__}" in _HOLDERS
+    return _is_users(cls.__module__) or f"{cls.__module__}.{cls.__qualname__}" in _HOLDERS
 
 
 def state_of(value: object) -> dict[str, object] | None:
