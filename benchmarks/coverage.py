@@ -391,7 +391,7 @@ def report(rows: Sequence[Row], without: dict[str, list[str]]) -> str:
         "",
         "Times are the least of several, in microseconds for NumPy's call, relative to it for the "
         f"others, with arrays of {SIZES['n']} numbers and matrices of {SIZES['k']} rows. The "
-        "gradient is that of a weighted sum of the result, and includes the value. Longer than "
+        "gradient is that of a weighted sum of the result. Longer than "
         f"{factor:g} times NumPy's call and {extra:g} µs take {slow['value']} values and "
         f"{slow['gradient']} gradients of symdiff's; they are marked (!).",
         "",
