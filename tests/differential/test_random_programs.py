@@ -260,6 +260,7 @@ def test_gradients_of_smooth_programs_are_those_of_differences(program):
         np.testing.assert_allclose(bar, expected, rtol=1e-6, atol=1e-7 * scale)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of means of nothing
 @settings(max_examples=100)
 @given(program=complex_programs())
 def test_gradients_of_complex_numbers_are_differences_in_both_parts(program):
