@@ -52,6 +52,7 @@ LOADED_LATE = {
     "frontend/distributions.py",
     "ops/distributions.py",
     "ops/scipy_fft.py",
+    "ops/signal.py",
     *SPECIAL,
 }
 

@@ -274,6 +274,7 @@ _FAMILIES = {
         "symdiff.ops.counting",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
+    "scipy.signal": ("symdiff.ops.signal",),
     "scipy.special": (
         "symdiff.ops.special",
         "symdiff.ops.special_error",
