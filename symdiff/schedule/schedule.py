@@ -510,7 +510,7 @@ class _Scheduler:
     def _copy_base(self, each: Node, base: Node) -> None:
         """A new array with the values of `base`, to be updated in place."""
         value = self._take(base)
-        if isinstance(base, Const) and base.uniform:
+        if isinstance(base, Const):
             made = _full(base, value.source)
         elif value.expression.operands and allocates(base):
             made = value.source.text  # not named yet: its own array is the copy
@@ -638,8 +638,8 @@ def _typed(each: Const, source: Source) -> str:
 
 
 def _full(each: Const, source: Source) -> str:
-    if not each.uniform:
-        return f"{source.text}.copy()"
+    if not each.uniform:  # a display makes a new array, a name stands for one that is kept
+        return f"{source.text}.copy()" if source.text.isidentifier() else source.text
     shape = each.type.shape
     size = shape[0] if len(shape) == 1 else shape
     dtype = f", dtype={dtype_source(each.type.dtype)}"

@@ -225,3 +225,18 @@ def test_long_programs_are_written_as_they_cost_least(layers, lean):
     function, _, derivative = gradient.source.partition("value = ")
     assert ".dot(" not in function  # the very bits of the function
     assert (".dot(" in derivative) == lean
+
+
+def test_an_array_that_is_written_out_is_a_new_one():
+    places = np.array([1, 0, 2])
+    for function in (
+        lambda x: x @ np.array([2.0, 3.0, 5.0]),
+        lambda x: x @ np.array([2.0, 3.0, 5.0]) + x[0] ** 2,
+        lambda x: x[places] @ np.arange(3.0),
+    ):
+        gradient = grad(function)
+        first = gradient(np.ones(3))
+        kept = first.copy()
+        first[:] = 0
+        np.testing.assert_array_equal(gradient(np.ones(3)), kept)
+        assert ".copy()" not in body(gradient)
