@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.ir.types import array_type
+from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.order import rank
 from symdiff.ops.primitive import (
     CONSTANT,
+    Jvp,
     Primitive,
     Samples,
     Transpose,
@@ -23,7 +24,8 @@ from symdiff.ops.primitive import (
     register,
 )
 from symdiff.ops.reductions import one_axis
-from symdiff.ops.shaping import at
+from symdiff.ops.several import part, several
+from symdiff.ops.shaping import at, nonzero
 
 # ---------------------------------------------------------------------------- counts
 
@@ -158,7 +160,7 @@ def _evenly(low: Any, high: Any, bins: int, a: Any) -> Any:
         low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
     dtype = np.result_type(low, high, a)
     inexact = dtype if dtype.kind in "fc" else np.float64
-    return np.linspace(low, high, bins + 1, dtype=inexact, axis=-1)
+    return np.linspace(low, high, bins + 1, dtype=inexact, axis=np.ndim(low))
 
 
 @composite(np.histogram_bin_edges)
@@ -279,17 +281,134 @@ def histogram2d(
 def _changes(ordered: Any, equal_nan: bool = False) -> Any:
     """Where a sorted array, or its rows, are not as the one before."""
     changed = ordered[1:] != ordered[:-1]
-    if np.ndim(ordered) > 1:
-        changed = np.any(changed, axis=1)
-    elif equal_nan and ordered.dtype.kind in "fc":
+    if equal_nan and ordered.dtype.kind in "fc":
         changed = changed & ~(np.isnan(ordered[1:]) & np.isnan(ordered[:-1]))
     return changed
 
 
 def _firsts(ordered: Any, equal_nan: bool) -> Any:
     """Which elements of a sorted array are the first of equal ones."""
-    start = np.ones(min(np.shape(ordered)[0], 1), bool)
+    start = np.ones((min(np.shape(ordered)[0], 1), *np.shape(ordered)[1:]), bool)
     return np.concatenate([start, _changes(ordered, equal_nan)])
+
+
+def _whole_unique(x: Any, inverse: Any, counts: Any, equal_nan: bool) -> Any:
+    """np.unique with the place of each value, and whatever else is asked for."""
+    return np.unique(x, True, inverse, counts, equal_nan=equal_nan)
+
+
+def _whole_unique_source(x: str, inverse: bool, counts: bool, equal_nan: bool) -> str:
+    asked = {"return_index": True, "return_inverse": inverse, "return_counts": counts}
+    options = [f"{key}=True" for key, each in asked.items() if each]
+    return f"np.unique({', '.join([x, *options, *(() if equal_nan else ('equal_nan=False',))])})"
+
+
+_unique = several(_whole_unique, "unique", _whole_unique_source, arguments=("x",))
+
+
+def _of_call(index: int, dtype: Any, shape: tuple[int, ...], x: Any, **flags: Any) -> Any:
+    return part(_unique(x, **flags), index=index, dtype=dtype, shape=shape, cast=False)
+
+
+first_size: Primitive = register(
+    Primitive(
+        name="first_size",
+        function=lambda results: results[0].size,
+        arguments=("results",),
+        result=lambda results: array_type(np.intp, ()),
+        rules={"results": CONSTANT},
+        numpy="{results}[0].size",
+    )
+)
+
+# How many values there are: what all shapes below rest on.
+unique_size: Primitive = register(
+    Primitive(
+        name="unique_size",
+        function=lambda x, **flags: np.asarray(_whole_unique(x, **flags)[0].size)[()],
+        arguments=("x",),
+        result=lambda x, **flags: array_type(np.intp, ()),
+        rules={"x": CONSTANT},
+        expansion=lambda x, **flags: first_size(_unique(x, **flags)),
+        batch=lambda x, **flags: np.sum(_first_in_rows(x, **flags)[1], axis=1),
+        samples=Samples(
+            cases=(case("f[4]:distinct", inverse=False, counts=False, equal_nan=True),)
+        ),
+    )
+)
+
+
+def _first_in_rows(x: Any, equal_nan: bool, **flags: Any) -> tuple[Any, Any]:
+    """The order of each row, and which of its elements are the first of equal ones in it."""
+    order = np.argsort(x, axis=1, kind="stable")
+    return order, np.swapaxes(_firsts(np.take_along_axis(x, order, 1).T, equal_nan), 0, 1)
+
+
+def _places_in_rows(x: Any, count: int, **flags: Any) -> Any:
+    order, first = _first_in_rows(x, **flags)
+    rows = np.shape(x)[0]
+    return np.take_along_axis(order, _columns_of(first, rows, count), 1)
+
+
+def _columns_of(mask: Any, rows: int, count: int) -> Any:
+    """Where each row of a mask is True; that is in as many places in each."""
+    return np.reshape(nonzero(mask, count=rows * count, axis=1), (rows, count))
+
+
+def _numbers_in_rows(x: Any, count: int, **flags: Any) -> Any:
+    order, first = _first_in_rows(x, **flags)
+    return np.take_along_axis(np.cumsum(first, axis=1) - 1, np.argsort(order, axis=1), 1)
+
+
+def _counts_in_rows(x: Any, count: int, **flags: Any) -> Any:
+    rows, extent = np.shape(x)
+    starts = _columns_of(_first_in_rows(x, **flags)[1], rows, count)
+    return np.diff(np.concatenate([starts, np.full((rows, 1), extent)], axis=1), axis=1)
+
+
+def _of_unique(name: str, index: int, length: str, batch: Any, **fields: Any) -> Primitive:
+    """One result of np.unique: an array of integers, unless it is of the values themselves."""
+
+    def result(x: ArrayType, count: int, **flags: Any) -> ArrayType:
+        extent = count if length == "count" else x.size
+        return array_type(x.dtype if name == "unique_values" else np.intp, (extent,))
+
+    def expansion(x: Any, **params: Any) -> Any:
+        own = result(array_type(x.dtype, np.shape(x)), **params)
+        flags = {key: each for key, each in params.items() if key != "count"}
+        place = index if flags["inverse"] or index < 3 else 2
+        return _of_call(place, own.dtype, own.shape, x, **flags)
+
+    def function(x: Any, count: int, **flags: Any) -> Any:
+        return _whole_unique(x, **flags)[index if flags["inverse"] or index < 3 else 2]
+
+    flags = {"inverse": True, "counts": index == 3, "equal_nan": True}
+    return register(
+        Primitive(
+            name=name,
+            function=function,
+            arguments=("x",),
+            result=result,
+            rules={"x": fields.pop("rule", CONSTANT)},
+            expansion=expansion,
+            batch=batch,
+            samples=Samples(cases=(case("f[4]:distinct", count=4, **flags),)),
+            **fields,
+        )
+    )
+
+
+unique_places = _of_unique("unique_places", 1, "count", _places_in_rows, distinct=True)
+unique_inverses = _of_unique("unique_inverses", 2, "size", _numbers_in_rows)
+unique_numbers = _of_unique("unique_numbers", 3, "count", _counts_in_rows)
+sole_values = _of_unique(
+    "unique_values",
+    0,
+    "count",
+    lambda x, **params: np.take_along_axis(x, _places_in_rows(x, **params), 1),
+    rule=Jvp(lambda y, x, x_dot, **params: x_dot[unique_places(x, **params)]),
+    convention="Of equal elements np.unique takes the first, which has the derivative.",
+)
 
 
 @composite(np.unique)
@@ -304,21 +423,40 @@ def unique(
     sorted: bool = True,
 ) -> Any:
     """The elements, or slices, once each and in order; of equal ones the first."""
-    place = 0 if axis is None else one_axis(axis, np.ndim(ar))
-    flat = np.ravel(ar) if axis is None else np.moveaxis(ar, place, 0) if place else ar
-    rows = np.reshape(flat, (np.shape(flat)[0], -1)) if np.ndim(flat) > 1 else flat
-    order = np.lexsort(rows.T[::-1]) if np.ndim(flat) > 1 else np.argsort(rows, kind="stable")
-    first = _firsts(rows[order], equal_nan)
-    values = flat[order[first]]
-    parts = [np.moveaxis(values, 0, place) if place else values]
+    if axis is not None and np.ndim(ar) != 1:
+        return _unique_slices(ar, one_axis(axis, np.ndim(ar)), return_index, return_inverse,
+                              return_counts)  # fmt: skip
+    x = np.ravel(ar)
+    flags: dict[str, Any] = {
+        "inverse": bool(return_inverse),
+        "counts": bool(return_counts),
+        "equal_nan": bool(equal_nan),
+    }
+    flags["count"] = int(unique_size(x, **flags))
+    parts = [sole_values(x, **flags)]
     if return_index:
-        parts.append(order[first])
+        parts.append(unique_places(x, **flags))
     if return_inverse:
-        numbers = (np.cumsum(first) - 1)[np.argsort(order)]
-        parts.append(np.reshape(numbers, np.shape(ar)) if axis is None else numbers)
+        parts.append(np.reshape(unique_inverses(x, **flags), np.shape(ar)))
     if return_counts:
-        ends = np.append(np.flatnonzero(first), np.shape(first)[0])
-        parts.append(ends[1:] - ends[:-1])
+        parts.append(unique_numbers(x, **flags))
+    return tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def _unique_slices(ar: Any, axis: int, index: bool, inverse: bool, counts: bool) -> Any:
+    """np.unique along an axis: slices are put in order by their elements, the first before all."""
+    slices = np.moveaxis(ar, axis, 0) if axis else ar
+    rows = np.reshape(slices, (np.shape(slices)[0], -1))
+    order = np.lexsort(rows.T[::-1])
+    first = np.any(_firsts(rows[order], False), axis=1)
+    values = slices[order[first]]
+    parts = [np.moveaxis(values, 0, axis) if axis else values]
+    if index:
+        parts.append(order[first])
+    if inverse:
+        parts.append((np.cumsum(first) - 1)[np.argsort(order)])
+    if counts:
+        parts.append(np.diff(np.append(np.flatnonzero(first), np.shape(first)[0])))
     return tuple(parts) if len(parts) > 1 else parts[0]
 
 

@@ -43,7 +43,8 @@ def _numbered_axis(index: Node, ndim: int) -> int | None:
 def _repeats_nothing(index: Node) -> bool:
     """Whether an index array is known to be 0, 1, 2, …, or an order, or where a mask is True."""
     if index.op is shaping.getitem and len(index.args) == 2 and index.type.ndim == 1:
-        return all(map(_repeats_nothing, index.args))  # some of them
+        base, chosen = index.args
+        return _repeats_nothing(base) and (chosen.type.dtype == bool or _repeats_nothing(chosen))
     if _is_distinct(index):
         return index.args[0].type.ndim == 1
     if not isinstance(index, Const) or index.uniform:
