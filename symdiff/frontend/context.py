@@ -13,7 +13,7 @@ import numpy as np
 
 from symdiff.frontend.examples import Examples
 from symdiff.frontend.origin import is_user_code
-from symdiff.ir.node import Node
+from symdiff.ir.node import Const, Node
 
 # A place in running code: resolved to a name and a line of text when the trace is over.
 Place = tuple[CodeType, int, int]  # code, offset of the last instruction, line
@@ -34,7 +34,8 @@ class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
     __slots__ = (
-        "changes", "constants", "derived", "examples", "inherited", "integers", "interposer",
+        "changes", "constants", "derived", "examples", "fixed", "inherited", "integers",
+        "interposer",
         "named", "operands", "place", "places", "refused", "relied", "rules",
     )  # fmt: skip
 
@@ -48,6 +49,7 @@ class Context:
         self.operands: list[tuple[Place, tuple[Node | None, ...]]] = []  # of each operation
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
         self.changes: list[Change] = []  # of traced arrays in place
+        self.fixed: dict[Node, bool] = {}  # whether a node depends on no input
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
         self.derived: set[Node] = set()  # what only the derivatives of those compute
@@ -61,6 +63,21 @@ class Context:
             last.array.known = last.before
         self.relied.clear()
         self.refused = None
+
+
+    def is_fixed(self, root: Node) -> bool:
+        """Whether a node depends on no input, so that its value is known."""
+        stack = [root]
+        while stack:
+            each = stack[-1]
+            waiting = [arg for arg in each.args if arg not in self.fixed]
+            if waiting:
+                stack += waiting
+                continue
+            known = isinstance(each, Const) or bool(each.args)
+            self.fixed[each] = known and all(self.fixed[arg] for arg in each.args)
+            stack.pop()
+        return self.fixed[root]
 
 
 _context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.frontend import context
-from symdiff.ir.node import Const, node
+from symdiff.ir.node import node
 from symdiff.ops import shaping
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ def value_of(tracer: Tracer, what: str, way_out: str) -> Any:
             f"{what}, and only types are known",
             f"{way_out}, or call the function with arrays, outside of vmap.",
         )
+
+
+def fixed_value(tracer: Tracer) -> Any:
+    """The value of what depends on no input; None of what does."""
+    running = context.current()
+    if running is None or not running.is_fixed(tracer.node):
+        return None
+    value = running.examples.of(tracer.node)
+    return np.broadcast_to(value, tracer.shape) if tracer.shape else value
 
 
 def count_true(mask: Tracer) -> int:
@@ -64,5 +73,5 @@ def whole_number(value: Tracer) -> int:
 
 def _rely(mask: Any, count: int) -> None:
     running = context.current()
-    if running is not None and not isinstance(mask.node, Const):
+    if running is not None and not running.is_fixed(mask.node):
         running.relied[node(shaping.counts, (mask.node,), (("count", count),))] = None

@@ -45,7 +45,7 @@ from symdiff.frontend.replacements import (
     replaced,
     replaced_class,
 )
-from symdiff.frontend.tracer import StaticArgument, Tracer
+from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer
 from symdiff.ir.node import Input, Node, input_node
 from symdiff.ir.types import is_foreign, is_supported, type_of
 
@@ -86,6 +86,7 @@ class Interposer:
 
     def __init__(self) -> None:
         self._known: dict[int, np.ndarray] = {}  # hidden arrays whose values decide something
+        self.creates = False  # whether arrays that the functions make are traced
         self._forget()
 
     def _forget(self) -> None:
@@ -116,10 +117,15 @@ class Interposer:
                 except StaticArgument as decided:
                     if not self._decide(decided.inputs):
                         raise
+                except StoredInCreated:
+                    self._trace_created()
                 except (TypeError, ValueError) as error:
-                    if isinstance(error.__cause__, TraceError):  # NumPy's, of ours
+                    if isinstance(error.__cause__, StoredInCreated):
+                        self._trace_created()
+                    elif isinstance(error.__cause__, TraceError):  # NumPy's, of ours
                         raise error.__cause__ from None
-                    raise
+                    else:
+                        raise
         finally:
             _running.reset(token)
 
@@ -133,6 +139,9 @@ class Interposer:
         token = _running.set(self)
         try:
             return self.bare(self._run(function, args, {}))
+        except StoredInCreated:
+            self._trace_created()
+            return self.again(function, *args)
         except StaticArgument as decided:
             hidden = [each.name for each in decided.inputs if each in self._inputs]
             if not hidden:
@@ -167,11 +176,19 @@ class Interposer:
         for each in found:
             self._known[id(each.array)] = each.array
         if found:
-            self._forget()
-            running = context.current()
-            if running is not None:
-                running.undo()
+            self._start_again()
         return bool(found)
+
+    def _trace_created(self) -> None:
+        """Run again with the arrays that the functions make traced."""
+        self.creates = True
+        self._start_again()
+
+    def _start_again(self) -> None:
+        self._forget()
+        running = context.current()
+        if running is not None:
+            running.undo()
 
     # ------------------------------------------------------------------ what is remembered
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.frontend import context, memory
+from symdiff.frontend import context, guards, memory
 from symdiff.frontend.guards import count_true
 from symdiff.frontend.tracer import (
     HANDLERS,
@@ -296,6 +296,9 @@ def _counted(entry: Any) -> Any:
 def _readable(entry: Any) -> Any:
     """An entry of an index. Traced Python ints in it are decided where they can be static."""
     if isinstance(entry, Tracer):
+        fixed = guards.fixed_value(entry)
+        if fixed is not None:
+            return fixed if entry.shape else _readable(np.asarray(fixed)[()])
         decided = decide_index(entry) if entry.weak else None
         return Tracer(strong(entry.node)) if decided is None else decided
     if entry is None or entry is Ellipsis or isinstance(entry, (int, np.generic)):

@@ -12,7 +12,7 @@ import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend import context
-from symdiff.frontend.tracer import Tracer, call, where
+from symdiff.frontend.tracer import Tracer, call, refuse_plain, where
 from symdiff.ops.primitive import Primitive, find
 
 
@@ -122,7 +122,7 @@ def _stored(out: Any, value: Any, mask: Any, casting: Any) -> Any:
     if value.shape != out.shape:
         value = call(np.broadcast_to, value, out.shape)
     if not isinstance(out, Tracer):
-        value.refuse_store("a traced value is stored in a plain array")
+        refuse_plain(value)
     out.overwrite(value)
     return out
 

@@ -21,8 +21,17 @@ import numpy as np
 
 from symdiff.errors import TraceError, UnsupportedFunctionError, word
 from symdiff.frontend import context, memory
-from symdiff.frontend.tracer import Tracer, as_array, call, call_python, coerce, holds_tracer, where
-from symdiff.ir.types import array_type
+from symdiff.frontend.tracer import (
+    Tracer,
+    as_array,
+    call,
+    call_python,
+    coerce,
+    holds_tracer,
+    lift,
+    where,
+)
+from symdiff.ir.types import array_type, is_supported
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Primitive, find
 
@@ -45,9 +54,9 @@ class Hook:
         if self.iterates and len(args) == 1 and not isinstance(args[0], (np.ndarray, list, tuple)):
             args = (list(args[0]),)  # a generator: whether it yields traced values is seen here
         if not (holds_tracer(args) or (kwargs and holds_tracer(list(kwargs.values())))):
-            return self.function(*args, **kwargs)
+            return _created(self.function, self.function(*args, **kwargs), args)
         try:
-            return self.traced(*args, **kwargs)
+            return _created(self.function, self.traced(*args, **kwargs), args)
         except NotImplementedError as error:
             context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
 
@@ -186,6 +195,33 @@ _JOINS: dict[Any, Callable[[Any], Any]] = {
 
 # ---------------------------------------------------------------------------- NumPy: creation
 
+_OF_LISTS = (np.asarray, np.asanyarray, np.ascontiguousarray)  # of an array they give the same
+_MAKES: set[Any] = {
+    np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange, np.linspace, np.array,
+    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy, np.logspace, np.geomspace,
+    np.tri, np.tile, np.repeat, np.concatenate, np.stack, *_OF_LISTS,
+}  # fmt: skip
+
+
+def _created(function: Any, made: Any, args: Any) -> Any:
+    """What a function has made: traced as a constant, where traced values are stored in such."""
+    if type(made) is not np.ndarray:
+        return made
+    running = context.current()
+    interposer = running.interposer if running is not None else None
+    if interposer is None or not interposer.creates or function not in _MAKES:
+        return made
+    if not is_supported(made.dtype) or (function in _OF_LISTS and not _is_list(args)):
+        return made
+    if function in (np.empty, np.empty_like):  # nobody reads what is there
+        made = np.zeros_like(made)
+    return Tracer(lift(made), is_array=True)
+
+
+def _is_list(args: Any) -> bool:
+    return bool(args) and type(args[0]) in (list, tuple)
+
+
 
 @when_traced(np.array)
 def _array(
@@ -271,6 +307,8 @@ def _sizes(shape: Any) -> Any:
     """Sizes as Python ints: a traced one is decided, and known from then on."""
     if isinstance(shape, (list, tuple)):
         return tuple(_sizes(each) for each in shape)
+    if isinstance(shape, Tracer) and shape.shape:
+        return tuple(map(operator.index, shape))
     return operator.index(shape) if isinstance(shape, Tracer) else shape
 
 

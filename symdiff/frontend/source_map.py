@@ -144,12 +144,16 @@ def _is_returned(place: Place) -> bool:
     return source.spans[offset // 2] in source.returned
 
 
+def stores_part(place: Place | None) -> bool:
+    """Whether a part of something is stored into at this place: y[i] = value."""
+    return place is not None and dis.opname[place[0].co_code[place[1]]] == "STORE_SUBSCR"
+
+
 def name_at(place: Place) -> str:
     """The name that the expression at this place is assigned to, or an empty string."""
     code, offset, _ = place
     source = _source_map(code)
-    stores = dis.opname[code.co_code[offset]] == "STORE_SUBSCR"
-    names = source.stores if stores else source.targets
+    names = source.stores if stores_part(place) else source.targets
     return names.get(source.spans[offset // 2], "")
 
 

@@ -24,7 +24,7 @@ from symdiff.errors import (
 )
 from symdiff.frontend import context, guards, memory
 from symdiff.frontend.advice import function_name
-from symdiff.frontend.source_map import assigned_place, said
+from symdiff.frontend.source_map import assigned_place, said, stores_part
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
 from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
 from symdiff.ops import elementwise as e
@@ -166,30 +166,41 @@ class Tracer:
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(function, *args, **kwargs)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         decide(self.node)
+        fixed = guards.fixed_value(self)
+        if fixed is None:
+            trace_created()
+            self._refuse_plain("NumPy array")
+        return np.array(fixed, dtype)
+
+    def _refuse_plain(self, what: str) -> NoReturn:
         self.refuse(
-            "a traced value cannot become a plain NumPy array",
+            f"a traced value cannot become a plain {what}",
             "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
         )
 
     def __bool__(self) -> bool:
         decide(self.node)
+        trace_created(only_in_stores=True)
         return guards.truth(self)
 
     def __float__(self) -> float:
         decide(self.node)
-        self.refuse(
-            "a traced value cannot become a plain Python float",
-            "Build arrays with np.array, np.stack or np.concatenate; store with np.where.",
-        )
+        fixed = guards.fixed_value(self)
+        if fixed is None:
+            trace_created()
+            self._refuse_plain("Python float")
+        return float(fixed)
 
     def __int__(self) -> int:
         decide(self.node)
+        trace_created(only_in_stores=True)
         return guards.whole_number(self)
 
     def __complex__(self) -> complex:
         decide(self.node)
+        trace_created()
         self.refuse("a traced value cannot become a Python complex", "Use .astype(complex).")
 
     def __index__(self) -> int:
@@ -657,7 +668,7 @@ def _stored(result: Any, out: Any) -> Any:
     if out is None:
         return result
     if not isinstance(out, Tracer):
-        result.refuse_store("a traced value is stored in a plain array")
+        refuse_plain(result)
     out.overwrite(result)
     return out
 
@@ -825,6 +836,31 @@ def decide(root: Node) -> None:
             return
     if inputs:
         context.refuse(StaticArgument(inputs))
+
+
+class StoredInCreated(BaseException):
+    """Raised when a traced value is stored in a plain array, which the function may have made.
+
+    It is traced again with the arrays that it makes traced as constants.
+    """
+
+
+def trace_created(only_in_stores: bool = False) -> None:
+    """Ask for a trace in which the arrays that the function makes are traced, unless this is it."""
+    running = context.current()
+    if running is None or running.interposer is None or running.interposer.creates:
+        return
+    if not only_in_stores or stores_part(running.place or context.user_place()):
+        context.refuse(StoredInCreated())
+
+
+def refuse_plain(value: Tracer) -> NoReturn:
+    """A traced value is stored in an array that is not traced."""
+    trace_created()
+    value.refuse(
+        "a traced value is stored in a plain array, which the function has not made",
+        "Store in a copy of it, np.array(...).",
+    )
 
 
 class StaticArgument(BaseException):
