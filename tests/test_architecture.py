@@ -46,8 +46,9 @@ SPECIAL = {
     "ops/special_several.py",
     "ops/special_sums.py",
 }
+SOLVERS = {"api/ode.py", "api/optimize.py", "api/quadrature.py"}
 LOADED_LATE = {
-    "api/ode.py",
+    *SOLVERS,
     "codegen/sympy_source.py",
     "frontend/distributions.py",
     "ops/distributions.py",

@@ -38,7 +38,7 @@ def root(f: Function, x0: Any, args: Sequence[Any] = (), solve: Solve | None = N
     >>> round(grad(lambda a: root(lambda x: x * x - a, 1.0))(4.0), 12)
     0.25
     """
-    return _solution(f, x0, args, solve or find_root, _Root)
+    return _solution(f, x0, args, solve or find_root, Root)
 
 
 def fixed_point(f: Function, x0: Any, args: Sequence[Any] = (), solve: Solve | None = None) -> Any:
@@ -51,7 +51,7 @@ def fixed_point(f: Function, x0: Any, args: Sequence[Any] = (), solve: Solve | N
     >>> round(grad(lambda a: fixed_point(lambda x: (x + a / x) / 2, 1.0))(4.0), 12)
     0.25
     """
-    return _solution(f, x0, args, solve or iterate, _FixedPoint)
+    return _solution(f, x0, args, solve or iterate, FixedPoint)
 
 
 def linear_solve(
@@ -73,7 +73,7 @@ def linear_solve(
         matrix = traced(closed.jacobian([*closed.residuals, found.node]))
         return np.reshape(np.linalg.solve(matrix, np.ravel(found)), found.shape)
     solve, transpose_solve = map(running.interposer.bare, (solve, transpose_solve or solve))
-    return _LinearSolve(solve, closed, transpose_solve).solution(found)
+    return LinearSolve(solve, closed, transpose_solve).solution(found)
 
 
 # ---------------------------------------------------------------------------- solvers
@@ -124,7 +124,7 @@ def _like(x: Any, start: Any) -> Any:
 # ---------------------------------------------------------------------------- inside a trace
 
 
-def _solution(f: Function, x0: Any, args: Sequence[Any], solve: Solve, kind: type[_Root]) -> Any:
+def _solution(f: Function, x0: Any, args: Sequence[Any], solve: Solve, kind: type[Root]) -> Any:
     running = context.current()
 
     def of_x(x: Any) -> Any:
@@ -155,7 +155,7 @@ def _closed(f: Function, type: ArrayType, name: str) -> Closed:
     return closed
 
 
-class _Implicit(Solver):
+class Implicit(Solver):
     """A solver of equations. Its last operand is where it starts, or the right-hand side."""
 
     def plain(self, *operands: Any) -> Any:
@@ -175,23 +175,25 @@ class _Implicit(Solver):
         self, signature: Signature, primals: list[Any], x: Any, dots: list[Any]
     ) -> tuple[list[Node], Any]:
         """The operands of f at the solution, and how far their tangents move what it gives."""
-        nodes = [*[each.node for each in primals[:-1]], x.node]
+        count = len(self.closed.residuals)
+        nodes = [*[each.node for each in primals[:count]], x.node]
         own = [
             dot.node if active else None
-            for dot, active in zip(dots[:-1], signature.active[:-1], strict=True)
+            for dot, active in zip(dots[:count], signature.active[:count], strict=True)
         ]
         found = self.closed.tangent(nodes, [*own, None])
         return nodes, None if found is None else traced(found)
 
 
-class _Root(_Implicit):
+class Root(Implicit):
     """What f(x) = 0 is solved by."""
 
     shift = 0  # the equation is f(x) - shift * x = 0
 
     def rule(self, signature: Signature, operand: int, path: Any) -> Rule:
-        last = operand == len(signature.types) - 1  # where the solver starts
-        return CONSTANT if last else super().rule(signature, operand, path)
+        if operand >= len(self.closed.residuals):  # where the solver starts
+            return CONSTANT
+        return super().rule(signature, operand, path)
 
     def tangents(
         self, signature: Signature, primals: list[Any], results: list[Any], dots: list[Any]
@@ -209,13 +211,13 @@ class _Root(_Implicit):
         return [np.reshape(np.linalg.solve(slope, np.ravel(-moved)), x.shape)]
 
 
-class _FixedPoint(_Root):
+class FixedPoint(Root):
     """What f(x) = x is solved by."""
 
     shift = 1
 
 
-class _LinearSolve(_Implicit):
+class LinearSolve(Implicit):
     """What matvec(x) = b is solved by: linear in b, which is its last operand."""
 
     def __init__(self, solve: Solve, closed: Closed, transpose_solve: Solve) -> None:

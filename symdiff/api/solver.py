@@ -38,15 +38,18 @@ class Solver(Custom):
     def objects(self) -> list[tuple[str, Any]]:
         return [(self.closed.name, self.closed.function)]
 
-    def placed(self, more: Sequence[Node], outcome: Outcome) -> Any:
-        """The solution, as part of the running trace, for what the solver needs besides."""
-        return context.at_user_place(self._placed, [*self.closed.residuals, *more], outcome)
+    def placed(self, more: Sequence[Node], *outcomes: Outcome) -> Any:
+        """The solution, as part of the running trace, for what the solver needs besides.
 
-    def _placed(self, operands: Sequence[Node], outcome: Outcome) -> Any:
+        Of several outcomes it is a tuple.
+        """
+        return context.at_user_place(self._placed, [*self.closed.residuals, *more], outcomes)
+
+    def _placed(self, operands: Sequence[Node], outcomes: Sequence[Outcome]) -> Any:
         count = len(operands)
         _, spec = flatten(tuple(range(count)))
         types = [each.type for each in operands]
         made = Signature(self, spec, range(count), types, (True,) * count, count)
-        _, leaf = flatten(0)
-        made.returns(leaf, [outcome])
+        _, tree = flatten(0 if len(outcomes) == 1 else (0,) * len(outcomes))
+        made.returns(tree, outcomes)
         return named(made.applied(operands))

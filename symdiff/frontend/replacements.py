@@ -128,9 +128,14 @@ def replaced(value: Any) -> Any:
 
 # SciPy's functions of functions: where they are traced with what these close over.
 _TAKING_FUNCTIONS = {
-    "odeint": "symdiff.api.ode",
-    "solve_ivp": "symdiff.api.ode",
-}
+    "quad": "symdiff.api.quadrature",
+    **dict.fromkeys(("odeint", "solve_ivp"), "symdiff.api.ode"),
+    **dict.fromkeys(
+        ("bisect", "brenth", "brentq", "fixed_point", "fsolve", "newton", "ridder", "root",
+         "root_scalar", "toms748"),
+        "symdiff.api.optimize",
+    ),
+}  # fmt: skip
 
 
 def _takes_a_function(value: Any) -> bool:

@@ -634,7 +634,9 @@ def _list_source(value: np.ndarray) -> str:
 
 def _typed(each: Const, source: Source) -> str:
     """A scalar constant of exactly its type."""
-    return repr(each.value) if each.type.weak else f"{dtype_source(each.type.dtype)}({source.text})"
+    if each.type.weak:  # inf has no literal
+        return repr(each.value) if _is_written(each.value) else source.text
+    return f"{dtype_source(each.type.dtype)}({source.text})"
 
 
 def _full(each: Const, source: Source) -> str:
