@@ -72,6 +72,7 @@ GENERATED_TESTS = {
         "ops/shaping.py",
         *SPECIAL,
     },
+    "ops/test_numerical_care.py": {"ops/elementwise.py", "ops/stable.py", *SPECIAL},
     "rewrite/test_every_rule.py": {
         "rewrite/algebra.py",
         "rewrite/broadcast.py",

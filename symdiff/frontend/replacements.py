@@ -546,6 +546,20 @@ def _dist(p: Any, q: Any) -> Any:
     return _hypot(*[a - b for a, b in zip(p, q, strict=True)])
 
 
+@when_traced(math.modf)
+def _modf(x: Any) -> Any:
+    """The part behind the point and the whole number, both of the sign of x."""
+    x = _as_number(x, float)
+    fraction = call_python(e.fmod, x, 1.0)
+    return fraction, call_python(e.subtract, x, fraction)
+
+
+@when_traced(math.ldexp)
+def _ldexp(x: Any, i: Any) -> Any:
+    """x * 2**i."""
+    return call_python(e.multiply, _as_number(x, float), math.ldexp(1.0, operator.index(i)))
+
+
 @when_traced(math.fsum, iterates=True)
 def _fsum(values: Any) -> Any:
     return _as_number(sum(values, 0.0), float)

@@ -245,18 +245,19 @@ arctan = elementwise(
 )
 
 
-def _square_of_radius(x1: Any, x2: Any) -> Any:
-    """x1**2 + x2**2, but 1 at the origin, where the derivative of the angle is taken as 0."""
-    square = x1 * x1 + x2 * x2
-    return np.where(square == 0, 1, square)
+def _by_square_of_radius(x: Any, x1: Any, x2: Any) -> Any:
+    """x / (x1**2 + x2**2), whose squares overflow; 0 at the origin."""
+    radius = np.hypot(x1, x2)
+    radius = np.where(radius == 0, 1, radius)
+    return x / radius / radius
 
 
 arctan2 = elementwise(
     np.arctan2,
     python="math.atan2({x1}, {x2})",
     partials={
-        "x1": lambda y, x1, x2: x2 / _square_of_radius(x1, x2),
-        "x2": lambda y, x1, x2: -x1 / _square_of_radius(x1, x2),
+        "x1": lambda y, x1, x2: _by_square_of_radius(x2, x1, x2),
+        "x2": lambda y, x1, x2: -_by_square_of_radius(x1, x1, x2),
     },
     c="atan2({x1}, {x2})",
     sympy="atan2",

@@ -279,16 +279,12 @@ huber = scipy_ufunc(
 )
 
 
-def _steepness(delta: Any, r: Any) -> Any:
-    return np.hypot(1, r / delta)
-
-
 # delta**2 * (hypot(1, r / delta) - 1)
 pseudo_huber = scipy_ufunc(
     special.pseudo_huber,
     partials={
-        "delta": lambda y, delta, r: y * y / (delta**3 * _steepness(delta, r)),
-        "r": lambda y, delta, r: r / _steepness(delta, r),
+        "delta": lambda y, delta, r: y / delta * (y / delta / np.hypot(delta, r)),
+        "r": lambda y, delta, r: r * (delta / np.hypot(delta, r)),
     },
     samples=POSITIVE,
 )

@@ -79,7 +79,7 @@ def _unless_far(x: Any, near: Any, sign: float) -> Any:
     """`near`, which cancels where x is large; there its asymptotic series."""
     if np.iscomplexobj(x):
         return near
-    far = np.abs(x) > 20 if sign > 0 else x > 20  # erfcx grows on the left
+    far = np.abs(x) >= 20 if sign > 0 else x >= 20  # erfcx grows on the left
     return np.where(far, _tail(sign * 0.5 / np.where(far, x * x, 400)), near)
 
 

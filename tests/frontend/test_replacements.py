@@ -226,6 +226,7 @@ def test_math_of_several_numbers():
     check(lambda t, u: math.log(t, u) + math.pow(t, 3) + math.atan2(t, u), 0.4, 2.0)
     check(lambda t, u: math.hypot(t, u, 2) + math.dist([t, 1], [u, 2]), 0.4, 2.0)
     check(lambda t, u: math.fsum([t, u]) + math.prod([t, u]) + math.copysign(t, u), 0.4, -2.0)
+    check(lambda t, u: math.modf(t)[0] * math.modf(u)[1] + math.ldexp(t, 3), 2.75, -3.5)
     check(lambda t, u: math.isnan(t) + math.isfinite(u) + math.fmod(u, 0.3), 0.4, 2.0)
     check(lambda t: math.acosh(t), 1.4)
 
