@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,10 @@ def test_links_lead_somewhere():
         if not target.startswith("https://") and not (ROOT / page).parent.joinpath(target).exists()
     ]
     assert not missing
+
+
+def test_the_declaration_shown_to_contributors_is_one():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^   ```python\n(.*?)^   ```$", text, re.MULTILINE | re.DOTALL)
+    declared = (ROOT / "symdiff" / "ops" / "special_error.py").read_text(encoding="utf-8")
+    assert textwrap.dedent(shown) in declared
