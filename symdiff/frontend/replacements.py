@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import functools
 import importlib
+import itertools
 import math
 import operator
 import sys
@@ -272,6 +273,15 @@ def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if made.dtype.kind in "fc" and not np.all(np.isfinite(made)):
         raise ValueError("array must not contain infs or NaNs")
     return made
+
+
+@instead_of(np.fromiter)
+def _fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
+    """np.fromiter: whether it is given traced values is seen when they are."""
+    values = list(iter) if count < 0 else list(itertools.islice(iter, count))
+    if not holds_tracer(values) or len(values) < count:
+        return np.fromiter(values, dtype, count, **options)
+    return _array(values, dtype)
 
 
 @when_traced(np.full)

@@ -282,11 +282,11 @@ refused(
         "np.bmat": "Use np.block.",
     },
 )
+refused("is deprecated in NumPy", {"np.row_stack": "Use np.vstack."})
 refused(
     "computes element by element in Python",
     {
         "np.frompyfunc": "Call the function on whole arrays, or stack what it returns.",
-        "np.fromiter": "Write np.array or np.stack of a list.",
         "np.nested_iters": "Write loops over indices, or compute with whole arrays.",
     },
 )
@@ -317,8 +317,6 @@ refused(
         # rearrangement
         "np.apply_along_axis": "Apply the function to whole arrays, with its axis argument.",
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
-        "np.piecewise": "Use np.select or np.where.",
-        "np.row_stack": "Use np.vstack.",
         "ufunc.at": "Write y = y + values, or a product with one-hots.",
         # linear algebra and polynomials
         "np.linalg.cond": "Write np.linalg.norm(a) * np.linalg.norm(np.linalg.inv(a)).",

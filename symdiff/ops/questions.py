@@ -62,6 +62,27 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     return filt[tuple(index)]
 
 
+@composite(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """Functions of the parts of x where conditions hold; one more is for the rest."""
+    traced = hasattr(condlist, "astype")
+    conditions = condlist.astype(bool) if traced else np.asarray(condlist, bool)
+    if np.ndim(conditions) == np.ndim(x):
+        conditions = conditions[None]
+    count = len(conditions)
+    if len(funclist) not in (count, count + 1):
+        raise ValueError(
+            f"with {count} condition(s), either {count} or {count + 1} functions are expected"
+        )
+    places = [conditions[i] for i in range(count)]
+    if len(funclist) > count:
+        places.append(~np.any(conditions, 0))
+    made = np.zeros_like(x)
+    for place, function in zip(places, funclist, strict=True):
+        made[place] = function(x[place], *args, **kw) if callable(function) else function
+    return made
+
+
 def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     """An array of another type, as by the method."""
     return x.astype(dtype, copy=copy)

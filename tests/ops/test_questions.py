@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symdiff import jit
+from symdiff import check_grads, jit
 
 X = np.array([0.5, -2.0, 3.0])
 Z = X + 1j * np.array([0.0, 1.0, 0.0])
@@ -37,6 +37,37 @@ def test_the_answer_is_numpys(question):
     actual, expected = jit(function)(X, Z, N), function(X, Z, N)
     assert type(actual) is type(expected)
     np.testing.assert_array_equal(actual, expected, strict=isinstance(expected, np.ndarray))
+
+
+PIECES = """
+    np.piecewise(x,[x<0],[np.sin,np.cos])
+    np.piecewise(x, [x < 0, x > 1], [-1, lambda part: part**2, lambda part: part - part.mean()])
+    np.piecewise(x, x < 0, [-1, 2 * x[0]])
+    np.piecewise(x, [x < 0, x > 0], [lambda part, by: part * by, lambda part, by: part / by], 3.0)
+    np.piecewise(x, [np.array([True, False, True])], [-1])
+    np.piecewise(x, [[True, False, True], x > 5], [lambda part: part * x[0], 7])
+    np.piecewise(x[0], x[0] < 0, [-1, np.sin])
+    np.piecewise(np.outer(x, x), [np.outer(x, x) > 0], [np.sqrt, lambda part: part * 2])
+    np.piecewise(n, [n > 1], [0.7, lambda part: part * 2.5])
+    np.fromiter((each * 2 for each in x), float)
+    np.fromiter((each * 2 for each in x), float, 2)
+    np.fromiter(x, np.float32)
+    np.fromiter(range(3), float) * x
+"""
+
+
+@pytest.mark.parametrize("call", PIECES.strip().splitlines())
+def test_functions_of_parts_are_traced(call):
+    function = eval(f"lambda x, n: {call.strip()}", {"np": np})
+    expected = function(X, N)
+    np.testing.assert_array_equal(jit(function)(X, N), expected, strict=True)
+    if expected.dtype == float:
+        check_grads(function, (X, N))
+
+
+def test_as_many_functions_as_conditions():
+    with pytest.raises(ValueError, match="either 1 or 2 functions are expected"):
+        jit(lambda x: np.piecewise(x, [x > 0], [1, 2, 3]))(X)
 
 
 def test_what_was_decided_is_decided_again():
