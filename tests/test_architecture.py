@@ -52,6 +52,7 @@ LOADED_LATE = {
     "codegen/sympy_source.py",
     "frontend/distributions.py",
     "ops/distributions.py",
+    "ops/integration.py",
     "ops/scipy_fft.py",
     "ops/signal.py",
     *SPECIAL,

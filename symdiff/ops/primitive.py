@@ -285,6 +285,7 @@ _FAMILIES = {
         "symdiff.ops.special_several",
         "symdiff.ops.special_sums",
     ),
+    "scipy.integrate": ("symdiff.ops.integration",),
     "scipy.stats": ("symdiff.ops.distributions",),
 }
 
