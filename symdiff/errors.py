@@ -33,6 +33,10 @@ class NotDifferentiableError(SymdiffError, TypeError):
     """A derivative was asked of something that has none: an integer array, a vector result."""
 
 
+class NoForwardModeError(NotDifferentiableError):
+    """A tangent was asked of a function that has a rule for reverse mode only."""
+
+
 class RuleError(SymdiffError):
     """A primitive's record is wrong: the fault is in the rule, not in the user's function."""
 

@@ -13,7 +13,7 @@ from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
 from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
-from symdiff.errors import NotDifferentiableError, word
+from symdiff.errors import NoForwardModeError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec
@@ -153,12 +153,12 @@ def _rules_of(traced: Traced) -> Iterator[None]:
 
 
 def _check_forward(linear: Linearized) -> None:
-    """Raises NotDifferentiableError where a function has a rule for reverse mode only."""
+    """Raises NoForwardModeError where a function has a rule for reverse mode only."""
     for each in toposort([output for output in linear.outputs if output is not None]):
         called = each.args[0].op if each.args else None
         if isinstance(called, Primitive) and called.reverse_only:
             note = linear.primal.notes.get(each)
-            raise NotDifferentiableError(
+            raise NoForwardModeError(
                 word(
                     f"{called.name} has a custom_vjp rule, which has no forward mode",
                     where=note.position.said if note and note.position else "",

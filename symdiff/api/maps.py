@@ -24,7 +24,7 @@ from symdiff.api.transformed import (
     until_simplified,
 )
 from symdiff.batch import batch
-from symdiff.errors import NotDifferentiableError, ShapeError, word
+from symdiff.errors import NoForwardModeError, NotDifferentiableError, ShapeError, word
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, tree_text, unflatten
 from symdiff.frontend.trace import UNKNOWN, Leaf
@@ -316,7 +316,8 @@ def hessian(
     """
     gradient = grad(fun, argnums, has_aux, argnames=argnames)
     forward = _halves(gradient, JVP, argnums, argnames, has_aux)
-    return _compiled(partial(_forward, forward), fun, "hessian")
+    reverse = _halves(gradient, VJP, argnums, argnames, has_aux)
+    return _compiled(partial(_forward_if_possible, forward, reverse), fun, "hessian")
 
 
 def _halves(
@@ -338,7 +339,15 @@ def _cheaper(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any
         backward = _lose_half(arguments, results)
     if backward:
         return _reverse(reverse, *args, **kwargs)
-    return _forward(forward, *args, **kwargs)
+    return _forward_if_possible(forward, reverse, *args, **kwargs)
+
+
+def _forward_if_possible(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any:
+    """By forward mode, but where a function in it has a rule for reverse mode only."""
+    try:
+        return _forward(forward, *args, **kwargs)
+    except NoForwardModeError:
+        return _reverse(reverse, *args, **kwargs)
 
 
 def _leaves(parts: Sequence[tuple[list[Any], Any]]) -> list[Any]:

@@ -140,6 +140,17 @@ def test_backward_rules_refuse_forward_mode():
         symdiff.jvp(lambda b: solve(A, b), (B[0],), (B[0],))
 
 
+def test_jacobians_and_hessians_choose_reverse_mode():
+    def values(b):
+        return solve(A, b) ** 2
+
+    known = symdiff.jacobian(lambda b: np.linalg.solve(A, b) ** 2)(B[0])
+    assert_allclose(symdiff.jacobian(values)(B[0]), known)
+    keeps = symdiff.custom_vjp(lambda x: x**3)  # whose rule calls the function itself again
+    keeps.defvjp(lambda x: (keeps(x), keeps(x)), lambda y, bar: (3 * np.cbrt(y) ** 2 * bar,))
+    assert_allclose(symdiff.hessian(lambda x: np.sum(keeps(x)))(X), np.diag(6 * X))
+
+
 def test_reverse_over_reverse():
     made = symdiff.jacrev(symdiff.grad(lambda b: np.sum(solve(A, b) ** 3)))(B[0])
     known = symdiff.hessian(lambda b: np.sum(np.linalg.solve(A, b) ** 3))(B[0])

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.special
 
 from symdiff.frontend.advice import advice_for, function_name
+from symdiff.ops.primitive import every_primitive
 
 
 def test_names_are_the_users():
@@ -14,9 +15,10 @@ def test_names_are_the_users():
 
 
 def test_near_names_and_the_way_out():
+    every_primitive()  # names are known once their library was met
     text = advice_for(scipy.special.log_ndtr)
     assert "ndtr" in text
-    assert "CONTRIBUTING" in text
+    assert "docs/extending.md" in text
 
 
 def test_names_that_are_not_near_are_not_named():
