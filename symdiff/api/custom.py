@@ -118,6 +118,9 @@ class Custom:
     # ------------------------------------------------------------------ inside a trace
 
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if type(getattr(self.fun, "__globals__", None)) not in (dict, type(None)):
+            what = f"{self.name} is defined in the function that is traced"
+            raise TraceError(word(what, where=where(), way_out="Define it outside of it."))
         values, shown = self._positional(args, kwargs)
         operands, places, differentiated, spec = self._sorted(values)
         nodes = [lift(each) for each in operands]
@@ -410,7 +413,7 @@ class _Ruled(Custom):
     ) -> Sequence[Any]:
         if len(results) != 1:
             raise RuleError(f"{self.name} returns several values: use custom_jvp")
-        args = signature.arguments(primals)
+        args = signature.arguments(primals)[: signature.shown]  # those that are given
         _, _, tangents = signature.as_in_rules(primals, dots)
         terms = list(self.terms(results[0], args, dict(zip(self.names, tangents, strict=False))))
         return [sum(terms[1:], terms[0]) if terms else None]
@@ -446,7 +449,7 @@ class primitive(_Ruled):  # noqa: N801  a decorator
             return super().rule(signature, operand, path)
 
         def adjoint(each: Node, y_bar: Node) -> list[Node | None]:
-            args = signature.arguments(list(map(traced, each.args)))
+            args = signature.arguments(list(map(traced, each.args)))[: signature.shown]
 
             def bar_of(y_bar: Node) -> Node | None:
                 bar = read(self._transpose[name], traced(y_bar), *args)

@@ -156,6 +156,7 @@ def _or_zeros(found: Node | None, type: ArrayType) -> Tracer:
 class Loop(Signature):
     """A call for each row, in a loop; what is not batched is the same for all."""
 
+    repeats_operands = True
     take = staticmethod(stacked)
     owner: Rows
 

@@ -35,6 +35,7 @@ class Signature:
     `places` are the leaves of the arguments: the number of an operand, or a Static.
     """
 
+    repeats_operands = False  # whether the source evaluates them again and again
     take = staticmethod(piece)  # makes the record of one of the values that a call returns
 
     def __init__(
@@ -121,6 +122,7 @@ class Signature:
             source=self.source,
             objects=tuple(self.objects),
             batch=self._batch_rule,
+            repeats_operands=self.repeats_operands,
         )
 
     def like(self, types: Sequence[ArrayType], size: int) -> Signature:

@@ -17,6 +17,12 @@ from symdiff.ir.node import Node
 from symdiff.ops.foreign import Outcome
 
 
+class _Repeated(Signature):
+    """A call whose function is called again and again, with the residuals."""
+
+    repeats_operands = True
+
+
 class Solver(Custom):
     """What finds the one value that an equation describes, by calling the function in it.
 
@@ -49,7 +55,7 @@ class Solver(Custom):
         count = len(operands)
         _, spec = flatten(tuple(range(count)))
         types = [each.type for each in operands]
-        made = Signature(self, spec, range(count), types, (True,) * count, count)
+        made = _Repeated(self, spec, range(count), types, (True,) * count, count)
         _, tree = flatten(0 if len(outcomes) == 1 else (0,) * len(outcomes))
         made.returns(tree, outcomes)
         return named(made.applied(operands))

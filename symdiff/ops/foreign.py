@@ -88,13 +88,19 @@ def records(
     source: Template,
     objects: tuple[tuple[str, Any], ...],
     batch: Callable[[Path], BatchRule],
+    repeats_operands: bool,
 ) -> tuple[Primitive, ...]:
     """The records of a call with operands of these types: one for each value that it returns.
 
     `rule` is of an operand, for the value at a path. `objects` come first in the source.
     """
     arguments = tuple(f"x{i}" for i in range(len(types)))
-    common: dict[str, Any] = {"name": name, "arguments": arguments, "foreign": True}
+    common: dict[str, Any] = {
+        "name": name,
+        "arguments": arguments,
+        "foreign": True,
+        "repeats_operands": repeats_operands,
+    }
     whole = Primitive(
         function=function,
         result=lambda *types: TUPLE,

@@ -168,6 +168,7 @@ class Primitive:
     joint: bool = False  # linear in all value operands together (concatenate, where)
     objects: tuple[tuple[str, Any], ...] = ()  # what its source calls besides NumPy, with a name
     reverse_only: bool = False  # a tangent that can be transposed, and not computed
+    repeats_operands: bool = False  # its source evaluates them again and again
     foreign: bool = False  # what it reads and returns may be kept by others
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does

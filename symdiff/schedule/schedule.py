@@ -283,6 +283,8 @@ class _Scheduler:
     def _value(self, each: Node) -> _Value:
         """The expression of a node; operands that would make it too long are named first."""
         reads = self.reads[each]
+        if operation(each).repeats_operands:
+            self._name_longest([arg for arg in reads if arg in self.pending], WIDTH * WIDTH)
         while True:
             op = operation(each)
             # a literal has no shape or dtype of its own: it takes those of an array beside it

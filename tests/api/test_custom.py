@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.interpolate import CubicSpline
 
 import symdiff
 from symdiff.testing import check_primitive
@@ -497,8 +498,34 @@ def test_functions_that_fail_on_a_sample():
 
 
 def test_results_that_are_no_numbers():
+    function = symdiff.custom_jvp(lambda x: (x, "done"))
     with pytest.raises(symdiff.TraceError, match="the result of function holds a str"):
-        symdiff.jit(lambda x: symdiff.custom_jvp(lambda x: (x, "done"))(x))(X)
+        symdiff.jit(lambda x: function(x))(X)
+
+
+def test_functions_that_the_traced_function_defines():
+    def loss(x):
+        @symdiff.custom_jvp
+        def inner(y):
+            return y * x
+
+        return np.sum(inner(x))
+
+    with pytest.raises(symdiff.TraceError, match="inner is defined in the function that is traced"):
+        symdiff.grad(loss)(X)
+
+
+def test_splines_know_their_derivatives_to_any_order():
+    spline = CubicSpline(np.arange(6.0), np.sin(np.arange(6.0)))
+
+    def smooth(order):
+        return symdiff.elementwise(
+            spline.derivative(order), partials={"x": lambda y, x: smooth(order + 1)(x)}
+        )
+
+    function = smooth(0)
+    assert_allclose(symdiff.grad(lambda x: np.sum(function(x)))(X), spline(X, 1))
+    assert_allclose(symdiff.hessian(lambda x: np.sum(function(x)))(X), np.diag(spline(X, 2)))
 
 
 def test_closures_over_traced_values():
