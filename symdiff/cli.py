@@ -113,8 +113,11 @@ class _Question:
     """The function that a command is about, and the types of its arguments."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        api.function.noting = True
         target = find_target(options.target)
+        self.noted = None
         if isinstance(target, api.function):
+            self.noted = target.noted
             target = target.grad if target.grad.was_compiled else target.value_and_grad
         self.own = target if isinstance(target, api.Transformed) else None
         self.function = self.own.function if self.own else target
@@ -126,10 +129,13 @@ class _Question:
 
     def _seen(self) -> tuple[Any, ...]:
         """The types of the call that the file itself made, if it did."""
-        if self.own is None or not self.own.was_compiled:
-            return ()
-        request = self.own.compiled.work.request
-        return seen_trees(request.leaves, request.spec)
+        if self.own is not None and self.own.was_compiled:
+            request = self.own.compiled.work.request
+            return seen_trees(request.leaves, request.spec)
+        if self.noted is not None:  # called as it is, not its gradient
+            args, kwargs = self.noted
+            return seen_trees(*api.jit(self.function).described(*args, **kwargs))
+        return ()
 
     def _names(self, text: str) -> str | tuple[str, ...]:
         """The names in `W,b`. Raises UsageError for one that is no parameter."""

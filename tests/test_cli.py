@@ -43,6 +43,12 @@ def never_called(w):
 def both(w):
     return np.sum(w * w)
 
+@symdiff.function
+def plainly(w, *, power=3):
+    return np.sum(w**power)
+
+plainly(np.ones(4), power=2)
+
 def annotated(x: "f64[3]", p: float = 2.0):
     return np.sum(x * p)
 
@@ -188,6 +194,7 @@ def test_a_decorated_function_is_shown_as_it_was_called_in_the_file(run, file):
     assert "talk" not in out
     assert "talk" in err
     assert "def both_grad(w):" in run("show", f"{file}:both")[1]
+    assert "Takes w: f64[4], power: int." in run("show", f"{file}:plainly")[1]
 
 
 def test_a_decorated_function_that_was_not_called_takes_types(run, file):

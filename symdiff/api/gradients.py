@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from symdiff.api.transformed import Transformed, decorated_method, found_by_name
 from symdiff.frontend.pytree import flatten, unflatten
@@ -100,6 +100,8 @@ class function:  # noqa: N801  a decorator, named as it is used
     @function(argnums=1)).
     """
 
+    noting: ClassVar[bool] = False  # whether the arguments of calls are noted, for `symdiff show`
+
     def __new__(cls, fun: Callable[..., Any] | None = None, /, *args: Any, **options: Any) -> Any:
         if fun is None and options:
             return functools.partial(cls, **options)
@@ -115,11 +117,14 @@ class function:  # noqa: N801  a decorator, named as it is used
         self.fun = checked_callable(fun)
         self.argnums = argnums
         self.argnames = argnames
+        self.noted: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.grad = grad(fun, argnums, argnames=argnames)
         self.value_and_grad = value_and_grad(fun, argnums, argnames=argnames)
         functools.update_wrapper(self, fun)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if function.noting:
+            self.noted = args, kwargs
         return self.fun(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

@@ -294,6 +294,11 @@ class Transformed:
         """Forget all compiled signatures."""
         self._dispatcher.clear()
 
+    def described(self, *args: Any, **kwargs: Any) -> tuple[list[Leaf], Spec]:
+        """What the function would be compiled for: the leaves of these arguments, their tree."""
+        _, leaves, spec = self._describe(self.parameters.bind(args, kwargs))
+        return leaves, spec
+
     def lower(self, *args: Any, **kwargs: Any) -> Compiled:
         """Compile for these arguments without calling."""
         values = self.parameters.bind(args, kwargs)
