@@ -83,7 +83,7 @@ ANALYSES = ("rfft", "ihfft")  # from a real signal to half of its spectrum
 SYNTHESES = ("hfft", "irfft")  # from half of a spectrum to a real signal
 
 
-def _as(x: Any, x_bar: Any, axes: Extents) -> Any:
+def like(x: Any, x_bar: Any, axes: Extents) -> Any:
     """A cotangent in shape and dtype of x, which the transform had cropped or padded."""
     shape = np.shape(x)
     crop = tuple(slice(extent) if i in axes else slice(None) for i, extent in enumerate(shape))
@@ -109,7 +109,7 @@ def _weights(inner: float, extent: int, x: Any, axis: int) -> Any:
 def _of_spectrum(own: dict[str, Primitive], name: str) -> Any:
     def transpose(y_bar: Any, x: Any, axes: Extents, s: Extents | None, norm: str) -> Any:
         """A symmetric matrix is its own transpose."""
-        return _as(x, own[name](y_bar, axes=axes, s=None, norm=norm), axes)
+        return like(x, own[name](y_bar, axes=axes, s=None, norm=norm), axes)
 
     return transpose
 
@@ -122,7 +122,7 @@ def _of_analysis(own: dict[str, Primitive], others: str, back: str) -> Any:
         if rest:
             y_bar = own[others](y_bar, axes=tuple(rest), s=None, norm=norm)
         halved = y_bar * _weights(0.5, extent, y_bar, last)
-        return _as(x, own[back](halved, axes=(last,), s=(extent,), norm=norm), axes)
+        return like(x, own[back](halved, axes=(last,), s=(extent,), norm=norm), axes)
 
     return transpose
 
@@ -135,7 +135,7 @@ def _of_synthesis(own: dict[str, Primitive], others: str, back: str) -> Any:
         x_bar = spectrum * _weights(2, np.shape(y_bar)[last], spectrum, last)
         if rest:
             x_bar = own[others](x_bar, axes=tuple(rest), s=None, norm=norm)
-        return _as(x, x_bar, axes)
+        return like(x, x_bar, axes)
 
     return transpose
 
@@ -235,26 +235,32 @@ def _compose(op: Primitive, transform: Transform, functions: Any) -> None:
 
 def _applied(op: Primitive, transform: Transform, a: Any, s: Any, axes: Any, norm: Any) -> Any:
     """The transform with its parameters as the primitive has them."""
-    axes = tuple(one_axis(each, np.ndim(a)) for each in axes)
     name = f"{transform.library}.{transform.name}"
-    if len(normalize_axes(sorted(set(axes)), np.ndim(a))) != len(axes) or not axes:
-        raise NotImplementedError(f"{name} over no axis, or over one twice, is not traced")
     if transform.name in ANALYSES and a.dtype.kind == "c":
         raise TypeError(f"{name} is of real signals, and this one is complex")
+    return op(a, **parameters(name, np.shape(a), s, axes, norm, transform.natural))
+
+
+def parameters(
+    name: str, shape: Extents, s: Any, axes: Any, norm: Any, natural: Callable[..., Extents]
+) -> dict[str, Any]:
+    """Axes from the front, extents that are not the natural ones, and the name of the norm."""
+    axes = tuple(one_axis(each, len(shape)) for each in axes)
+    if len(set(axes)) != len(axes) or not axes:
+        raise NotImplementedError(f"{name} over no axis, or over one twice, is not traced")
     if norm not in (None, "backward", "ortho", "forward"):
         raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
-    shape = np.shape(a)
     if s is not None and len(s) != len(axes):
         raise ValueError("Shape and axes have different lengths.")
-    natural = transform.natural(shape, axes)
-    extents = natural if s is None else tuple(
+    own = natural(shape, axes)
+    extents = own if s is None else tuple(
         shape[i] if each == -1 else operator.index(each)
         for i, each in zip(axes, s, strict=True)
     )
     if any(extent < 1 for extent in extents):
         raise ValueError(f"Invalid number of FFT data points ({min(extents)}) specified.")
-    s = None if extents == natural else extents
-    return op(a, axes=axes, s=s, norm=norm or "backward")
+    s = None if extents == own else extents
+    return {"axes": axes, "s": s, "norm": norm or "backward"}
 
 
 TRANSFORMS = transforms("np.fft", "", np.fft)

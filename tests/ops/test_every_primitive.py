@@ -281,6 +281,30 @@ def test_emitted_derivative_computes_the_same(sample, derivative):
         assert np.asarray(actual).dtype == np.asarray(expected).dtype
 
 
+def scattered(x):
+    """The same values, backwards in memory that is not aligned, with rubbish between them."""
+    wide = [2 * extent for extent in x.shape]
+    memory = np.full(math.prod(wide) * x.itemsize + 1, 77, np.uint8)
+    every_other = (slice(None, None, -2),) * x.ndim
+    made = np.ndarray(wide, x.dtype, memory.data, offset=1)[every_other]
+    made[...] = x
+    made.flags.writeable = False
+    return made
+
+
+@every_differentiable_sample
+@pytest.mark.parametrize("layout", [np.asfortranarray, scattered])
+def test_emitted_derivative_reads_arrays_of_any_layout(sample, layout):
+    primal, arrays = without_refused(sample.op, sample.arrays(), sample.case.params)
+    graph = cotangent_graph(primal)
+    bars = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
+    values = [*arrays, *directions(bars, np.random.default_rng(2))]
+    expected = run_source(graph, values)
+    laid = [layout(each) if each.ndim else each for each in values]
+    for actual, each in zip(run_source(graph, laid), expected, strict=True):
+        np.testing.assert_allclose(actual, each, rtol=1e-11, atol=1e-12)
+
+
 SYMBOLIC = [op for op in OPS if op.sympy and any(r != CONSTANT for r in op.rules.values())]
 
 AWAY_FROM_STEPS = [{"DiracDelta": np.zeros_like}, "scipy", "numpy"]

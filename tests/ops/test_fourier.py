@@ -87,11 +87,37 @@ def test_shifts(function):
         (lambda x: np.fft.fft(np.sum(x)), np.exceptions.AxisError, "out of bounds"),
         (lambda x: np.fft.fftn(x, s=(3,), axes=(0, 1)), ValueError, "different lengths"),
         (lambda x: scipy.fft.fft(x, sign=1), TypeError, "sign"),
+        (lambda x: scipy.fft.dct(x, 5), ValueError, "type 5"),
+        (lambda x: scipy.fft.dct(x[:1], 1, axis=0), ValueError, "two elements"),
     ],
 )
 def test_what_libraries_refuse_is_refused(function, error, message):
     with pytest.raises(error, match=message):
         symdiff.grad(lambda x: np.sum(np.abs(function(x))))(REAL)
+
+
+WAVES = """
+    dct(x) dct(x,1) dct(x,3,norm='ortho') dct(x,4,axis=0) dct(x,2,7,norm='forward') idct(x,1)
+    idct(x) idct(x,3,3,0) idct(x,norm='ortho') dct(x,2,norm='ortho',orthogonalize=False) dst(x)
+    dst(x,1,norm='ortho') idst(x,2) idst(x,3,axis=1) dst(x,4,norm='forward') dctn(x) dctn(x,1)
+    idctn(x,axes=(0,-1)) dstn(x,3,s=(2,6),axes=(1,2)) idstn(x,norm='ortho')
+    dct(x,orthogonalize=True)
+"""
+
+
+@pytest.mark.parametrize("expression", WAVES.split())
+def test_cosines_and_sines(expression):
+    function = eval(f"lambda x: fft.{expression}", {"fft": scipy.fft})
+    for x in (REAL, COMPLEX, REAL.astype(np.float32)):
+        expected = function(x)
+        np.testing.assert_array_equal(symdiff.jit(function)(x), expected, strict=True)
+    check_grads(lambda x: np.sum(function(x) ** 3), (REAL,))
+
+
+def test_source_of_orthogonal_cosines_is_their_inverse():
+    text = source(lambda x: np.sum(scipy.fft.dct(x, norm="ortho") ** 3), REAL[0, 0])
+    assert 'x_bar = scipy.fft.dct(' in text
+    assert 'type=3, norm="ortho")' in text
 
 
 def source(f, *args):
