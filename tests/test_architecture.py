@@ -36,6 +36,7 @@ UNSEEN = {
 
 # Slow to import, hence imported inside functions, or in modules that are themselves loaded late.
 SLOW = {"scipy", "sympy"}
+LINALG = {"ops/scipy_linalg.py", "ops/scipy_matrices.py", "ops/scipy_sparse.py"}
 SPECIAL = {
     "ops/special.py",
     "ops/special_bessel.py",
@@ -48,6 +49,7 @@ SPECIAL = {
 }
 SOLVERS = {"api/ode.py", "api/optimize.py", "api/quadrature.py"}
 LOADED_LATE = {
+    *LINALG,
     *SOLVERS,
     "codegen/sympy_source.py",
     "frontend/distributions.py",
@@ -63,6 +65,8 @@ GENERATED_TESTS = {
     "ops/test_every_primitive.py": {
         "ops/decompositions.py",
         "ops/elementwise.py",
+        "ops/equations.py",
+        "ops/polynomials.py",
         "ops/linalg.py",
         "ops/folding.py",
         "ops/masked.py",
@@ -70,6 +74,7 @@ GENERATED_TESTS = {
         "ops/reductions.py",
         "ops/scipy_fft.py",
         "ops/several.py",
+        *LINALG,
         "ops/shaping.py",
         *SPECIAL,
     },

@@ -262,7 +262,8 @@ def test_what_becomes_of_numpys_functions_is_listed(run):
 
 def test_ops_and_rules_are_listed_and_filtered(run):
     _, out, _ = run("ops", "tanh")
-    assert [line.split()[0] for line in out.splitlines()] == ["arctanh", "tanh"]
+    assert [line.split()[0] for line in out.splitlines()][:2] == ["arctanh", "tanh"]
+    assert len(out.splitlines()) < 8
     assert "partial 1 - y * y" in out
     assert len(run("ops")[1].splitlines()) > 100
     _, out, _ = run("rules", "softplus")

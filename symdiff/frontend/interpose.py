@@ -47,7 +47,7 @@ from symdiff.frontend.replacements import (
 )
 from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer
 from symdiff.ir.node import Input, Node, input_node
-from symdiff.ir.types import is_foreign, is_supported, type_of
+from symdiff.ir.types import is_foreign, is_sparse, is_supported, type_of
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
 _STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
@@ -227,6 +227,8 @@ class Interposer:
             return value
         if issubclass(kind, np.ndarray):
             return self._array(value, path)
+        if path is not None and is_sparse(value):
+            return self._remembered(value, path, self._sparse)
         if issubclass(kind, _CONTAINERS):
             return self._container(value, path)
         if path is not None and is_array_of_library(value):
@@ -269,6 +271,12 @@ class Interposer:
         elif hidden.path.key != path.key:
             self.guard(path, hidden.path)
         return hidden
+
+    def _sparse(self, value: Any, path: Path | None) -> Any:
+        from symdiff.frontend.sparse import SparseMatrix  # for the programs that need it
+
+        assert path is not None
+        return SparseMatrix(value, path, self)
 
     def _container(self, value: Any, path: Path | None) -> Any:
         if path is None:

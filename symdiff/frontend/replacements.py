@@ -163,6 +163,8 @@ def _is_library_function(value: Any) -> bool:
 def _apply(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A NumPy or SciPy function on traced values; lists of them become arrays."""
     join = _JOINS.get(function, _joined)
+    if getattr(find(function), "takes_sequence", False):
+        join = _joined_each
     kwargs = {key: each if key == "out" else join(each) for key, each in kwargs.items()}
     if isinstance(function, np.ufunc) and len(args) > function.nin:
         args, kwargs["out"] = args[: function.nin], args[function.nin :]
@@ -174,7 +176,9 @@ def _joined(value: Any) -> Any:
 
 
 def _joined_each(value: Any) -> Any:
-    return [_joined(each) for each in value] if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return tuple(map(_joined, value)) if isinstance(value, tuple) else list(map(_joined, value))
 
 
 # What a list is to those to which it is no array: a sequence of arrays, or a nested one.

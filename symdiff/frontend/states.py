@@ -205,7 +205,8 @@ constant(
 )
 constant(
     "is of indices or counts, which are flat wherever they have a derivative",
-    "np.argpartition np.argwhere np.count_nonzero np.flatnonzero np.lexsort np.nonzero "
+    "np.argpartition np.argwhere np.count_nonzero np.flatnonzero np.lexsort "
+    "np.linalg.matrix_rank np.nonzero "
     "np.ravel_multi_index np.unravel_index",
 )
 constant("is a step, flat wherever it has a derivative", "np.around np.fix np.round")
@@ -306,8 +307,6 @@ refused(
 refused(
     "is not traced yet",
     {
-        # order
-        "np.corrcoef np.cov": "Write d = x - np.mean(x, 1, keepdims=True), then d @ d.T / (n - 1).",
         # indices and stores
         "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
         "np.place": "Write np.where(mask, value, x).",
@@ -318,18 +317,5 @@ refused(
         "np.apply_along_axis": "Apply the function to whole arrays, with its axis argument.",
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
         "ufunc.at": "Write y = y + values, or a product with one-hots.",
-        # linear algebra and polynomials
-        "np.linalg.cond": "Write np.linalg.norm(a) * np.linalg.norm(np.linalg.inv(a)).",
-        "np.linalg.lstsq": "Write np.linalg.solve(a.T @ a, a.T @ b).",
-        "np.linalg.matrix_rank": "Call it outside the function: ranks carry no derivative.",
-        "np.linalg.pinv": "Write np.linalg.solve(a.T @ a, a.T).",
-        "np.linalg.tensorinv np.linalg.tensorsolve": "Use np.linalg.solve, on matrices.",
-        "np.matvec": "Write (a @ x[..., None])[..., 0].",
-        "np.vecmat": "Write (np.conj(x)[..., None, :] @ a)[..., 0, :].",
-        "np.poly np.roots": "Call it outside the function, and pass the result.",
-        "np.polyadd np.polysub": "Add coefficients of equal length.",
-        "np.polyder np.polyint": "Multiply or divide the coefficients by np.arange.",
-        "np.polydiv np.polymul": "Write sums of shifted products.",
-        "np.polyfit": "Write np.linalg.solve with x[:, None] ** np.arange(n).",
     },
 )

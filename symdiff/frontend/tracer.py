@@ -408,7 +408,9 @@ _SCALARS = {bool, int, float, complex}
 
 def _defers(other: Any) -> bool:
     """Whether the other operand is of a type that NumPy itself would not take."""
-    return isinstance(other, (str, bytes, dict, set)) or other is None
+    if isinstance(other, (str, bytes, dict, set)) or other is None:
+        return True
+    return getattr(type(other), "__array_ufunc__", other) is None  # which NumPy asks too
 
 
 def _repeats(ufunc: Any, number: Tracer, other: Any) -> bool:
@@ -469,7 +471,7 @@ def _unary(ufunc: Any) -> Any:
 
 
 def _matmul(self: Tracer, other: Any) -> Any:
-    return call(np.matmul, self, other)
+    return NotImplemented if _defers(other) else call(np.matmul, self, other)
 
 
 def _rmatmul(self: Tracer, other: Any) -> Any:
@@ -720,7 +722,8 @@ def _dispatch(function: Any, *args: Any, **kwargs: Any) -> Any:
     if out is not None:  # by position
         return call(function, *args, **kwargs, out=out)
     if not isinstance(found, Primitive):
-        return _as_returned(found(*args, **kwargs), args)
+        made = found(*args, **kwargs)
+        return made if getattr(found, "gives_array", False) else _as_returned(made, args)
     if found.elementwise and isinstance(found.function, np.ufunc):
         if kwargs and function is not found:
             raise NotImplementedError(f"np.{found.name} with {', '.join(kwargs)}= is not traced")

@@ -26,7 +26,7 @@ _CODES = {
     "c64": "complex64",
     "c128": "complex128",
     "cl": "clongdouble",
-    "tuple": "object",
+    "object": "object",
 }
 _DTYPES = {code: np.dtype(name) for code, name in _CODES.items()}
 _CODE_OF = {dtype: code for code, dtype in _DTYPES.items()}
@@ -116,7 +116,8 @@ def array_type(dtype: Any, shape: tuple[int, ...] = (), weak: bool = False) -> A
     return ArrayType(np.dtype(dtype), shape, weak)
 
 
-# Several arrays that one call returns, of which parts are taken: no value to compute with.
+# Several arrays that one call returns, of which parts are taken: no value to compute with. A sparse
+# matrix is such a value too, with a shape.
 TUPLE = array_type(np.dtype(object))
 
 
@@ -137,6 +138,12 @@ def is_masked(value: Any) -> bool:
     return masked is not None and isinstance(value, masked.MaskedArray)
 
 
+def is_sparse(value: Any) -> bool:
+    """Whether this is a sparse matrix of SciPy's; found without importing it."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and issubclass(type(value), (sparse.sparray, sparse.spmatrix))
+
+
 def type_of(value: Any) -> ArrayType:
     """The type of an array, a NumPy scalar or a Python number."""
     if isinstance(value, np.ndarray):
@@ -146,6 +153,8 @@ def type_of(value: Any) -> ArrayType:
     for name, python in (("bool", bool), ("int", int), ("float", float), ("complex", complex)):
         if isinstance(value, python):
             return array_type(_PYTHON[name], (), True)
+    if is_sparse(value):
+        return array_type(TUPLE.dtype, value.shape)
     raise TypeError(f"{type(value).__name__} is not a number or an array")
 
 

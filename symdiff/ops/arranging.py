@@ -96,20 +96,6 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(x[(*before, i)] for i in range(np.shape(x)[len(before)]))
 
 
-@composite(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """The powers of each element, from the highest to 1."""
-    if np.ndim(x) != 1:
-        raise ValueError("x must be a one-dimensional array or sequence.")
-    x = x.astype(np.promote_types(x.dtype, int))  # as NumPy does
-    count = len(x) if N is None else operator.index(N)
-    if count < 2:
-        return np.ones((len(x), count), x.dtype)
-    factors = np.broadcast_to(x[:, None], (len(x), count - 1))
-    powers = np.cumprod(np.concatenate([np.ones((len(x), 1), x.dtype), factors], 1), 1)
-    return powers if increasing else powers[:, ::-1]
-
-
 # ---------------------------------------------------------------------------- borders
 
 

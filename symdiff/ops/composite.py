@@ -370,15 +370,3 @@ def isposinf(x: Any) -> Any:
 def isneginf(x: Any) -> Any:
     """Whether a value is minus infinity."""
     return x == -np.inf
-
-
-# ---------------------------------------------------------------------------- polynomials
-
-
-@composite(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    """The polynomial with coefficients p, the highest power first, by Horner's rule."""
-    y = np.zeros_like(x)
-    for coefficient in np.stack(p) if len(p) else ():
-        y = y * x + coefficient
-    return y

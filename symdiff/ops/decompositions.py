@@ -18,7 +18,7 @@ from symdiff.ops.render import dtype_source
 from symdiff.ops.several import one_of, result_type, several
 
 
-def _matrices(a: Any) -> Any:
+def matrices(a: Any) -> Any:
     """Matrices in a dtype that np.linalg computes in."""
     if np.ndim(a) < 2:
         raise np.linalg.LinAlgError(
@@ -36,7 +36,7 @@ def _diagonal(x: Any) -> Any:
     return np.eye(np.shape(x)[-1], dtype=bool)
 
 
-def _inverse_gaps(gaps: Any) -> Any:
+def inverse_gaps(gaps: Any) -> Any:
     """1 / gaps, and 0 on the diagonal. Equal values have no vectors of their own: 1 / 0."""
     return 1 / np.where(_diagonal(gaps), np.inf, gaps)
 
@@ -76,7 +76,7 @@ def _svd_source(a: str, full_matrices: bool) -> str:
     return f"np.linalg.svd({a}{'' if full_matrices else ', full_matrices=False'})"
 
 
-_svd = several(np.linalg.svd, numpy=_svd_source)
+_svd = several(np.linalg.svd, numpy=_svd_source, parts="u s vh")
 
 
 def _parts(a: Any, full_matrices: bool) -> tuple[Any, Any, Any]:
@@ -98,7 +98,7 @@ def _turns(a: Any, a_dot: Any, full_matrices: bool) -> tuple[Any, Any]:
     u, s, v = _parts(a, full_matrices)
     turn = adjoint(u) @ a_dot @ v
     column, row = np.expand_dims(s, -1), np.expand_dims(s, -2)
-    gap = _inverse_gaps((row - column) * (row + column))
+    gap = inverse_gaps((row - column) * (row + column))
     left = gap * (turn * row + column * adjoint(turn))
     right = gap * (column * turn + adjoint(turn) * row)
     if np.iscomplexobj(a):
@@ -118,14 +118,15 @@ def _right_tangent(vh: Any, a: Any, a_dot: Any, full_matrices: bool) -> Any:
     return adjoint(_moved(adjoint(vh), turn, adjoint(a_dot) @ u / np.expand_dims(s, -2)))
 
 
-def _values_tangent(s: Any, a: Any, a_dot: Any, full_matrices: bool = False) -> Any:
+def singular_values_tangent(s: Any, a: Any, a_dot: Any, full_matrices: bool = False) -> Any:
     """Singular values are absolute values of a kind: at 0 the derivative is 0."""
     u, s, v = _parts(a, full_matrices)
     change = np.sum(np.conj(u) * (a_dot @ v), axis=-2)
     return np.where(s == 0, 0, np.real(change) if np.iscomplexobj(a) else change)
 
 
-def _values_type(a: ArrayType, full_matrices: bool = False) -> ArrayType:
+def values_type(a: ArrayType, full_matrices: bool = False) -> ArrayType:
+    """The type of singular values or of the eigenvalues of a Hermitian matrix."""
     return array_type(real_dtype(a), (*a.shape[:-2], _extent(a)))
 
 
@@ -161,8 +162,8 @@ svd_values = one_of(
     _svd,
     1,
     "svd_values",
-    result=_values_type,
-    jvp=_values_tangent,
+    result=values_type,
+    jvp=singular_values_tangent,
     convention=ZERO,
     samples=_VECTORS,
 )
@@ -179,8 +180,8 @@ right_vectors = one_of(
 singular_values = primitive(
     np.linalg.svdvals,
     name="singular_values",
-    result=_values_type,
-    jvp={"a": _values_tangent},
+    result=values_type,
+    jvp={"a": singular_values_tangent},
     batch=np.linalg.svdvals,
     numpy="np.linalg.svd({a}, compute_uv=False)",
     convention=ZERO,
@@ -192,7 +193,7 @@ SVDResult = result_type(np.linalg.svd(np.ones((1, 1))))
 @composite(np.linalg.svdvals)
 def svdvals(x: Any, /) -> Any:
     """The singular values of matrices, from the largest to the smallest."""
-    return singular_values(_matrices(x))
+    return singular_values(matrices(x))
 
 
 @composite(np.linalg.svd)
@@ -202,7 +203,7 @@ def svd(
     """Singular vectors and values; of Hermitian matrices from their eigenvalues."""
     if hermitian:
         return _svd_of_hermitian(a) if compute_uv else _absolute_values(np.linalg.eigvalsh(a))
-    a = _matrices(a)
+    a = matrices(a)
     if not compute_uv:
         return singular_values(a)
     rows, columns = np.shape(a)[-2:]
@@ -241,7 +242,7 @@ def _read(a_dot: Any, UPLO: str) -> Any:
 def _vectors_of_hermitian_tangent(v: Any, a: Any, a_dot: Any, UPLO: str) -> Any:
     w = eigh_values(a, UPLO=UPLO)
     turn = adjoint(v) @ _read(a_dot, UPLO) @ v
-    gap = _inverse_gaps(np.expand_dims(w, -2) - np.expand_dims(w, -1))
+    gap = inverse_gaps(np.expand_dims(w, -2) - np.expand_dims(w, -1))
     return v @ (gap * (turn + adjoint(turn)))
 
 
@@ -259,12 +260,16 @@ _HERMITIAN = Samples(
         case("f[0,0]", UPLO="L"),
     )
 )
-_eigh = several(np.linalg.eigh, numpy=lambda a, UPLO: f"np.linalg.eigh({a}{_triangle(UPLO)})")
+_eigh = several(
+    np.linalg.eigh,
+    numpy=lambda a, UPLO: f"np.linalg.eigh({a}{_triangle(UPLO)})",
+    parts="w v",
+)
 eigh_values = one_of(
     _eigh,
     0,
     "eigh_values",
-    result=lambda a, UPLO: _values_type(a),
+    result=lambda a, UPLO: values_type(a),
     jvp=_values_of_hermitian_tangent,
     convention="np.linalg.eigh reads one triangle, the derivative is 0 in the other.",
     samples=_HERMITIAN,
@@ -280,7 +285,7 @@ eigh_vectors = one_of(
 )
 eigvalsh = primitive(
     np.linalg.eigvalsh,
-    result=lambda a, UPLO: _values_type(a),
+    result=lambda a, UPLO: values_type(a),
     jvp={"a": _values_of_hermitian_tangent},
     call=lambda a, UPLO="L": ((square(a),), {"UPLO": _checked(UPLO)}),
     batch=np.linalg.eigvalsh,
@@ -324,7 +329,7 @@ def _eigenvalues_tangent(w: Any, a: Any, a_dot: Any) -> Any:
 
 def _eigenvectors_tangent(v: Any, a: Any, a_dot: Any) -> Any:
     w = eig_values(a)
-    gap = _inverse_gaps(np.expand_dims(w, -2) - np.expand_dims(w, -1))
+    gap = inverse_gaps(np.expand_dims(w, -2) - np.expand_dims(w, -1))
     change = v @ (gap * np.linalg.solve(v, a_dot @ v))
     # each keeps its length, and turns by no phase
     return change - v * np.sum(np.conj(v) * change, axis=-2, keepdims=True)
@@ -332,7 +337,7 @@ def _eigenvectors_tangent(v: Any, a: Any, a_dot: Any) -> Any:
 
 REAL_SPECTRUM = Samples(cases=(case("f[3,3]:spd"), case("f[2,2,2]:spd"), case("f[1,1]")))
 ALWAYS_COMPLEX = "Eigenvalues are complex numbers, also where all of them are real."
-_eig = several(_eig_in_complex, name="eig", numpy="np.linalg.eig")
+_eig = several(_eig_in_complex, name="eig", numpy="np.linalg.eig", parts="w v")
 eig_values = one_of(
     _eig,
     0,
@@ -453,7 +458,7 @@ _REDUCED = (
 )
 _FACTORS = Samples(cases=(*_REDUCED, case("f[3,2]", mode="complete")))
 RANK = "np.linalg.qr has a derivative where the first columns are linearly independent."
-_qr = several(np.linalg.qr, numpy=_qr_source)
+_qr = several(np.linalg.qr, numpy=_qr_source, parts="q r")
 qr_q = one_of(_qr, 0, "qr_q", result=_q_type, jvp=_q_tangent, convention=RANK, samples=_FACTORS)
 qr_r = one_of(_qr, 1, "qr_r", result=_r_type, jvp=_r_tangent, convention=RANK, samples=_FACTORS)
 
@@ -479,7 +484,7 @@ QRResult = result_type(np.linalg.qr(np.ones((1, 1))))
 @composite(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """The orthonormal and the triangular factor; only the triangular one in the mode r."""
-    a = _matrices(a)
+    a = matrices(a)
     if mode == "r":
         return triangular_factor(a)
     if mode not in ("reduced", "complete"):

@@ -598,22 +598,29 @@ norm: Primitive = register(
 # ---------------------------------------------------------------------------- equations
 
 
-def _solve_batch(a: Any, b: Any, batched: tuple[bool, bool]) -> Any:
+def over_columns(
+    solve: Callable[..., Any], a: Any, b: Any, batched: tuple[bool, bool], **options: Any
+) -> Any:
+    """A batch of solve(a, b), which takes one matrix and one vector, or b with columns."""
     vector = np.ndim(b) - batched[1] == 1
     if batched == (False, True) and np.ndim(a) == 2:  # one matrix: all right sides are columns
         if vector:
-            return np.swapaxes(np.linalg.solve(a, np.swapaxes(b, 0, 1)), 0, 1)
+            return np.swapaxes(solve(a, np.swapaxes(b, 0, 1), **options), 0, 1)
         count, n, columns = np.shape(b)
         sides = np.reshape(np.swapaxes(b, 0, 1), (n, count * columns))
-        return np.swapaxes(np.reshape(np.linalg.solve(a, sides), (n, count, columns)), 0, 1)
+        return np.swapaxes(np.reshape(solve(a, sides, **options), (n, count, columns)), 0, 1)
     sides = np.expand_dims(b, -1) if vector else b
     count = np.shape(a if batched[0] else b)[0]
     a, sides = (
         x if own else np.broadcast_to(x, (count, *np.shape(x)))
         for x, own in zip((a, sides), batched, strict=True)
     )
-    x = solve(a, sides)
+    x = solve(a, sides, **options)
     return np.squeeze(x, -1) if vector else x
+
+
+def _solve_batch(a: Any, b: Any, batched: tuple[bool, bool]) -> Any:
+    return over_columns(np.linalg.solve, a, b, batched)
 
 
 # b is one vector, for one matrix a, or it has columns.

@@ -179,6 +179,7 @@ class Primitive:
     python: str = ""  # source on Python numbers, where its result is one: "math.exp({x})"
     lean: Template | None = None  # source that costs least to call, "" where it does not apply
     numpy: str | Template = ""  # source, or the function's dotted name; default "np.name({x}, ...)"
+    parts: tuple[str, ...] = ()  # of a call that returns several arrays: what these are called
     expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
     c: str | None = None
     batch: BatchRule | None = None
@@ -246,10 +247,20 @@ def register(op: Primitive) -> Primitive:
     return op
 
 
-def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: calls of these NumPy functions are traced through the decorated one."""
+def composite(
+    *functions: Callable[..., Any], gives_array: bool = False, takes_sequence: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: calls of these NumPy functions are traced through the decorated one.
+
+    Those that give an array without axes, and no scalar, say so, and so do those whose first
+    argument is a sequence that is no array, whatever stands in it.
+    """
 
     def mark(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        if gives_array:
+            implementation.gives_array = True  # type: ignore[attr-defined]
+        if takes_sequence:
+            implementation.takes_sequence = True  # type: ignore[attr-defined]
         for function in functions:
             COMPOSITES[function] = implementation
         return implementation
@@ -260,9 +271,14 @@ def composite(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]], 
 # Records that only the programs that need them import, with their library where that is not NumPy:
 # where an unknown function is from -> our modules to try, in this order.
 _FAMILIES = {
+    "scipy.linalg": ("symdiff.ops.scipy_linalg", "symdiff.ops.scipy_matrices"),
+    "scipy.sparse": ("symdiff.ops.scipy_sparse",),
     "numpy.fft": ("symdiff.ops.fourier",),
     "numpy": (
         "symdiff.ops.several",
+        "symdiff.ops.equations",
+        "symdiff.ops.polynomials",
+        "symdiff.ops.statistics",
         "symdiff.ops.decompositions",
         "symdiff.ops.questions",
         "symdiff.ops.windows",

@@ -49,8 +49,9 @@ def several(
     name: str = "",
     numpy: str | Template = "",
     arguments: Sequence[str] = ("a",),
+    parts: str = "",
 ) -> Primitive:
-    """A function whose result is the tuple of its results."""
+    """A function whose result is the tuple of its results; `parts` are their usual names."""
     return register(
         Primitive(
             name=name or function.__name__,
@@ -59,6 +60,7 @@ def several(
             result=lambda *types, **params: TUPLE,
             rules=dict.fromkeys(arguments, CONSTANT),
             numpy=numpy,
+            parts=tuple(parts.split()),
         )
     )
 
@@ -121,7 +123,7 @@ def _sign_tangent(y: Any, a: Any, a_dot: Any) -> Any:
     return y * 1j * np.imag(relative_det(a, a_dot)) if np.iscomplexobj(a) else 0
 
 
-_slogdet = several(np.linalg.slogdet)
+_slogdet = several(np.linalg.slogdet, parts="sign logdet")
 sign_of_det = one_of(
     _slogdet,
     0,

@@ -33,7 +33,7 @@ from symdiff.frontend.pytree import (
 )
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.node import compilation, input_node
-from symdiff.ir.types import ArrayType, type_of
+from symdiff.ir.types import TUPLE, ArrayType, type_of
 from symdiff.runtime.python_module import GuardError
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
@@ -545,7 +545,10 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
             continue
         name = f"h{hidden}"
         hidden += 1
-        conditions += wrapper.array(f"{name} := {value}", name, each.input.type)
+        if each.input.type.dtype == TUPLE.dtype:  # its guards say of which kind it is
+            conditions.append(f"({name} := {value}) is not None")
+        else:
+            conditions += wrapper.array(f"{name} := {value}", name, each.input.type)
     return conditions
 
 

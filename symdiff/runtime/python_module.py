@@ -31,7 +31,7 @@ class GuardError(ValueError):
 
 KEPT_FILES = 2000
 _MATH = re.compile(r"\bmath\.")
-_SCIPY = re.compile(r"\b(scipy\.\w+)\.")
+_SCIPY = re.compile(r"\b(scipy(?:\.\w+)+)\.\w+\(")
 
 
 class Definition:

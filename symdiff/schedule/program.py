@@ -28,7 +28,7 @@ class Expression(NamedTuple):
 
 
 class Assign(NamedTuple):
-    """`name = expression`."""
+    """`name = expression`; several names, `a, b`, take the parts of a call's result."""
 
     name: str
     expression: Expression

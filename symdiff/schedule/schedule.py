@@ -34,6 +34,7 @@ LARGE = 1 << 18  # bytes from which an array is worth computing in place, and fr
 REUSED = 1 << 10  # the same, where the code is not meant to be read
 HUGE = 1 << 22  # bytes of an array that takes longer to allocate than to compute
 LEGIBLE = 6  # characters of a number that are read more easily than a quotient
+LISTED = 4  # numbers that are as soon read in a list
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
 LONG = 1000  # operations of a program that nobody reads line by line any more
@@ -100,6 +101,7 @@ class _Scheduler:
         self.constants: dict[str, Any] = {}
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
+        self.parts: dict[Node, dict[int, Node]] = {}  # of a call with several results: those read
         self.outputs = set(graph.outputs)
         self.fills: set[Node] = set()  # updates of what is still zero
         self.stored: set[Node] = set()  # values that are computed right in their place in another
@@ -113,7 +115,7 @@ class _Scheduler:
         found, self.kept = planned(self._emission_order(order), self.reads, self.outputs)
         self.buffers = Buffers(self.reads, self.uses, self.kept)
         for each in found:
-            if not isinstance(each, (Input, Const)):
+            if not isinstance(each, (Input, Const)) and each not in self.named:
                 self._emit(each)
             if each in self.guards:
                 self._emit_guard(each)
@@ -151,11 +153,23 @@ class _Scheduler:
             if each not in reads:
                 reads[each] = operands(each)
                 found += reads[each]
+        for each in reads:
+            if each.args and getattr(each.args[0].op, "parts", ()):
+                self._note_part(each)
         self.lean |= len(reads) > LONG
         # the function first, then its derivative
         order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
         return order
+
+    def _note_part(self, each: Node) -> None:
+        """Note a part of a call's result, which has its usual name where it has no other."""
+        (call,), index = each.args, each.param("index")
+        assert isinstance(call.op, Primitive)
+        self.parts.setdefault(call, {})[index] = each
+        note = self.graph.notes.get(each)
+        if not (note and note.name):
+            self.roles.setdefault(each, call.op.parts[index])
 
     def _study_updates(self, order: list[Node]) -> None:
         """What is updated in place is called what it becomes; parts may be computed right there."""
@@ -251,13 +265,33 @@ class _Scheduler:
             self._emit_update(each)
             return
         value = self._value(each)
-        if each in self.kept:
+        if self._unpacks(each):
+            self._emit_unpacked(each, value.expression)
+        elif each in self.kept:
             source = Source(f"{value.source.within(ATOM)}.copy()")
             self._assign(each, value.expression._replace(source=source))
         elif self._inlines(each):
             self.pending[each] = value
         else:
             self._assign(each, value.expression)
+
+    def _unpacks(self, each: Node) -> bool:
+        """Whether the results of a call each get a name: `u, s, vh = np.linalg.svd(a)`."""
+        parts = self.parts.get(each, {}).values()
+        return len(parts) > 1 and not any(
+            part.param("cast") or part in self.kept for part in parts
+        )
+
+    def _emit_unpacked(self, each: Node, expression: Expression) -> None:
+        assert isinstance(each.op, Primitive)
+        self.buffers.consume(expression.operands)
+        names = ["_"] * len(each.op.parts)
+        for index, part in self.parts[each].items():
+            names[index] = self.names.give(part, self._is_free)
+            self._hold(part, names[index])
+            self.buffers.made(part)
+            self.buffers.release(each)
+        self.statements.append(Assign(", ".join(names), expression, self._comment(each), each))
 
     def _emit_guard(self, mask: Node) -> None:
         """As soon as a mask is known, that it selects as many elements as the shapes say."""
@@ -611,9 +645,14 @@ def _reciprocal(value: Any) -> int:
 
 def _counting_source(value: np.ndarray) -> str | None:
     """np.arange or np.eye, if that is what the array is."""
-    if value.ndim == 1 and value.dtype == np.intp and value.size and (np.diff(value) == 1).all():
-        start, stop = int(value[0]), int(value[-1]) + 1
-        return f"np.arange({stop})" if start == 0 else f"np.arange({start}, {stop})"
+    few = 1 if value.dtype == np.intp else LISTED
+    if value.ndim == 1 and value.dtype in (np.intp, np.float64) and value.size > few:
+        start, second, stop = value[0].item(), value[1].item(), value[-1].item()
+        step = second - start
+        counts = abs(step) == 1 and start == int(start) and (np.diff(value) == step).all()
+        if counts and np.arange(start, stop + step, step).tobytes() == value.tobytes():  # no -0.0
+            ends = [stop + step] if (start, step) == (0, 1) else [start, stop + step]
+            return f"np.arange({', '.join(map(repr, [*ends, step] if step < 0 else ends))})"
     if value.ndim == 2 and value.dtype.kind in "fb" and np.array_equal(value, np.eye(len(value))):
         dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
         return f"np.eye({len(value)}{dtype})"

@@ -22,15 +22,16 @@ def quieted(statements: Sequence[Statement], primal: Collection[Node]) -> tuple[
     for i, statement in enumerate(statements):
         if not isinstance(statement, (Assign, Update)):
             continue
+        names = statement.name.split(", ")
         if _risky(statement.expression, primal):
-            infinite.add(statement.name)
+            infinite.update(names)
             loud.append(i)
         elif _reads(statement.expression, infinite):
-            infinite.add(statement.name)
+            infinite.update(names)
             if _computes(statement.expression):
                 loud.append(i)
         elif isinstance(statement, Assign):
-            infinite.discard(statement.name)
+            infinite.difference_update(names)
         elif statement.name in infinite:
             loud.append(i)  # added to, in place
     if not loud:

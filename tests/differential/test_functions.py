@@ -45,6 +45,7 @@ FUNCTIONS = """
 """
 REFUSED = """
     np.pad(x,1,'empty')
+    np.linalg.qr(x,mode="raw")
 """
 
 

@@ -97,7 +97,21 @@ def spd(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return x @ np.conj(np.swapaxes(x, -1, -2)) + np.eye(x.shape[-1])
 
 
+def weighted(place: object, axis: int) -> object:
+    """Makes one part along an axis greater than all others together."""
+
+    def heavier(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        x = x.copy()
+        np.moveaxis(x, axis, 0)[place] += 8
+        return x
+
+    return heavier
+
+
 KINDS = {
+    "first": weighted(0, 0),
+    "second": weighted(1, 0),
+    "last": weighted(-1, 0),
     "": lambda x, rng: x,
     "positive": lambda x, rng: np.abs(x) + 0.3,
     "distinct": distinct,
@@ -183,6 +197,7 @@ def run_source(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
     source = function_source(program)
     scope = {"np": np, **program.constants}
     if "scipy" in source:
+        import scipy.linalg
         import scipy.special
 
         scope["scipy"] = scipy
@@ -203,7 +218,9 @@ def assert_same(actual: object, expected: object) -> None:
 
 def test_every_primitive_has_samples_but_those_that_only_expansions_are_made_of():
     assert {each.name for each in OPS if not any(cases(each))} == {
-        "part", "slogdet", "svd", "eigh", "eig", "qr",
+        "part", "slogdet", "svd", "eigh", "eig", "qr", "lstsq", "lu_factor",
+        "scipy_eigh", "scipy_eigh_generalized",
+        "definite_solve", "regular_solve", "sparse_transpose", "sparse_times", "sparse_solve",
         "fresnel", "sici", "shichi", "airy",
         "weighted_logsumexp", "unique", "first_size",
     }

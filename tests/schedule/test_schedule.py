@@ -240,3 +240,30 @@ def test_an_array_that_is_written_out_is_a_new_one():
         first[:] = 0
         np.testing.assert_array_equal(gradient(np.ones(3)), kept)
         assert ".copy()" not in body(gradient)
+
+
+def test_a_call_with_several_results_is_unpacked():
+    def loss(a):
+        u, s, vh = np.linalg.svd(a)
+        return np.sum(u * s @ vh[:, ::-1])
+
+    gradient = value_and_grad(loss)
+    value, _ = gradient(np.diag([1.0, 2.0, 3.0]) + 0.1)
+    assert value == loss(np.diag([1.0, 2.0, 3.0]) + 0.1)
+    assert "    u, s, vh = np.linalg.svd(a)\n" in gradient.source
+    unread = jit(lambda a: np.linalg.svd(a)[0] @ np.linalg.svd(a)[2])
+    unread(np.eye(2))
+    assert "    u, _, vh = np.linalg.svd(a)\n" in unread.source
+    one = jit(lambda a: np.linalg.svd(a)[1])
+    one(np.eye(2))
+    assert "np.linalg.svd(a)[1]" in one.source
+
+
+def test_results_have_the_names_of_the_function():
+    def loss(a, w):
+        values, vectors = np.linalg.eigh(a)
+        return np.sum(vectors * values) * w
+
+    gradient = value_and_grad(loss)
+    gradient(np.array([[1.0, 0.5], [0.5, 3.0]]), 2.0)
+    assert "    values, vectors = np.linalg.eigh(a)\n" in gradient.source

@@ -54,3 +54,13 @@ def test_what_is_computed_from_an_infinity_is_quiet_too(function):
 def test_the_function_still_warns():
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         value_and_grad(lambda x: np.sum(1 / x))(np.zeros(2))
+
+
+def test_parts_of_what_is_computed_from_an_infinity_are_quiet():
+    def loss(x):
+        w, v = np.linalg.eigh(np.diag(x) + np.where(x > 0, 0, 1e-3))
+        return np.sum(np.sqrt(np.abs(x - x[0])) * v[0] * w)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value_and_grad(loss)(np.array([1.0, 2.0, 5.0]))
