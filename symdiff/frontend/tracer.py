@@ -256,6 +256,11 @@ class Tracer:
 
     def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe",
                subok: bool = True, copy: bool = True) -> Any:
+        if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
+            raise TypeError(
+                f"Cannot cast array data from {self.dtype!r} to {np.dtype(dtype)!r} according to "
+                f"the rule {casting!r}"
+            )
         return self if not copy and np.dtype(dtype) == self.dtype else call(astype, self, dtype)
 
     def copy(self, order: str = "C") -> Any:
@@ -267,8 +272,8 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Tracer:
         return Tracer(self.node, self.is_array)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
-        return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, **options)
 
     def transpose(self, *axes: Any) -> Any:
         if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])):

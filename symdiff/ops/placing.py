@@ -257,6 +257,41 @@ resize = linear(
     ),
 )
 
+# ---------------------------------------------------------------------------- reshape
+
+
+def _reshape_by_columns(x: Any, shape: Shape) -> Any:
+    """Elements taken and placed with the first index changing fastest."""
+    return np.reshape(x, shape, order="F")
+
+
+def _reshape_batch(x: Any, shape: Shape) -> Any:
+    rows, ndim = np.shape(x)[0], np.ndim(x)
+    flat = np.reshape(np.transpose(x, (0, *range(1, ndim)[::-1])), (rows, *shape[::-1]))
+    return np.transpose(flat, (0, *range(1, len(shape) + 1)[::-1]))
+
+
+reshape_by_columns: Primitive = linear(
+    _reshape_by_columns,
+    name="reshape_by_columns",
+    result=lambda x, shape: x.with_shape(shape),
+    transpose={
+        "x": lambda y_bar, x, shape: reshape_by_columns(y_bar, shape=tuple(np.shape(x)))
+    },
+    batch=_reshape_batch,
+    numpy=lambda x, shape: f"{x}.reshape({shape[0] if len(shape) == 1 else shape}, order='F')",
+    view=True,
+    shares=lambda x, shape: None,
+    samples=Samples(
+        cases=(
+            case("f[3,4]", shape=(2, 6)),
+            case("f[2,3,2]", shape=(12,)),
+            case("f[6]", shape=(3, 2)),
+            case("f[0,3]", shape=(3, 0)),
+        )
+    ),
+)
+
 # ---------------------------------------------------------------------------- segments
 
 

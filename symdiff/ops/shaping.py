@@ -30,9 +30,9 @@ def _shape(x: Any) -> Shape:
 # ---------------------------------------------------------------------------- reshape
 
 
-def _reshape_call(a: Any, /, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    if order != "C":
-        raise NotImplementedError(f"order={order!r} of np.reshape is not traced, only order='C'")
+def _reshape_call(
+    a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
+) -> Any:
     size = int(np.prod(_shape(a), dtype=int))
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     if -1 in shape:
@@ -40,7 +40,20 @@ def _reshape_call(a: Any, /, shape: Any, order: str = "C") -> tuple[tuple[Any], 
         shape = tuple(size // max(rest, 1) if extent == -1 else int(extent) for extent in shape)
     if int(np.prod(shape, dtype=int)) != size:
         raise ValueError(f"cannot reshape array of size {size} into shape {shape}")
-    return (a,), {"shape": tuple(int(extent) for extent in shape)}
+    if order not in ("C", "F", "A", "K"):
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
+    params = {"shape": tuple(int(extent) for extent in shape)}
+    operand = np.copy(a) if copy else a
+    if order == "C" or max(np.ndim(a), len(shape)) < 2:
+        return (operand,), params
+    if order != "F":
+        raise NotImplementedError(
+            f"order={order!r} goes by how an array lies in memory, which is not known while "
+            "tracing: it is not traced, order='C' and order='F' are"
+        )
+    from symdiff.ops import placing  # for few programs
+
+    return (operand,), params, placing.reshape_by_columns
 
 
 def _reshape_source(x: str, shape: Shape, types: tuple[ArrayType, ...]) -> str:

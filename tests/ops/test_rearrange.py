@@ -7,6 +7,14 @@ SHAPES = """
     np.ravel(x, order="F")
     x.ravel()
     x.flatten()
+    np.reshape(x, (4, 3), order="F")
+    np.reshape(q, (4, -1), order="F")
+    np.reshape(v, (2, 2), order="F")
+    np.reshape(v, (2, 2), copy=True)
+    x.reshape(4, 3, order="F")
+    x.reshape(2, -1, copy=True)
+    v.ravel("K")
+    x.astype(complex, casting="safe", order="F", subok=False)
     np.squeeze(x[:, None])
     np.squeeze(x[None, :, None], axis=(0, 2))
     np.expand_dims(x, 1)
@@ -115,6 +123,7 @@ def test_value_type_and_derivative(check, expression):
         ("np.expand_dims(v, 0) + x", "v[None] + x"),
         ("np.sum(np.ravel(x * y))", "(x * y).ravel().sum()"),
         ("x.reshape(2, 6) + 1", "x.reshape(2, 6) + 1"),
+        ("np.reshape(x, (2, 6), order='F') + 1", "x.reshape((2, 6), order='F') + 1"),
         ("np.sum(x + y, axis=0)", "np.sum(x + y, axis=0)"),
         ("np.concatenate([x + y, x], axis=1)", "np.concatenate([x + y, x], axis=1)"),
         ("np.flip(v) + 1", "v[::-1] + 1"),
