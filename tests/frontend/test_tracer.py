@@ -227,7 +227,7 @@ ATTRIBUTES = """
 NOT_TRACED = """
     x.strides x.flags x.base x.data x.fill(0) x.put([0],1) x.resize(6) x.tobytes()
     x.byteswap() x.view(int) x.tofile("t")
-    x.reshape(-1,order="A") x.reshape(-1,order="A") x.ravel("K") x.sum().is_integer() x.__array__()
+    x.reshape(-1,order="A") x.ravel("K") x.sum().is_integer() x.__array__()
     x.setflags(write=False) x.to_device("cpu")
 """
 
