@@ -4,6 +4,9 @@ from symdiff.api.gradients import function, grad, jit, show, stop_gradient, valu
 from symdiff.api.maps import hessian, jacfwd, jacobian, jacrev, vmap
 from symdiff.api.products import hvp, jvp, linearize, vjp
 from symdiff.api.transformed import Transformed, clear_caches
+from symdiff.ops.primitive import add_family
+
+add_family("numpy", "symdiff.api.mapping")
 
 __all__ = [
     "Transformed",

@@ -336,6 +336,12 @@ def _ndenumerate(arr: Any) -> Any:
     return ((index, arr[index]) for index in np.ndindex(arr.shape))
 
 
+@instead_of(np.vectorize)
+def _vectorize(*args: Any, **kwargs: Any) -> Any:
+    made = np.vectorize(*args, **kwargs)
+    return Hook(made, functools.partial(_apply, made))
+
+
 @when_traced(np.isscalar)
 def _isscalar(element: Any) -> bool:
     return isinstance(element, Tracer) and not element.is_array and element.ndim == 0

@@ -314,7 +314,6 @@ refused(
         "np.fill_diagonal": "Write x * (1 - np.eye(n)) + np.diag(value).",
         "ndarray.fill": "Write x = np.full_like(x, value).",
         # rearrangement
-        "np.apply_along_axis": "Apply the function to whole arrays, with its axis argument.",
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
         "ufunc.at": "Write y = y + values, or a product with one-hots.",
     },

@@ -307,6 +307,11 @@ _FAMILIES = {
 }
 
 
+def add_family(library: str, module: str) -> None:
+    """Announce a module of a higher layer, which is loaded like the records of this one."""
+    _FAMILIES[library] = (*_FAMILIES[library], module)
+
+
 def find(function: Any) -> Primitive | Callable[..., Any] | None:
     """The primitive or composite that stands for `function`, if there is one."""
     try:
@@ -320,6 +325,8 @@ def find(function: Any) -> Primitive | Callable[..., Any] | None:
     if found is None and isinstance(getattr(function, "__self__", None), np.ufunc):
         method = find(getattr(np.ufunc, function.__name__))  # np.add.reduce is one of np.add
         return partial(method, function.__self__) if method is not None else None
+    if found is None and (method := COMPOSITES.get(type(function).__call__)) is not None:
+        return partial(method, function)  # an object that is called
     return found
 
 
