@@ -93,10 +93,12 @@ def _mean(found: Match) -> bool:
 def log_first(found: Match) -> Node | None:
     """the selection of the logarithm, of a quotient, a softmax or an exponential."""
     picked = found.root.args[0]
-    source = picked
+    source = picked  # what is positive: other numbers may be selected because they are
     while source.op in _SELECTIONS:
         source = source.args[0]
-    if source.op not in (softmax, sigmoid, e.divide, e.exp):
+    if source.op is e.divide:
+        source = source.args[0]
+    if source.op not in (softmax, sigmoid, e.exp):
         return None
     inner, *indices = picked.args
     return node(picked.op, (node(e.log, (inner,)), *indices), picked.params)

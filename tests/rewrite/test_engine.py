@@ -261,3 +261,17 @@ def test_a_product_with_a_transposition_that_moves_nothing_is_that_of_the_matrix
 
     expected = 2 * x[0] * np.sum(x * x) * np.eye(3)[0] + 2 * x[0] ** 2 * x
     np.testing.assert_allclose(symdiff.grad(program)(x), expected)
+
+
+def test_a_logarithm_of_what_is_positive_is_not_taken_of_the_rest():
+    def entropy(x):
+        p = x / np.sum(x)
+        p = p[p > 0]
+        return -np.sum(p * np.log(p))
+
+    x = np.array([0.0, 1.0, 2.0, 0.0, 3.0])
+    p, rest = x[x > 0] / 6, np.zeros(5)
+    rest[x > 0] = -(np.log(p) + np.sum(-p * np.log(p))) / 6
+    found = symdiff.grad(entropy)(x)
+    np.testing.assert_allclose(found[x > 0], rest[x > 0])
+    assert np.isfinite(found).all()
