@@ -101,10 +101,12 @@ def _linearize(work: Work) -> Work:
     graph, traced = work.graph, _traced(work)
     assert graph is not None
     wrt = [each for i in work.request.wrt if (each := traced.inputs[i]) is not None]
-    with _rules_of(traced):
+    with _rules_of(traced) as relied:
         linear = linearize(graph, wrt)
     traced = traced.with_rules()
-    work = work._replace(traced=traced)
+    effects = (*graph.effects, *relied)
+    graph = Graph(graph.name, graph.inputs, graph.outputs, effects, graph.notes)
+    work = work._replace(graph=graph, traced=traced)
     if work.request.mode == JVP:
         _check_forward(linear)
         differentiated = work.request.results(traced)
@@ -127,7 +129,7 @@ def _transpose(work: Work) -> Work:
     else:
         extra = [cotangent_input(graph, i, len(differentiated)) for i in differentiated]
         seeds = list(extra)
-    with _rules_of(traced):
+    with _rules_of(traced) as relied:
         bars = cotangents(linear, differentiated, seeds)
     traced = traced.with_rules()
     kept = [i for i in range(len(graph.outputs)) if request.keep_value or i not in differentiated]
@@ -137,16 +139,22 @@ def _transpose(work: Work) -> Work:
         *(work.arrays[i] for i in kept),
         *(request.leaves[i].is_array for i in request.wrt),
     )
-    graph = Graph(request.name, inputs, outputs, graph.effects, graph.notes)
+    graph = Graph(request.name, inputs, outputs, (*graph.effects, *relied), graph.notes)
     return work._replace(graph=graph, traced=traced, arrays=arrays)
 
 
 @contextmanager
-def _rules_of(traced: Traced) -> Iterator[None]:
-    """Rules of the user's are read inside, like the function that was traced."""
+def _rules_of(traced: Traced) -> Iterator[dict[Node, None]]:
+    """Rules of the user's are read inside, like the function that was traced.
+
+    Gives the truth values that they rely on.
+    """
+    running = traced.running
+    assert running is not None
+    running.relied = {}
     try:
-        with context.tracing(traced.running):
-            yield
+        with context.tracing(running):
+            yield running.relied
     except StaticArgument as decided:
         decided.name(dict(zip(traced.inputs, traced.leaf_names, strict=True)))
         raise

@@ -52,9 +52,10 @@ class Closed:
         )
         work = until_simplified(request, [UNKNOWN] * len(types))
         assert work.graph is not None and work.traced is not None
-        if work.graph.effects:
-            what = f"{self.name} selects by a traced mask, for which it is called again and again"
-            raise TraceError(word(what, where=where(), way_out="Choose with np.where."))
+        running = context.current()
+        assert running is not None
+        # none depends on the arguments, which are not known
+        running.relied |= dict.fromkeys(work.graph.effects)
         self.names = tuple(names)
         if not (work.traced.out_spec.is_leaf() and work.graph.outputs):
             raise TraceError(word(f"{self.name} should return one array", where=where()))

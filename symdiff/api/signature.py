@@ -546,18 +546,13 @@ def _fits(leaf: Any, outcome: Outcome | None) -> bool:
 
 
 def read(rule: Callable[..., Any], *args: Any) -> Any:
-    """What a rule of the user's makes of traced values.
-
-    Raises TraceError where it selects by a traced mask.
-    """
+    """What a rule of the user's makes of traced values."""
     outer = context.current()
     assert outer is not None
     running = Context(outer.interposer, outer.examples)
     with context.tracing(running):
         made = outer.interposer.again(rule, *args)
-    if running.relied:
-        what = "the size of what a rule selects by a traced mask depends on values"
-        raise TraceError(word(what, way_out="Choose with np.where."))
+    outer.relied |= running.relied
     return made
 
 

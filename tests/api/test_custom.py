@@ -235,6 +235,23 @@ def test_arrays_that_rules_reach_are_read_again():
     assert_allclose(gradient(np.ones(2)), [10, 20])
 
 
+def test_rules_may_decide_on_values():
+    function = symdiff.custom_jvp(lambda x: np.sum(np.abs(x)))
+
+    @function.defjvp
+    def _(primals, tangents):
+        (x,), (x_dot,) = primals, tangents
+        if np.sum(x) > 0:
+            return function(x), np.sum(x_dot)
+        return function(x), -np.sum(x_dot)
+
+    gradient = symdiff.grad(function)
+    for x in (X, -X, X):
+        assert_allclose(gradient(x), np.sign(x))
+        assert_allclose(symdiff.jvp(function, (x,), (X,))[1], np.sign(x) @ X)
+        assert_allclose(symdiff.vjp(function, x)[1](1.0)[0], np.sign(x))
+
+
 def test_methods():
     class Spring:
         def __init__(self, stiffness):

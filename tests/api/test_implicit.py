@@ -172,3 +172,16 @@ def test_integers_count_as_floats():
 def test_optimize_is_where_the_default_comes_from():
     found = optimize.root(lambda x: x - 0.3 * np.sin(x) - 1, 1.0)
     assert kepler(1.0, 0.3) == pytest.approx(found.x[0], abs=1e-8)
+
+
+def test_equations_that_depend_on_a_decision():
+    def solution(a):
+        def f(x):
+            return x * x - a if a > 0 else x * x + a
+
+        return symdiff.root(f, 1.0)
+
+    gradient = symdiff.grad(solution)
+    assert [gradient(a) for a in (4.0, -4.0, 16.0)] == pytest.approx([0.25, -0.25, 0.125])
+    with pytest.raises(symdiff.TraceError, match=r"np\.where"):
+        symdiff.grad(lambda a: symdiff.root(lambda x: x - a if x > 0 else x + a, 1.0))(1.0)
