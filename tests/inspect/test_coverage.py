@@ -12,7 +12,8 @@ import pytest
 
 from symdiff import check_grads, grad, jit
 from symdiff.errors import NotDifferentiableError, RuleError, TraceError, UnsupportedFunctionError
-from symdiff.frontend.states import CONSTANT, DIFFERENTIATED, REFUSED
+from symdiff.frontend import states
+from symdiff.frontend.states import CONSTANT, DIFFERENTIATED, REFUSED, Stated
 from symdiff.inspect import coverage
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,30 @@ def test_every_function_is_in_one_state():
         except RuleError as error:
             wrong.append(str(error))
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "message"),
+    [
+        ("np.save", None, "np.save is in no state"),
+        ("np.sin", Stated(REFUSED, "is not traced", "Use np.cos."), "np.sin is traced now"),
+        ("np.tri", Stated(CONSTANT, "is of sizes"), "nothing traces it"),
+        ("np.floor", Stated(CONSTANT, "is a step"), "has a record, which says what it is"),
+    ],
+)
+def test_a_function_in_no_state_or_in_two_is_found(monkeypatch, name, declared, message):
+    monkeypatch.setitem(states.DECLARED, name, declared)
+    if declared is None:
+        monkeypatch.delitem(states.DECLARED, name)
+    with pytest.raises(RuleError, match=message):
+        coverage.state(name)
+
+
+def test_other_names_of_a_function_have_its_state():
+    assert coverage.state("np.abs") == coverage.state("np.absolute")
+    assert coverage.state("ndarray.argsort") == coverage.state("np.argsort")
+    assert coverage.state("ndarray.shape").word == CONSTANT
+    assert coverage.state("ndarray.tobytes").word == REFUSED
 
 
 def test_every_function_has_a_sample_call():
