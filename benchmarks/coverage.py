@@ -240,10 +240,12 @@ def verdicts(contestant: Any, loss: Loss) -> dict[str, str]:
     def curvature() -> Any:
         return along(contestant.gradient(slope, len(given))(*given), others, np)
 
+    reverse = verdict(lambda: slope(*given), first, TOLERANCE)
     return {
-        "reverse": verdict(lambda: slope(*given), first, TOLERANCE),
+        "reverse": reverse,
         "forward": verdict(lambda: contestant.tangent(function, given, dots), first, TOLERANCE),
-        "second": verdict(curvature, second, 100 * TOLERANCE),
+        # the derivative of a wrong one is wrong, even where it is 0 like the right one
+        "second": verdict(curvature, second, 100 * TOLERANCE) if reverse == "right" else reverse,
     }
 
 
@@ -400,7 +402,9 @@ def report(rows: Sequence[Row], without: dict[str, list[str]]) -> str:
         *(line(row, names) for row in rows),
         "",
         "In the columns of the libraries: r for reverse mode, f for forward mode, 2 for second "
-        "order; a mode that gave a wrong number is struck out.",
+        "order; a mode that gave a wrong number is struck out. Where another library differs from "
+        "NumPy (the order within a partition, a matrix that is made symmetric first, a sort that "
+        "is not in place), so does its derivative, and counts as wrong.",
         "",
         "## Without a derivative",
         "",
