@@ -62,8 +62,10 @@ def average(
         scale = np.full_like(middle, _count(a, axis))
     else:
         if np.shape(weights) != np.shape(a):
-            shape = [1] * np.ndim(a)
-            shape[normalize_axes(axis, np.ndim(a))[0]] = -1
+            axes = normalize_axes(axis, np.ndim(a))
+            if np.ndim(weights) > 1:  # its axes are in the order of `axis`
+                weights = np.transpose(weights, np.argsort([i % np.ndim(a) for i in axis]))
+            shape = [extent if i in axes else 1 for i, extent in enumerate(np.shape(a))]
             weights = np.broadcast_to(np.reshape(weights, shape), np.shape(a))
         scale = np.sum(weights, axis, keepdims=keepdims)
         middle = np.sum(a * weights, axis, keepdims=keepdims) / scale
