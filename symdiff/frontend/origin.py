@@ -72,6 +72,7 @@ def is_user_class(cls: type) -> bool:
 def state_of(value: object) -> dict[str, object] | None:
     """What an instance of NumPy's or SciPy's holds, which may change: a polynomial's `coef`."""
     library = type(value).__module__.partition(".")[0] in ("numpy", "scipy")
-    if not library or hasattr(value, "__name__"):  # a function
+    distribution = hasattr(value, "rvs") and not hasattr(value, "kwds")  # without parameters
+    if not library or distribution or hasattr(value, "__name__"):  # a function
         return None
     return getattr(value, "__dict__", None)

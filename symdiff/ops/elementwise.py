@@ -245,19 +245,18 @@ arctan = elementwise(
 )
 
 
-def _by_square_of_radius(x: Any, x1: Any, x2: Any) -> Any:
-    """x / (x1**2 + x2**2), whose squares overflow; 0 at the origin."""
-    radius = np.hypot(x1, x2)
-    radius = np.where(radius == 0, 1, radius)
-    return x / radius / radius
+def _over_squares(x1: Any, x2: Any) -> Any:
+    """x2 / (x1**2 + x2**2) without the squares, which overflow; 0 at the origin."""
+    x2 = np.where((x1 == 0) & (x2 == 0), np.inf, x2)
+    return 1 / (x1 * (x1 / x2) + x2)
 
 
 arctan2 = elementwise(
     np.arctan2,
     python="math.atan2({x1}, {x2})",
     partials={
-        "x1": lambda y, x1, x2: _by_square_of_radius(x2, x1, x2),
-        "x2": lambda y, x1, x2: -_by_square_of_radius(x1, x1, x2),
+        "x1": lambda y, x1, x2: _over_squares(x1, x2),
+        "x2": lambda y, x1, x2: -_over_squares(x2, x1),
     },
     c="atan2({x1}, {x2})",
     sympy="atan2",
