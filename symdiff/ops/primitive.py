@@ -303,7 +303,7 @@ _FAMILIES = {
         "symdiff.ops.special_sums",
     ),
     "scipy.integrate": ("symdiff.ops.integration",),
-    "scipy.stats": ("symdiff.ops.distributions",),
+    "scipy.stats": ("symdiff.ops.summaries", "symdiff.ops.distributions"),
 }
 
 
