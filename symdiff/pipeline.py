@@ -212,7 +212,17 @@ def _schedule(work: Work) -> Work:
     program = schedule(
         work.graph, work.arrays, work.primal, _access(work), layout, request.reuse, roles
     )
-    return work._replace(program=program)
+    return work._replace(program=program._replace(defaults=_defaults(request, program)))
+
+
+def _defaults(request: Request, program: Program) -> dict[str, str]:
+    """The defaults of the user's function that are numbers as they were passed, as source."""
+    found = {}
+    for name, each in request.parameters.signature.parameters.items():
+        type_ = program.types.get(name)
+        if type_ is not None and type_.weak and type(each.default) is type_.python:
+            found[name] = repr(each.default)
+    return {name: text for name, text in found.items() if text not in ("inf", "-inf", "nan")}
 
 
 def _roles(work: Work) -> tuple[str, ...]:

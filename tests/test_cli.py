@@ -390,7 +390,7 @@ def test_a_path_may_hold_blanks_and_dots(run, tmp_path):
     path.parent.mkdir()
     path.write_text(SOURCE)
     status, out, _ = run("show", f"{path}:annotated", "--body")
-    assert (status, out.split("\n")[0]) == (0, "def annotated_grad(x, p):")
+    assert (status, out.split("\n")[0]) == (0, "def annotated_grad(x, p=2.0):")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

@@ -16,7 +16,7 @@ _SPACE = re.compile(r"\s")
 
 def function_source(program: Program, docstring: str = "") -> str:
     """The `def` of the program; `docstring` goes below the header if given."""
-    lines = [f"def {program.name}({', '.join(program.parameters)}):"]
+    lines = [f"def {program.name}({program.signature}):"]
     if docstring:
         lines += [f"    {line}".rstrip() for line in docstring.splitlines()]
     seen = [""]

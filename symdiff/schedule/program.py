@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,6 +118,17 @@ class Program(NamedTuple):
     layout: Layout | None  # the tree that is returned; without it a tuple
     constants: dict[str, Any]  # name -> array, bound at load
     types: dict[str, ArrayType]  # of what the parameters hold
+    defaults: Mapping[str, str] = MappingProxyType({})  # of parameters, as source
+
+    @property
+    def signature(self) -> str:
+        """The parameters as in a `def`; defaults stand where no parameter behind has none."""
+        written: list[str] = []
+        for name in reversed(self.parameters):
+            open_ended = "=" in written[-1] if written else True
+            given = name in self.defaults and open_ended
+            written.append(f"{name}={self.defaults[name]}" if given else name)
+        return ", ".join(reversed(written))
 
     @property
     def guarded(self) -> bool:

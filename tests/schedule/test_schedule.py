@@ -267,3 +267,21 @@ def test_results_have_the_names_of_the_function():
     gradient = value_and_grad(loss)
     gradient(np.array([[1.0, 0.5], [0.5, 3.0]]), 2.0)
     assert "    values, vectors = np.linalg.eigh(a)\n" in gradient.source
+
+
+def test_numbers_keep_their_defaults():
+    def f(x, rate=0.5, power=2, shift=0.0, scale=float("inf")):
+        return np.sum(rate * x**power + shift) / scale
+
+    gradient = grad(f)
+    gradient(np.ones(3), scale=2.0)
+    assert "def f_grad(x, rate, power, shift, scale):" in gradient.source  # all before has none
+    gradient = grad(lambda x, rate=0.5, n=2: np.sum(rate * x) * n)
+    gradient(np.ones(3))
+    assert "(x, rate=0.5, n=2):" in gradient.source
+    gradient(np.ones(3), n=np.ones(()))  # not what the default is
+    assert "(x, rate, n):" in gradient.source
+    hidden = np.ones(3)
+    gradient = grad(lambda x, rate=0.5: np.sum(rate * x * hidden))
+    gradient(np.ones(3))
+    assert "(x, rate, hidden):" in gradient.source
