@@ -68,6 +68,7 @@ class Hidden(Tracer):
         self.path = path
         self.interposer = interposer
         self.is_array = True
+        self.contiguous = False
         self.view_of = self.views = None
         self.known: Input | None = None
 

@@ -19,7 +19,7 @@ from symdiff.frontend import context
 from symdiff.frontend.source_map import said
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive, Transpose
-from symdiff.ops.shaping import getitem, index_set
+from symdiff.ops.shaping import getitem, index_set, reshape
 
 if TYPE_CHECKING:
     from symdiff.frontend.tracer import Tracer
@@ -77,6 +77,8 @@ def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
     if not base.in_memory or step.args[0] is not base.node:
         return array  # a scalar, or a converted copy
     shared = shares(step)
+    if base.contiguous and step.op is reshape:
+        array.contiguous = shared = True
     if shared is not False:
         _attach(array, View(base, step if shared else None))
     return array
@@ -89,6 +91,12 @@ def shares(step: Node) -> bool | None:
     if not op.view or op.shares is None:
         return op.view
     return op.shares(*[each.type for each in step.args], **dict(step.params))
+
+
+def part(array: Tracer, base: Tracer, step: Node) -> Tracer:
+    """The array, made by a step from the base, as a view of it in whatever layout."""
+    _attach(array, View(base, step))
+    return array
 
 
 def perhaps(array: Tracer, base: Tracer) -> Tracer:

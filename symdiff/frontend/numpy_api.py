@@ -125,6 +125,8 @@ def copy(a: Tracer, order: str = "K", subok: bool = False) -> Tracer:
 @handles(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """A view where the layout of `a` allows it, otherwise a copy."""
+    if a.contiguous and order == "C":
+        return call(np.reshape, a, -1)
     made: Tracer = rearrange.ravel(a, order)
     return memory.perhaps(Tracer(made.node, is_array=True), a)
 

@@ -225,7 +225,9 @@ def _created(function: Any, made: Any, args: Any) -> Any:
         return made
     if function in (np.empty, np.empty_like):  # nobody reads what is there
         made = np.zeros_like(made)
-    return Tracer(lift(made), is_array=True)
+    traced = Tracer(lift(made), is_array=True)
+    traced.contiguous = bool(made.flags.c_contiguous)
+    return traced
 
 
 def _is_list(args: Any) -> bool:

@@ -6,6 +6,7 @@ through others, is differentiated, and stands here only where its results carry 
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
@@ -159,6 +160,38 @@ def _to_device(array: Tracer) -> Any:
     return to_device
 
 
+# ---------------------------------------------------------------------------- stores
+
+
+def _stores(function: Any, *args: Any, **kwargs: Any) -> None:
+    """A function that stores into a part of its first argument."""
+    from symdiff.frontend import stores  # only for programs that store
+
+    getattr(stores, function.__name__)(*args, **kwargs)
+
+
+def _stores_at(function: Any, *args: Any) -> None:
+    from symdiff.frontend import stores
+
+    stores.at(function, *args)
+
+
+def _method_that_stores(name: str) -> Callable[[Tracer], Any]:
+    def bound(array: Tracer) -> Any:
+        from symdiff.frontend import stores
+
+        return functools.partial(getattr(stores, name), array)
+
+    return bound
+
+
+_CHANGES = "changes an array in place"
+for _name in ("copyto", "put", "put_along_axis", "place", "putmask", "fill_diagonal"):
+    _declare(f"np.{_name}", Stated(DIFFERENTIATED, _CHANGES, answer=_stores))
+_declare("ufunc.at", Stated(DIFFERENTIATED, _CHANGES, answer=_stores_at))
+for _name in ("fill", "put"):
+    _declare(f"ndarray.{_name}", Stated(DIFFERENTIATED, _CHANGES, "", _method_that_stores(_name)))
+
 # ---------------------------------------------------------------------------- constant
 
 constant(
@@ -307,14 +340,7 @@ refused(
 refused(
     "is not traced yet",
     {
-        # indices and stores
-        "np.copyto np.putmask": "Write x[...] = value, or np.where(mask, value, x).",
-        "np.place": "Write np.where(mask, value, x).",
-        "np.put np.put_along_axis": "Write np.where(mask, value, x), or add one-hots.",
-        "np.fill_diagonal": "Write x * (1 - np.eye(n)) + np.diag(value).",
-        "ndarray.fill": "Write x = np.full_like(x, value).",
         # rearrangement
         "np.ix_": "Index with arrays of the shapes (n, 1) and (1, m).",
-        "ufunc.at": "Write y = y + values, or a product with one-hots.",
     },
 )

@@ -10,14 +10,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.errors import TraceError, word
+from symdiff.errors import SymdiffError, TraceError, word
 from symdiff.frontend import memory
+from symdiff.frontend.guards import count_true
 from symdiff.frontend.numpy_api import read_index
-from symdiff.frontend.tracer import Tracer, as_array, coerce, depends_on, lift, where
+from symdiff.frontend.tracer import (
+    Tracer,
+    as_array,
+    coerce,
+    depends_on,
+    holds_tracer,
+    lift,
+    refuse_plain,
+    where,
+)
 from symdiff.ir.node import Const, Node, node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import shaping
 from symdiff.ops.places import distinct
+from symdiff.ops.reductions import one_axis
 
 Index = tuple[Any, ...]
 _MOVES = (shaping.getitem, shaping.transpose, shaping.reshape, shaping.flip)
@@ -31,8 +42,7 @@ def store(x: Tracer, index: Any, value: Any) -> Tracer:
     new = lift(as_array(value))
     mask = _traced_mask(x, index, new)
     if mask is not None:  # however many elements it selects
-        shape = (*mask.shape, *(1,) * (x.ndim - mask.ndim))
-        kept: Any = np.where(mask.reshape(shape), Tracer(_cast(new, x.node.type)), x)
+        kept: Any = np.where(_over_axes(mask, x), Tracer(_cast(new, x.node.type)), x)
         memory.change(x, kept.node)
         return x
     array, entries, operands, _ = read_index(x, index)
@@ -56,6 +66,11 @@ def _traced_mask(x: Tracer, index: Any, value: Node) -> Tracer | None:
     masked = isinstance(index, Tracer) and index.dtype.kind == "b"
     fits = masked and index.shape and index.shape == x.shape[: index.ndim]
     return index if fits and value.type.ndim <= x.ndim - index.ndim else None
+
+
+def _over_axes(mask: Tracer, x: Tracer) -> Any:
+    """A mask of the leading axes, as one that broadcasts over the others."""
+    return mask.reshape((*mask.shape, *(1,) * (x.ndim - mask.ndim)))
 
 
 def _replaced(base: Node, part: Node, entries: Index, operands: tuple[Node, ...]) -> Node:
@@ -189,3 +204,167 @@ def _slice(start: int, count: int, step: int, extent: int) -> tuple[Any, ...]:
     if stop is not None and (stop < 0 or stop >= extent):
         stop = None
     return ("slice", start or None if step > 0 else start, stop, None if step == 1 else step)
+
+
+# ---------------------------------------------------------------------------- functions
+
+
+def _target(x: Any, *values: Any) -> Tracer:
+    """The array that a function stores into. Asks for another trace where it is a plain one."""
+    if not isinstance(x, Tracer):
+        refuse_plain(next(each for each in values if holds_tracer(each)))
+    return x
+
+
+def _cycled(values: Any, count: int) -> Any:
+    """Values, from the start again as often as it takes; one alone is left as it is."""
+    values = np.ravel(as_array(values))
+    if values.size == 1 or not count:
+        return values[0] if values.size else values
+    if not values.size:
+        raise ValueError("cannot store values from an empty array")
+    return values if values.size == count else values[np.arange(count) % values.size]
+
+
+def flat_of(x: Tracer) -> Tracer:
+    """All elements in one axis, in memory that they share with the array."""
+    made = node(shaping.reshape, (x.node,), (("shape", (x.size,)),))
+    return memory.part(Flat(made, is_array=True), x, made)
+
+
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """np.copyto."""
+    array = _target(dst, src, where)
+    new = lift(as_array(src))
+    if not np.can_cast(new.type.dtype, array.dtype, casting) and not new.type.weak:
+        raise TypeError(
+            f"Cannot cast array data from {new.type.dtype!r} to {array.dtype!r} "
+            f"according to the rule {casting!r}"
+        )
+    value: Any = Tracer(_cast(new, array.node.type))
+    store(array, ..., value if where is True else np.where(where, value, array))
+
+
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """np.put."""
+    flat = flat_of(_target(a, ind, v))
+    places = as_array(ind)
+    places = np.ravel(places if mode == "raise" else shaping.within(places, flat.size, mode))
+    if places.size:
+        store(flat, places, _cycled(v, places.size))
+
+
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    """np.put_along_axis."""
+    array = _target(arr, indices, values)
+    if axis is None:
+        store(flat_of(array), indices, values)
+        return
+    axis = one_axis(axis, array.ndim)
+    index = [
+        indices if i == axis else np.arange(extent).reshape(-1, *(1,) * (array.ndim - 1 - i))
+        for i, extent in enumerate(array.shape)
+    ]
+    store(array, tuple(index), values)
+
+
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """np.place."""
+    array = _target(arr, mask, vals)
+    chosen: Any = np.ravel(as_array(mask)).astype(bool)
+    traced = isinstance(chosen, Tracer)
+    count = count_true(chosen) if traced else int(np.count_nonzero(chosen))
+    if count:
+        store(flat_of(array), chosen, _cycled(np.ravel(as_array(vals))[:count], count))
+
+
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """np.putmask."""
+    array = _target(a, mask, values)
+    new: Any = _cycled(values, array.size)
+    new = np.reshape(new, array.shape) if np.ndim(new) else new
+    store(array, ..., np.where(mask, Tracer(_cast(lift(new), array.node.type)), array))
+
+
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """np.fill_diagonal."""
+    array = _target(a, val)
+    shape = array.shape
+    if len(shape) < 2:
+        raise ValueError("array must be at least 2-d")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise ValueError("All dimensions of input must be of equal length")
+    step = int(np.sum([np.prod(shape[i:], dtype=int) for i in range(1, len(shape) + 1)]))
+    stop = array.size if wrap or len(shape) > 2 else min(array.size, shape[1] ** 2)
+    places = np.arange(0, stop, step)
+    store(array, np.unravel_index(places, shape), _cycled(val, len(places)))
+
+
+def fill(a: Tracer, value: Any) -> None:
+    """ndarray.fill."""
+    store(a, ..., np.reshape(as_array(value), ()))
+
+
+def at(function: Any, a: Any, indices: Any, b: Any = None) -> None:
+    """np.add.at and its kin: each index counts, as often as it comes."""
+    ufunc = function.__self__
+    array = _target(a, indices, b)
+    given: tuple[Any, ...] = () if b is None else (as_array(b),)
+    mask = _traced_mask(array, indices, lift(given[0] if given else 0))
+    if mask is not None:
+        copyto(array, ufunc(array, *given), where=_over_axes(mask, array))
+        return
+    inner, entries, operands, _ = read_index(array, indices)
+    if ufunc in (np.add, np.subtract) and array.dtype.kind in "fc" and entries:
+        params = (("index", entries),)
+        types = (inner.node.type, *(each.type for each in operands))
+        value = given[0] if ufunc is np.add else np.negative(given[0])
+        part = _cast(lift(value), shaping.getitem.infer(types, params))
+        memory.change(inner, node(shaping.index_add, (inner.node, part, *operands), params))
+        return
+    masked = any(map(shaping.is_mask, entries))
+    if not operands or (masked and len(operands) == 1) or distinct(operands):
+        array[indices] = ufunc(array[indices], *given)
+        return
+    _in_turns(ufunc, array, indices, given)
+
+
+def _in_turns(ufunc: Any, array: Tracer, indices: Any, given: Any) -> None:
+    """One after the other, those at places that are named several times."""
+    try:
+        places = np.arange(array.size).reshape(array.shape)[indices]
+    except (TypeError, SymdiffError):
+        raise NotImplementedError(
+            f"np.{ufunc.__name__}.at is not traced where places depend on values and may repeat"
+        ) from None
+    flat, values = flat_of(array), [np.ravel(np.broadcast_to(each, places.shape)) for each in given]
+    turns = _turns(places.ravel())
+    for turn in range(int(turns.max(initial=-1)) + 1):
+        chosen = np.flatnonzero(turns == turn)
+        own = places.ravel()[chosen]
+        flat[own] = ufunc(flat[own], *[each[chosen] for each in values])
+
+
+def _turns(places: Any) -> Any:
+    """How often each place has come before."""
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    first = np.r_[True, ordered[1:] != ordered[:-1]] if ordered.size else np.zeros(0, bool)
+    starts = np.maximum.accumulate(np.where(first, np.arange(ordered.size), 0))
+    turns = np.empty_like(order)
+    turns[order] = np.arange(ordered.size) - starts
+    return turns
+
+
+class Flat(Tracer):
+    """x.flat: the elements of an array in one axis, in its memory. Parts of it are copies."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        part = super().__getitem__(index)
+        return part.copy() if part.shape else part
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        count = np.size(np.empty(self.shape, bool)[index])
+        super().__setitem__(index, _cycled(np.ravel(as_array(value))[:count], count))

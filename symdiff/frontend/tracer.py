@@ -38,13 +38,14 @@ HANDLERS: dict[Any, Callable[..., Any]] = {}
 class Tracer:
     """A traced array or number. `is_array` tells a 0-d array from a scalar of the same type."""
 
-    __slots__ = ("__weakref__", "is_array", "known", "view_of", "views")
+    __slots__ = ("__weakref__", "contiguous", "is_array", "known", "view_of", "views")
 
     __array_priority__ = 1000
 
     def __init__(self, node: Node, is_array: bool = False) -> None:
         self.known: Node | None = node  # None: forgotten, since its memory was changed
         self.is_array = is_array
+        self.contiguous = False  # whether its elements are known to lie one after the other
         self.view_of: memory.View | None = None
         self.views: list[weakref.ref[Tracer]] | None = None  # those whose value is known
         running = context.current()
@@ -128,9 +129,14 @@ class Tracer:
         return self._as_own(np.imag)
 
     @property
-    def flat(self) -> Tracer:
-        made: Tracer = call(np.ravel, self)
-        return made
+    def flat(self) -> Any:
+        from symdiff.frontend import stores  # which know where its elements are
+
+        return stores.flat_of(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[...] = value
 
     def __len__(self) -> int:
         if not self.shape:
@@ -264,7 +270,9 @@ class Tracer:
         return self if not copy and np.dtype(dtype) == self.dtype else call(astype, self, dtype)
 
     def copy(self, order: str = "C") -> Any:
-        return Tracer(self.node, self.is_array)
+        made = Tracer(self.node, self.is_array)
+        made.contiguous = order == "C"
+        return made
 
     def __copy__(self) -> Tracer:
         return Tracer(self.node, self.is_array)

@@ -104,6 +104,46 @@ OF_MATRICES = lines("""
     y = np.zeros_like(x); y[0, 0] = x[0, 0]; y[:, 1] = x[:, 2]; y[1:, 2:] = x[:2, :2]; return y
     y = x * 2; r = y[0]; y[0] = 1; r[1] = x[1, 1]; return y * r
 """)
+BY_FUNCTIONS = lines("""
+    y = x * 2; np.fill_diagonal(y, x[0, 0]); return y
+    y = x * 2; np.fill_diagonal(y, 0); return y
+    y = x * 2; y.fill(x[0, 0]); return y
+    y = x * 2; y.flat[3] = x[0, 0] ** 2; return y
+    y = x * 2; y.flat[1:5] = x[0]; return y
+    y = x * 2; y.flat = x[0]; return y
+    y = x * 2; np.copyto(y, x ** 2); return y
+    y = x * 2; np.copyto(y, x[0], where=x > 3); return y
+    y = x * 2; np.put(y, [0, 5], x[0, :2] ** 2); return y
+    y = x * 2; np.put(y, [0, 5, -1], x[0, :2] ** 2); return y
+    y = x * 2; y.put([0, 50], x[0, :2] ** 2, mode='clip'); return y
+    y = x * 2; np.put_along_axis(y, np.argmax(x, axis=1)[:, None], 0.0, axis=1); return y
+    y = x * 2; np.put_along_axis(y, np.array([[1], [0], [2]]), x[:, :1] ** 2, axis=1); return y
+    y = x * 2; np.place(y, x > 5, [x[0, 0], x[0, 1]]); return y
+    y = x * 2; np.putmask(y, x > 5, x ** 2); return y
+    y = x * 2; np.putmask(y, x > 5, x[0] ** 2); return y
+    y = x * 2; np.add.at(y, [0, 0, 1], x[0]); return y
+    y = x * 2; np.add.at(y, ([0, 0, 1], [1, 1, 2]), x[0, :3]); return y
+    y = x * 2; np.subtract.at(y, (slice(None), [0, 0]), x[:, :2] ** 2); return y
+    y = x * 2; np.multiply.at(y, ([0, 0, 1], [1, 1, 2]), x[0, :3]); return y
+    y = x * 2; np.add.at(y, 0, 1.0); return y
+    y = x * 2; np.negative.at(y, [0, 0, 1]); return y
+    y = x * 2; np.fill_diagonal(y, x[0]); return y
+    y = x * 2; np.fill_diagonal(y, x[0], wrap=True); return y
+    y = x * 2; y.flat[::2] = x.flat[::2]; return y
+    y = x * 2; v = y.flat[1:3]; v[0] = 9; return y
+    y = x * 2; return np.sum(y.flat) * y
+    y = x * 2; y.T.flat[1] = x[0, 0]; return y
+    y = np.zeros(4); np.add.at(y, [0, 1, 1], x[0]); return y
+    y = np.zeros((4, 3)); np.copyto(y, x ** 2); return y
+    y = np.zeros((4, 3)); np.put(y, [1, 2], x[0, :2]); return y
+    y = np.zeros(3); y.fill(x[0, 0]); return y
+    y = np.zeros((3, 3)); np.fill_diagonal(y, x[0]); return y
+    y = np.zeros(4); np.add.at(y, np.argmax(x, axis=1), x[:, 0] ** 2); return y
+    y = x * 2; np.maximum.at(y, [0, 0], x[1] ** 2); return y
+    y = x * 2; np.add.at(y, (slice(None), 1), x[:, 0]); return y
+    y = x * 2; np.add.at(y, x > 5, 1.5); return y
+    y = x * 2; np.power.at(y, ([0, 1], [1, 1]), 2.0); return y
+""")
 
 
 def weights(shape):
@@ -130,7 +170,8 @@ def check(function, x):
     tangent = jvp(lambda x: np.sum(w * function(x)), (given,), (w_x := weights(x.shape),))[1]
     np.testing.assert_allclose(tangent, np.sum(slope * w_x), atol=1e-5)
     rows = np.stack([x, 2 - x / 7])
-    if "y[x > " not in function.__doc__ or "] = 0" in function.__doc__:
+    body = function.__doc__
+    if "place(" not in body and ("y[x > " not in body or "] = 0" in body):
         mapped = vmap(function)(rows)
         np.testing.assert_allclose(mapped, [function(row.copy()) for row in rows], rtol=1e-12)
 
@@ -143,6 +184,22 @@ def test_stores_into_vectors(body):
 @pytest.mark.parametrize("body", OF_MATRICES)
 def test_stores_into_matrices(body):
     check(function(body), MATRIX)
+
+
+@pytest.mark.parametrize("body", BY_FUNCTIONS)
+@pytest.mark.parametrize("x", [MATRIX, MATRIX.T.copy() + 0.01], ids=["wide", "tall"])
+def test_functions_that_store(body, x):
+    if fits(function(body), x):
+        check(function(body), x)
+
+
+def fits(function, x):
+    """Whether NumPy itself finds that the shapes in a function go with its argument."""
+    try:
+        function(x.copy())
+    except (ValueError, IndexError):
+        return False
+    return True
 
 
 @st.composite
@@ -226,6 +283,9 @@ def test_numbers_are_cast_to_the_dtype_of_the_array():
 
 
 REFUSED = {
+    "y = x * 2; np.multiply.at(y, (x - x).astype(int), 2.0)": (Exception, "may repeat"),
+    "y = x.astype(int); np.copyto(y, x)": (TypeError, "Cannot cast array data"),
+    "np.fill_diagonal(x, 1.0)": (ValueError, "must be at least 2-d"),
     "x.sum()[0] = 1": (TypeError, "does not support item assignment"),
     "y = x * 2; y[1:] = x": (ValueError, "could not broadcast input array from shape"),
     "y = x * 2; y[9] = 1": (IndexError, "out of bounds"),

@@ -225,7 +225,7 @@ ATTRIBUTES = """
     hasattr(x,"nothing") hasattr(x,"sum") np.nan_to_num(x[0,0]) np.std(x) np.linalg.norm(x[0],3)
 """
 NOT_TRACED = """
-    x.strides x.flags x.base x.data x.fill(0) x.put([0],1) x.resize(6) x.tobytes()
+    x.strides x.flags x.base x.data x.resize(6) x.tobytes()
     x.byteswap() x.view(int) x.tofile("t")
     x.reshape(-1,order="A") x.ravel("K") x.sum().is_integer() x.__array__()
     x.setflags(write=False) x.to_device("cpu")
