@@ -97,6 +97,8 @@ class _Scheduler:
         self.named: dict[Node, str] = {}
         self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
         self.pending: dict[Node, _Value] = {}
+        self.changes = False  # whether parts of arrays do
+        self.readers: dict[Node, dict[Node, None]] = {}  # what waits and reads an array
         self.statements: list[Statement] = []
         self.constants: dict[str, Any] = {}
         self.reads: dict[Node, tuple[Node, ...]] = {}
@@ -174,6 +176,7 @@ class _Scheduler:
     def _study_updates(self, order: list[Node]) -> None:
         """What is updated in place is called what it becomes; parts may be computed right there."""
         updates = [each for each in order if each.op in UPDATES]
+        self.changes = bool(updates)
         updates.sort(key=lambda each: each.serial)
         for each in reversed(updates):
             base = self.reads[each][0]
@@ -271,7 +274,7 @@ class _Scheduler:
             source = Source(f"{value.source.within(ATOM)}.copy()")
             self._assign(each, value.expression._replace(source=source))
         elif self._inlines(each):
-            self.pending[each] = value
+            self._wait(each, value)
         else:
             self._assign(each, value.expression)
 
@@ -524,18 +527,21 @@ class _Scheduler:
     def _name_readers(self, base: Node) -> None:
         """Compute what waits to be inlined and reads an array that is about to change."""
         root = self.buffers.root(base)
-        for each in [each for each in self.pending if each is not base]:
-            if self._reads_buffer(self.pending[each].expression, root):
+        for each in self.readers.pop(root, ()):
+            if each is base:
+                self.readers[root] = {base: None}
+            elif each in self.pending:
                 self._assign(each, self.pending.pop(each).expression)
 
-    def _reads_buffer(self, expression: Expression, root: Node) -> bool:
-        stack = [expression]
+    def _wait(self, each: Node, value: _Value) -> None:
+        """Have a value inlined where it is read, unless an array changes before that."""
+        self.pending[each] = value
+        stack = [value.expression] if self.changes else []
         while stack:
-            each = stack.pop()
-            if each.known and each.node in self.uses and self.buffers.root(each.node) is root:
-                return True
-            stack += each.operands
-        return False
+            part = stack.pop()
+            if part.known and part.node in self.uses:
+                self.readers.setdefault(self.buffers.root(part.node), {})[each] = None
+            stack += part.operands
 
     def _take(self, arg: Node, shaped: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
