@@ -136,8 +136,8 @@ def _term(op: Primitive, each: Node, index: int, dot: Node) -> Node | None:
         if found.number is not None:
             return None
         made = found.replay([each, *each.args, dot])
-        # the tangent of a Python number is one
-        return as_type(made, each) if made.type.dtype == each.type.dtype else made
+        # the tangent of a Python number is one, and that of single precision no double
+        return as_type(made, each) if made.type.dtype.kind == each.type.dtype.kind else made
     if isinstance(rule, Refused):
         raise NotImplementedError(rule.reason)
     return None

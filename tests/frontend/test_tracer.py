@@ -228,7 +228,7 @@ NOT_TRACED = """
     x.strides x.flags x.base x.data x.resize(6) x.tobytes()
     x.byteswap() x.view(int) x.tofile("t")
     x.reshape(-1,order="A") x.ravel("K") x.sum().is_integer() x.__array__()
-    x.setflags(write=False) x.to_device("cpu")
+    x.setflags(write=False)
 """
 
 
