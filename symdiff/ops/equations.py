@@ -301,7 +301,7 @@ def tensorsolve(a: Any, b: Any, axes: Sequence[int] | None = None) -> Any:
     if axes is not None:
         last = [one_axis(axis, ndim) for axis in axes]
         a = np.transpose(a, [*(axis for axis in range(ndim) if axis not in last), *last])
-    shape = np.shape(a)[np.ndim(b) :]
+    shape = np.shape(a)[-(ndim - np.ndim(b)) :]  # with as many axes, all of them
     rows = math.prod(shape)
     return np.reshape(np.linalg.solve(np.reshape(a, (rows, rows)), np.ravel(b)), shape)
 

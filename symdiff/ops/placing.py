@@ -649,6 +649,9 @@ unpackbits: Primitive = primitive(
     result=_bits_type(np.unpackbits),
     call=_bits_call,
     batch=_bits_batch(np.unpackbits),
+    samples=Samples(
+        cases=(case("u[3]", axis=None), case("u[3,2]", axis=1, count=12, bitorder="little"))
+    ),
 )
 
 

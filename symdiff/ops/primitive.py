@@ -131,9 +131,10 @@ class Case(NamedTuple):
 def case(*args: str, **params: Any) -> Case:
     """A sample application: `case("f[3,4]", axis=(0,))`.
 
-    Specs: `f` float, `c` complex, `i` integer that indexes the first operand, `b` boolean; a suffix
-    picks values: `f[3,3]:spd` symmetric positive definite, `:regular` well conditioned,
-    `:distinct` without ties, `:sorted`, `:positive`; `b[4]:2` has two elements that are True.
+    Specs: `f` float, `c` complex, `i` integer that indexes the first operand, `b` boolean, `u`
+    byte; a suffix picks values: `f[3,3]:spd` symmetric positive definite, `:regular` well
+    conditioned, `:distinct` without ties, `:sorted`, `:positive`; `b[4]:2` has two elements that
+    are True.
     """
     return Case(args, params)
 

@@ -59,6 +59,11 @@ def only_defaults(name: str, **options: Any) -> None:
             raise NotImplementedError(f"scipy.linalg.{name} with {key}= is not traced")
 
 
+def results(a: Any, *parts: Any) -> Any:
+    """What SciPy returns several of: a tuple for one matrix, a list for a stack of them."""
+    return parts if np.ndim(a) == 2 else list(parts)
+
+
 def _system(a: Any, b: Any) -> tuple[Any, Any]:
     """Square matrices and right sides, in one dtype and of the same batch axes."""
     a, b = inexact(square(a), b)
@@ -434,7 +439,9 @@ def cho_factor_(
     a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
 ) -> Any:
     """The triangular factor for cho_solve, and which triangle it is in."""
-    return cho_factor(square(a), lower=bool(lower), check_finite=bool(check_finite)), lower
+    factor = cho_factor(square(a), lower=bool(lower), check_finite=bool(check_finite))
+    each = np.shape(a)[:-2]
+    return results(a, factor, np.full(each, bool(lower)) if each else lower)
 
 
 def _cho_solve(c: Any, b: Any, lower: bool, check_finite: bool) -> Any:
@@ -533,9 +540,12 @@ def cho_solve_(
     """The solution of a positive definite system from its factor."""
     c, lower = c_and_lower
     c, b = _system(c, b)
-    options = {"lower": bool(lower), "check_finite": bool(check_finite)}
+    lower = np.unique(lower)  # for a stack of factors there is one for each
+    if np.size(lower) != 1:
+        raise NotImplementedError("scipy.linalg.cho_solve with upper and lower factors in a stack")
+    options = {"lower": bool(lower[0]), "check_finite": bool(check_finite)}
     for factorization in (cho_factor, cholesky):
-        a = _factored(c, factorization, lower=bool(lower))
+        a = _factored(c, factorization, lower=bool(lower[0]))
         if a is not None:
             return definite_solve(a, c, b, **options)
     return cho_solve(c, b, **options)
@@ -584,7 +594,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> A
     """Both triangular factors in one matrix, and the pivots."""
     a = square(a)
     check = bool(check_finite)
-    return lu_factors(a, check_finite=check), lu_pivots(a, check_finite=check)
+    return results(a, lu_factors(a, check_finite=check), lu_pivots(a, check_finite=check))
 
 
 def _lu_solve(lu: Any, pivots: Any, b: Any, trans: int, check_finite: bool) -> Any:

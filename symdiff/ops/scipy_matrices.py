@@ -24,7 +24,7 @@ from symdiff.ops.primitive import (
     linear,
 )
 from symdiff.ops.render import dtype_source
-from symdiff.ops.scipy_linalg import only_defaults, record, source_of
+from symdiff.ops.scipy_linalg import only_defaults, record, results, source_of
 from symdiff.ops.several import one_of, several
 
 # ---------------------------------------------------------------------------- functions of matrices
@@ -559,6 +559,8 @@ def hankel(c: Any, r: Any = None) -> Any:
     """The matrix that is constant along antidiagonals, of a first column and a last row."""
     r = np.zeros_like(c) if r is None else r
     values, columns = np.concatenate([c, r[1:]]), np.shape(r)[0]
+    if not np.size(c) or not columns:
+        return np.zeros((np.shape(c)[0], columns), values.dtype)
     return toeplitz_(values[columns - 1 :], values[columns - 1 :: -1])[:, ::-1]
 
 
@@ -697,7 +699,7 @@ def eigh(
     options = {"lower": bool(lower), "check_finite": bool(check_finite)}
     if eigvals_only:
         return values_alone(*operands, **options)
-    return values(*operands, **options), vectors(*operands, **options)
+    return results(a, values(*operands, **options), vectors(*operands, **options))
 
 
 @composite(sl.eigvalsh)
@@ -750,7 +752,7 @@ def svd(
     """Singular vectors and values, by NumPy."""
     if not compute_uv:
         return np.linalg.svdvals(a)
-    return tuple(np.linalg.svd(a, full_matrices))
+    return results(a, *np.linalg.svd(a, full_matrices))
 
 
 @composite(sl.svdvals)
@@ -774,7 +776,9 @@ def qr(
     """The orthonormal and the triangular factor, by NumPy."""
     only_defaults("qr", pivoting=pivoting, mode=None if mode in _MODES else mode)
     q, r = np.linalg.qr(a, _MODES[mode])
-    return (r,) if mode == "r" else (q, r)
+    if mode == "r":
+        return (r,) if np.ndim(a) == 2 else r
+    return results(a, q, r)
 
 
 @composite(sl.pinv)
@@ -820,4 +824,6 @@ def lstsq(
     a, b = inexact(a, b)
     cond = float(np.finfo(a.dtype).eps) if cond is None else cond
     x, left, rank, values = np.linalg.lstsq(a, b, cond)
+    if not np.size(left):
+        left = np.zeros(0, x.dtype)
     return x, left[0] if np.ndim(b) == 1 and np.size(left) else left, rank, values

@@ -55,6 +55,16 @@ OTHERS = {
     "polyval": "an array of no axes where there are no coefficients",
 }
 PHASES = {"svd", "eigh", "qr"}  # of complex vectors: the library's change with its algorithm
+SIGNS = {"scipy.linalg._decomp.eigh"}  # of real ones, from one call to the next
+# Why a value may differ in its last bits, or be an array of no axes or another kind of number.
+CLOSE = {
+    "numpy.linalg.matrix_rank": "of a number NumPy gives a Python integer",
+    "numpy.linalg.tensorsolve": "of no axes a scalar here",
+    "scipy.linalg._basic.lstsq": "SciPy gives the rank as a Python integer",
+    "scipy.linalg._basic.pinv": "rounded as np.linalg.pinv",
+    "scipy.linalg._basic.pinvh": "rounded as np.linalg.pinv",
+    "scipy.linalg._misc.norm": "of a vector SciPy gives a Python float",
+}
 
 
 def name_of(function):
@@ -114,6 +124,19 @@ def assert_same(actual, expected):
         assert np.asarray(one).dtype == np.asarray(other).dtype
 
 
+def assert_close(actual, expected):
+    """The same tree of the same shapes, to the last bits."""
+    assert type(actual) is type(expected) or np.isscalar(actual)
+    for one, other in zip(flatten(actual)[0], flatten(expected)[0], strict=True):
+        assert np.shape(one) == np.shape(other)
+        assert np.asarray(one).dtype.kind == np.asarray(other).dtype.kind
+        np.testing.assert_allclose(one, other, rtol=1e-6 if is_single(other) else 1e-12)
+
+
+def is_single(x):
+    return np.asarray(x).dtype in (np.float32, np.complex64)
+
+
 @every_function
 @pytest.mark.filterwarnings("ignore")
 def test_values_are_those_of_the_library(function):
@@ -123,7 +146,7 @@ def test_values_are_those_of_the_library(function):
         except SymdiffError:
             continue
         try:
-            assert_same(actual, expected)
+            (assert_close if name_of(function) in CLOSE else assert_same)(actual, expected)
         except AssertionError as error:
             pytest.fail(f"{name_of(function)} of {', '.join(names)}: {error}", pytrace=False)
 
@@ -138,6 +161,8 @@ def test_derivatives_are_differences(function):
         if not DOUBLES.issuperset(names) or not any(map(np.size, flatten(value)[0])):
             continue
         if function.__name__ in PHASES and any(each.startswith("c") for each in names):
+            continue
+        if name_of(function) in SIGNS:
             continue
         args = arguments(names)
         try:

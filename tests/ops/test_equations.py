@@ -61,6 +61,7 @@ FUNCTIONS = """
     np.linalg.tensorinv(cube)
     np.linalg.tensorinv(cube[0].reshape(6, 8, 3)[:, :2], ind=1)
     np.linalg.tensorsolve(twice, matrix)
+    np.linalg.tensorsolve(matrix[:1, 0], matrix[:1, 1])
     np.linalg.tensorsolve(twice.transpose(2, 0, 1), matrix, axes=(0,))
     np.linalg.inv(stack)
     np.linalg.det(stack)

@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -76,6 +77,8 @@ def array(
         size = math.prod(shape)
         mask = rng.permutation(size) < int(kind) if kind else rng.random(size) < 0.5
         return mask.reshape(shape)
+    if text[0] == "u":
+        return rng.integers(0, 256, shape, np.uint8)
     if text[0] == "i":
         return np.asarray(rng.integers(0, max(extent, 1), shape))
     made = rng.uniform(low, high, shape)
@@ -298,15 +301,18 @@ def test_emitted_derivative_computes_the_same(sample, derivative):
         assert np.asarray(actual).dtype == np.asarray(expected).dtype
 
 
-def scattered(x):
+def scattered(x, offset=1):
     """The same values, backwards in memory that is not aligned, with rubbish between them."""
     wide = [2 * extent for extent in x.shape]
     memory = np.full(math.prod(wide) * x.itemsize + 1, 77, np.uint8)
     every_other = (slice(None, None, -2),) * x.ndim
-    made = np.ndarray(wide, x.dtype, memory.data, offset=1)[every_other]
+    made = np.ndarray(wide, x.dtype, memory.data, offset=offset)[every_other]
     made[...] = x
     made.flags.writeable = False
     return made
+
+
+ALIGNED = {"scipy_solve", "scipy_inv"}  # SciPy's own functions refuse arrays that are not
 
 
 @every_differentiable_sample
@@ -317,6 +323,8 @@ def test_emitted_derivative_reads_arrays_of_any_layout(sample, layout):
     bars = [np.zeros(each.type.shape, each.type.dtype) for each in graph.inputs[len(arrays) :]]
     values = [*arrays, *directions(bars, np.random.default_rng(2))]
     expected = run_source(graph, values)
+    if layout is scattered and sample.op.name in ALIGNED:
+        layout = partial(scattered, offset=0)
     laid = [layout(each) if each.ndim else each for each in values]
     for actual, each in zip(run_source(graph, laid), expected, strict=True):
         np.testing.assert_allclose(actual, each, rtol=1e-11, atol=1e-12)

@@ -18,6 +18,7 @@ ARRAYS = {
     "sides": RNG.normal(size=(4, 2)),
     "single": SQUARE.astype(np.float32),
     "n": np.array([[2, 1], [1, 3]]),
+    "stack": np.stack([SQUARE @ SQUARE.T, SQUARE.T @ SQUARE]),
 }
 FUNCTIONS = """
     sl.solve(a, b)
@@ -58,6 +59,10 @@ FUNCTIONS = """
     sl.lu_solve((2 * sl.lu_factor(z)[0], sl.lu_factor(z)[1]), b, trans=2)
     sl.lu_factor(a)[0]
     sl.cho_factor(spd)[0]
+    sl.cho_factor(stack)[0]
+    sl.lu_factor(stack)[0]
+    sl.cho_solve(sl.cho_factor(stack, lower=True), sides[None])
+    sl.lu_solve(sl.lu_factor(stack), sides[None])
 """
 FUNCTIONS = [line.strip() for line in FUNCTIONS.strip().splitlines()]
 
@@ -83,6 +88,19 @@ def test_values_and_types_are_those_of_scipy(expression):
 def test_derivatives(expression):
     function, values = function_of(expression)
     check_grads(lambda *args: np.real(function(*args)), tuple(values), order=2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [sl.cho_factor, sl.lu_factor, sl.eigh, sl.svd, sl.qr, lambda a: sl.qr(a, mode="r")],
+)
+@pytest.mark.parametrize("name", ["spd", "stack"])
+def test_results_are_a_list_for_a_stack(function, name):
+    actual, expected = jit(lambda a: function(a))(ARRAYS[name]), function(ARRAYS[name])
+    assert type(actual) is type(expected)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(np.abs(one), np.abs(other), atol=1e-12)
+        assert type(one) is type(other)
 
 
 def test_the_structure_is_kept_in_the_derivative():
@@ -153,6 +171,7 @@ def test_numbers_that_are_not_finite_are_found_as_by_scipy():
     ("function", "message"),
     [
         (lambda a: sl.solve(a, a[0], assume_a="banded"), "solve_banded"),
+        (lambda a: sl.cho_solve((np.stack([a, a]), np.array([True, False])), a[None]), "upper and"),
     ],
 )
 def test_what_is_refused(function, message):

@@ -53,6 +53,8 @@ FUNCTIONS = """
     sl.circulant(r)
     sl.hankel(c)
     sl.hankel(b[:2], r)
+    sl.hankel(b[:0], r)
+    sl.hankel(b, r[:0])
     sl.companion(c)
     sl.block_diag(a, small)
     sl.block_diag(a, b, small)
