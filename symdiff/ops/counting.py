@@ -177,7 +177,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         raise ValueError("`bins` must be positive, when an integer")
     a = array_of(a)
     if a.dtype.kind == "c":
-        raise TypeError("bins of complex numbers have no bounds")
+        raise NotImplementedError("bins of complex numbers are not traced; take those of np.real")
     low, high = _extremes(a) if range is None else range
     return _evenly(low, high, count, a)
 
@@ -247,7 +247,8 @@ def histogramdd(
 def _columns(sample: Any) -> list[Any]:
     """The coordinates of points: the columns of an array, or the arrays of a sequence."""
     if isinstance(sample, (list, tuple)):
-        return list(map(array_of, sample))
+        columns = list(map(array_of, sample))
+        return [each.astype(np.result_type(*columns)) for each in columns]
     sample = sample if np.ndim(sample) == 2 else np.reshape(sample, (-1, 1))
     return [sample[:, i] for i in np.arange(np.shape(sample)[1])]
 

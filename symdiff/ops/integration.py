@@ -109,7 +109,7 @@ def romb(y: Any, dx: Any = 1.0, axis: int = -1, show: bool = False) -> Any:
     levels = intervals.bit_length() - 1
     if intervals != 1 << levels:
         raise ValueError("Number of samples must be one plus a non-negative power of 2.")
-    width = intervals * dx
+    width = np.float64(intervals) * dx  # as SciPy, in doubles whatever the samples are in
     row = [(y[0] + y[-1]) / 2.0 * width]
     for level in range(1, levels + 1):
         step = intervals >> level

@@ -243,7 +243,7 @@ def poly(seq_of_zeros: Any) -> Any:
         raise ValueError("input must be 1d or non-empty square 2d array.")
     if len(roots) == 0:
         return 1.0
-    roots = roots.astype(np.result_type(roots, 0.0))
+    roots = roots.astype(np.mintypecode(roots.dtype.char))
     p, zero = np.ones(1, roots.dtype), np.zeros(1, roots.dtype)
     for i in range(len(roots)):
         p = np.concatenate([p, zero]) - np.concatenate([zero, roots[i] * p])
@@ -258,6 +258,7 @@ def roots(p: Any) -> Any:
         raise ValueError("Input must be a rank-1 array.")
     if len(p) < 2:
         return np.zeros(0)
+    p = p.astype(np.result_type(p, 0.0))
     row = -p[1:] / p[0]
     below = np.eye(len(p) - 2, len(p) - 1, dtype=row.dtype)
     return np.linalg.eigvals(np.concatenate([np.reshape(row, (1, -1)), below]))

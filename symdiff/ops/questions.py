@@ -39,6 +39,7 @@ def array_equiv(a1: Any, a2: Any) -> Any:
 @composite(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """The real part, where all imaginary parts are next to nothing."""
+    a = a[...]  # an array, of a number too
     if not np.iscomplexobj(a):
         return a
     nothing = np.finfo(a.dtype).eps * tol if tol > 1 else tol
@@ -59,7 +60,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
         first = int(np.argmax(kept)) if "f" in ends else 0
         after = int(np.argmax(kept[::-1])) if "b" in ends else 0
         index[each] = slice(first, len(kept) - after)
-    return filt[tuple(index)]
+    return filt[tuple(index)] if index else filt
 
 
 @composite(np.piecewise)

@@ -270,8 +270,10 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 @composite(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """With elements shifted along axes, those that fall off coming in at the other end."""
+    if np.iscomplexobj(shift):
+        raise NotImplementedError("np.roll by a complex number is not traced")
     if axis is None and np.ndim(a) != 1:
-        return np.reshape(np.roll(np.ravel(a), int(np.sum(shift)), 0), np.shape(a))
+        return np.reshape(np.roll(np.ravel(a), shift, 0), np.shape(a))
     axis = 0 if axis is None else axis
     shifts, axes = np.broadcast_arrays(shift, axis)
     return shaping.roll(

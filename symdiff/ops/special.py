@@ -148,6 +148,16 @@ def floating(x: Any) -> Any:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
+def one_number(name: str, n: Any) -> int:
+    """An order or degree, which is one whole number."""
+    if np.ndim(n) or np.result_type(n).kind == "c" or n != int(n):
+        raise NotImplementedError(
+            f"scipy.special.{name} is traced for one whole number, the same for all "
+            "elements, as its first argument; call it once for each"
+        )
+    return int(n)
+
+
 # ---------------------------------------------------------------------------- x log y
 
 

@@ -16,6 +16,7 @@ from symdiff.ops.special import (
     floating,
     in_doubles,
     no_formula,
+    one_number,
     scipy_ufunc,
 )
 
@@ -124,7 +125,7 @@ def _spherical(name: str, second: Callable[..., Any]) -> None:
     @composite(function)
     def spherical(n: Any, z: Any, derivative: bool = False) -> Any:
         """SciPy's own function; the order is a number."""
-        return (slope if derivative else plain)(_as_wide_as(function, z), n=int(n))
+        return (slope if derivative else plain)(_as_wide_as(function, z), n=one_number(name, n))
 
 
 def _as_wide_as(function: Any, z: Any) -> Any:

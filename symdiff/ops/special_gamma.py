@@ -19,7 +19,14 @@ from symdiff.ops.primitive import (
     constant,
     register,
 )
-from symdiff.ops.special import POSITIVE, floating, in_doubles, no_formula, scipy_ufunc
+from symdiff.ops.special import (
+    POSITIVE,
+    floating,
+    in_doubles,
+    no_formula,
+    one_number,
+    scipy_ufunc,
+)
 
 REAL = Samples(0.3, 2.5, complex=False)  # SciPy has no complex polygamma
 
@@ -63,7 +70,7 @@ polygamma: Primitive = in_doubles(
 @composite(special.polygamma)
 def polygamma_of_order(n: Any, x: Any) -> Any:
     """SciPy's polygamma: the order is a number, the result is of doubles."""
-    n = int(n)
+    n = one_number("polygamma", n)
     return polygamma(x.astype(np.float64), n=n) if n else special.digamma(floating(x))
 
 
@@ -102,7 +109,7 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
         raise NotImplementedError(
             "scipy.special.factorial with exact= or extend= is not traced; use special.gamma(n + 1)"
         )
-    return np.where(n < 0, 0, special.gamma(floating(n) + 1))
+    return np.where(n < 0, 0, special.gamma(floating(n) + 1)).astype(np.float64)
 
 
 # ---------------------------------------------------------------------------- beta and binomials

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from symdiff.ops.primitive import Case, Primitive, Samples, case, composite
-from symdiff.ops.special import WHOLE, in_doubles, no_formula, scipy_ufunc
+from symdiff.ops.special import WHOLE, in_doubles, no_formula, one_number, scipy_ufunc
 
 
 def _cases(parameters: int) -> tuple[Case, ...]:
@@ -77,7 +76,7 @@ def _hermite(function: np.ufunc, factor: int) -> None:
     @composite(function)
     def polynomial(n: Any, x: Any) -> Any:
         """SciPy's own function; the degree is a number."""
-        return record(x.astype(np.float64), n=operator.index(n))
+        return record(x.astype(np.float64), n=one_number(name, n))
 
 
 _hermite(special.eval_hermite, 2)

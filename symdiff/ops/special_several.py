@@ -10,15 +10,20 @@ import numpy as np
 from scipy import special
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Partial, Primitive, Samples, composite
+from symdiff.ops.primitive import Partial, Primitive, Samples, composite, resolve
 from symdiff.ops.several import one_of, several
-from symdiff.ops.special import POSITIVE, floating
+from symdiff.ops.special import POSITIVE
 
 REAL = Samples(POSITIVE.low, POSITIVE.high, complex=False)
 
 
 def _same(x: ArrayType) -> ArrayType:
     return array_type(x.dtype, x.shape)
+
+
+def _floating(function: np.ufunc, x: Any) -> Any:
+    """x itself, or in the dtype that SciPy takes it in where it is of integers."""
+    return x if x.dtype.kind in "fc" else x.astype(resolve(function, (x.dtype,))[0])
 
 
 def _parts(function: np.ufunc, slopes: dict[str, Callable[..., Any]]) -> list[Primitive]:
@@ -81,26 +86,26 @@ airy_a, airy_a_slope, airy_b, airy_b_slope = _parts(
 @composite(special.fresnel)
 def fresnel(z: Any) -> Any:
     """The integrals S and C of Fresnel."""
-    z = floating(z)
+    z = _floating(special.fresnel, z)
     return fresnel_s(z), fresnel_c(z)
 
 
 @composite(special.sici)
 def sici(x: Any) -> Any:
     """The integrals of sin(t) / t and of cos(t) / t."""
-    x = floating(x)
+    x = _floating(special.sici, x)
     return sine_integral(x), cosine_integral(x)
 
 
 @composite(special.shichi)
 def shichi(x: Any) -> Any:
     """The integrals of sinh(t) / t and of cosh(t) / t."""
-    x = floating(x)
+    x = _floating(special.shichi, x)
     return shi(x), chi(x)
 
 
 @composite(special.airy)
 def airy(z: Any) -> Any:
     """Ai, its derivative, Bi, and its derivative."""
-    z = floating(z)
+    z = _floating(special.airy, z)
     return airy_a(z), airy_a_slope(z), airy_b(z), airy_b_slope(z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def gmean(
 ) -> Any:  # fmt: skip
     """The geometric mean."""
     _checked("gmean", nan_policy)
-    a = floating(a) if dtype is None else a.astype(dtype)
+    a = a if dtype is None else a.astype(dtype)
     options: dict[str, Any] = {"axis": axis, "weights": weights, "keepdims": keepdims}
     return np.exp(np.average(np.log(a), **options))
 
@@ -57,7 +58,7 @@ def sem(
     _checked("sem", nan_policy)
     a = floating(a)
     count = np.size(a) if axis is None else np.shape(a)[axis]
-    return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims) / np.sqrt(count)
+    return np.std(a, axis=axis, ddof=ddof, keepdims=keepdims) / math.sqrt(count)
 
 
 @composite(stats.entropy)
