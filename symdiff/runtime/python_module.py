@@ -31,6 +31,7 @@ class GuardError(ValueError):
 
 KEPT_FILES = 2000
 _MATH = re.compile(r"\bmath\.")
+_COMMENT = re.compile("# from: .*")
 _SCIPY = re.compile(r"\b(scipy(?:\.\w+)+)\.\w+\(")
 
 
@@ -167,6 +168,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def imports_of(body: str) -> str:
     """The import statements that a function body needs."""
+    body = _COMMENT.sub("", body)  # the user's lines, which may call other functions
     lines = ["import math"] if _MATH.search(body) else []
     lines.append("import numpy as np")
     modules = sorted(set(_SCIPY.findall(body)))

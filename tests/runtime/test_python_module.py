@@ -197,6 +197,8 @@ def test_bad_source():
 def test_imports():
     assert imports_of("math.exp(np.sum(x))") == "import math\nimport numpy as np"
     assert imports_of("scipy.special.expit(x)") == "import numpy as np\nimport scipy.special"
+    said = "y = np.exp(x)  # from: math.exp(scipy.stats.norm.logpdf(x))\n    return y"
+    assert imports_of(said) == "import numpy as np"
 
 
 def test_constants_are_bound():
