@@ -300,3 +300,23 @@ def test_what_numpy_refuses_is_refused(body):
     kind, message = REFUSED[body]
     with pytest.raises(kind, match=message):
         jit(function(f"{body}; return x"))(VECTOR)
+
+
+def test_what_an_array_of_integers_takes_is_cut_off_and_has_derivative_zero():
+    def f(x):
+        y = np.zeros(3, int)
+        y[0] = 2 * x[0]
+        return np.sum(y * x)
+
+    x = np.array([1.3, 2.0, 3.0])
+    assert jit(f)(x) == f(x)
+    np.testing.assert_array_equal(grad(f)(x), [2, 0, 0])
+
+
+def test_of_one_place_that_is_named_twice_the_last_value_has_the_derivative():
+    def f(x):
+        y = np.zeros(3)
+        y[[0, 0]] = x[:2]
+        return np.sum(2 * y)
+
+    np.testing.assert_array_equal(grad(f)(np.array([1.3, 2.0, 3.0])), [0, 2, 0])
