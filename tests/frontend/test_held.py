@@ -1,12 +1,14 @@
 """Arrays, columns and tables of pandas and others: what is taken of them, what is refused."""
 
+import importlib
+from importlib.util import find_spec
+
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 import symdiff
-
-pd = pytest.importorskip("pandas")
 
 W = np.ones(3)
 
@@ -158,9 +160,9 @@ def test_columns_with_other_labels():
 # ---------------------------------------------------------------------------- other arrays
 
 
-def test_arrays_of_jax():
-    jnp = pytest.importorskip("jax.numpy")
-    held = jnp.arange(3.0)
+@pytest.mark.parametrize("library", ["numpy", *(["jax.numpy"] if find_spec("jax") else [])])
+def test_arrays_of_other_libraries_are_as_numpys(library):
+    held = importlib.import_module(library).arange(3.0)
     gradient = symdiff.grad(lambda x: np.sum(x**2))(held)
     assert type(gradient) is np.ndarray
     assert_allclose(gradient, [0, 2, 4])
