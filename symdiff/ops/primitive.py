@@ -167,6 +167,7 @@ class Primitive:
     commutative: bool = False
     numbers: bool = False  # NumPy's call takes Python numbers for arrays without axes
     joint: bool = False  # linear in all value operands together (concatenate, where)
+    control: bool = False  # its parameters hold graphs, which it runs
     objects: tuple[tuple[str, Any], ...] = ()  # what its source calls besides NumPy, with a name
     reverse_only: bool = False  # a tangent that can be transposed, and not computed
     repeats_operands: bool = False  # its source evaluates them again and again
@@ -305,6 +306,7 @@ _FAMILIES = {
     ),
     "scipy.integrate": ("symdiff.ops.integration",),
     "scipy.stats": ("symdiff.ops.summaries", "symdiff.ops.distributions"),
+    "symdiff": ("symdiff.ops.control",),
 }
 
 

@@ -1,0 +1,370 @@
+"""Control flow: operations whose parameters are graphs, which run many times, once, or never.
+
+Both give several values, of which `item` takes one. The graphs are closed: what they read of the
+program around them are operands, and what stands for these are inputs of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from symdiff.errors import RuleError
+from symdiff.ir.graph import Graph, Note
+from symdiff.ir.node import Const, Input, Node, input_node, node
+from symdiff.ir.types import TUPLE, ArrayType, array_type
+from symdiff.ops.evaluate import evaluate
+from symdiff.ops.primitive import CONSTANT, Primitive, register
+
+_SERIAL = attrgetter("serial")
+UNKNOWN = -1  # the extent of what a loop of unknown length collects; only loops read such arrays
+INDEX = array_type(np.int64, (), True)  # a Python int
+TRUTH = array_type(np.bool_)
+
+
+class Operands(NamedTuple):
+    """The operands of a loop, or anything else that there is one of for each.
+
+    `trips` is their number, of a loop for which it is known neither while compiling nor by
+    a test. Invariant values are the same in each trip, a carried one is handed from trip to trip,
+    and of a scanned one each trip gets its row.
+    """
+
+    trips: tuple[Any, ...]
+    invariant: tuple[Any, ...]
+    carried: tuple[Any, ...]
+    scanned: tuple[Any, ...]
+
+
+def divided(each: Node, values: Sequence[Any]) -> Operands:
+    """What there is one of for each operand of a loop, by what the operands are for."""
+    counted = int(each.param("trips") is None and each.param("test") is None)
+    scanned = len(values) - each.param("scanned")
+    carried = scanned - each.param("carried")
+    values = tuple(values)
+    return Operands(
+        values[:counted], values[counted:carried], values[carried:scanned], values[scanned:]
+    )
+
+
+# ---------------------------------------------------------------------------- items
+
+
+item = register(
+    Primitive(
+        name="item",
+        function=lambda results, index, type: results[index],
+        arguments=("results",),
+        result=lambda results, index, type: type,
+        rules={"results": CONSTANT},
+        numpy=lambda results, index, type: f"{results}[{index}]",
+    )
+)
+
+
+def items(each: Node) -> list[Node]:
+    """The values of a node of control flow."""
+    return [
+        node(item, (each,), (("index", i), ("type", type)))
+        for i, type in enumerate(result_types(each))
+    ]
+
+
+def result_types(each: Node) -> list[ArrayType]:
+    """The types of the values of a loop or a branch."""
+    if each.op is cond:
+        return [output.type for output in each.param("branches")[0].outputs]
+    body, carried = each.param("body"), each.param("carried")
+    trips = UNKNOWN if each.param("trips") is None else each.param("trips")
+    types = [output.type for output in body.outputs[:carried]]
+    types += [
+        array_type(output.type.dtype, (trips, *output.type.shape))
+        for output in body.outputs[carried:]
+    ]
+    return types if each.param("test") is None else [*types, INDEX]
+
+
+# ---------------------------------------------------------------------------- loops
+
+
+def _run_loop(
+    *operands: Any,
+    body: Graph,
+    test: Graph | None,
+    trips: int | None,
+    start: int,
+    step: int,
+    carried: int,
+    scanned: int,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """A loop as it is meant: `body(index, *invariant, *carried, *row)` in each trip.
+
+    It gives the carried values for the next trip, then what is collected. `test(*invariant,
+    *carried)` says whether there is a next trip; then the number of trips is a result too.
+    """
+    rest = list(operands)
+    count: Any = rest.pop(0) if trips is None and test is None else trips
+    rows = [rest.pop() for _ in range(scanned)][::-1]
+    state = [rest.pop() for _ in range(carried)][::-1]
+    collected: list[list[Any]] = [[] for _ in body.outputs[carried:]]
+    done = 0
+    while _goes_on(test, (*rest, *state), done, count):
+        at = int(count) - 1 - done if reverse else done
+        values = (start + step * at, *rest, *state, *(each[at] for each in rows))
+        results = evaluate(body.outputs, dict(zip(body.inputs, values, strict=True)))
+        state = results[:carried]
+        for own, found in zip(collected, results[carried:], strict=True):
+            own.append(found)
+        done += 1
+    types = [each.type for each in body.outputs[carried:]]
+    stacked = [
+        np.array(own[::-1] if reverse else own, type.dtype).reshape((-1, *type.shape))
+        if own or 0 in type.shape
+        else np.empty((done, *type.shape), type.dtype)
+        for own, type in zip(collected, types, strict=True)
+    ]
+    return (*state, *stacked, *(() if test is None else (done,)))
+
+
+def _goes_on(test: Graph | None, values: tuple[Any, ...], done: int, count: Any) -> bool:
+    if test is None:
+        return bool(done < count)
+    (found,) = evaluate(test.outputs, dict(zip(test.inputs, values, strict=True)))
+    return bool(found)
+
+
+def _loop_type(*types: ArrayType, **params: Any) -> ArrayType:
+    """Raises RuleError where operands, the inputs of the body and its outputs do not agree."""
+    body, carried, scanned = params["body"], params["carried"], params["scanned"]
+    counted = params["trips"] is None and params["test"] is None
+    own = types[1:] if counted else types
+    state = own[len(own) - scanned - carried : len(own) - scanned]
+    rows = [array_type(each.dtype, each.shape[1:]) for each in own[len(own) - scanned :]]
+    expected = [INDEX, *own[: len(own) - scanned], *rows]
+    _agree("the body of a loop", body, expected)
+    if [each.type for each in body.outputs[:carried]] != list(state):
+        raise RuleError(f"a loop carries {list(map(str, state))}, and its body gives others")
+    if params["test"] is not None:
+        _agree("the test of a loop", params["test"], list(own[: len(own) - scanned]))
+    return TUPLE
+
+
+def _agree(what: str, graph: Graph, types: Sequence[ArrayType]) -> None:
+    found = [each.type for each in graph.inputs]
+    if found != list(types):
+        raise RuleError(
+            f"{what} takes {list(map(str, found))}, and is given {list(map(str, types))}"
+        )
+
+
+loop = register(
+    Primitive(
+        name="loop",
+        function=_run_loop,
+        arguments=("operands",),
+        variadic=True,
+        result=_loop_type,
+        rules={"operands": CONSTANT},
+        control=True,
+    )
+)
+
+
+def loop_node(
+    body: Graph,
+    *,
+    invariant: Sequence[Node] = (),
+    carried: Sequence[Node] = (),
+    scanned: Sequence[Node] = (),
+    trips: int | None = None,
+    count: Node | None = None,
+    test: Graph | None = None,
+    start: int = 0,
+    step: int = 1,
+    reverse: bool = False,
+) -> Node:
+    """A loop: of a number of `trips`, of as many as `count` says, or for as long as `test` does.
+
+    In trip k (counted from 0, or with `reverse` down to 0) the body's index is start + step * k;
+    that of a loop with a test counts trips. Scanned values have as many rows as there are trips.
+    """
+    params = (
+        ("body", body),
+        ("test", test),
+        ("trips", trips),
+        ("start", start),
+        ("step", step),
+        ("carried", len(carried)),
+        ("scanned", len(scanned)),
+        ("reverse", reverse),
+    )
+    counted = () if count is None else (count,)
+    return node(loop, (*counted, *invariant, *carried, *scanned), params)
+
+
+# ---------------------------------------------------------------------------- branches
+
+
+def _run_cond(taken: Any, *operands: Any, branches: tuple[Graph, Graph]) -> tuple[Any, ...]:
+    branch = branches[0] if taken else branches[1]
+    return tuple(evaluate(branch.outputs, dict(zip(branch.inputs, operands, strict=True))))
+
+
+def _cond_type(taken: ArrayType, *types: ArrayType, branches: tuple[Graph, Graph]) -> ArrayType:
+    for each in branches:
+        _agree("a branch", each, types)
+    first, second = ([each.type for each in branch.outputs] for branch in branches)
+    if first != second:
+        raise RuleError(f"the branches give {list(map(str, first))} and {list(map(str, second))}")
+    return TUPLE
+
+
+cond = register(
+    Primitive(
+        name="cond",
+        function=_run_cond,
+        arguments=("taken", "operands"),
+        variadic=True,
+        result=_cond_type,
+        rules={"taken": CONSTANT, "operands": CONSTANT},
+        control=True,
+    )
+)
+
+
+def cond_node(taken: Node, operands: Sequence[Node], branches: tuple[Graph, Graph]) -> Node:
+    """The first branch where `taken`, a truth value, is True, else the second."""
+    return node(cond, (taken, *operands), (("branches", branches),))
+
+
+# ---------------------------------------------------------------------------- graphs inside
+
+
+def bodies(each: Node) -> Iterator[Graph]:
+    """The graphs that a node of control flow runs."""
+    for _, value in each.params:
+        for found in value if isinstance(value, tuple) else (value,):
+            if isinstance(found, Graph):
+                yield found
+
+
+def with_bodies(each: Node, change: Callable[[Graph], Graph]) -> Node:
+    """The node with each of its graphs changed into one of the same inputs and output types."""
+    params = tuple([(name, _changed(value, change)) for name, value in each.params])
+    return node(each.op, each.args, params)
+
+
+def _changed(value: Any, change: Callable[[Graph], Graph]) -> Any:
+    if isinstance(value, Graph):
+        return change(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], Graph):
+        return tuple([change(each) for each in value])
+    return value
+
+
+def body_of(
+    name: str,
+    inputs: Sequence[Input],
+    outputs: Sequence[Node],
+    notes: dict[Node, Note],
+    inside: Callable[[Node], bool] | None = None,
+) -> tuple[Graph, tuple[Node, ...]]:
+    """A closed graph, and the nodes outside of it for which it has further inputs, at the end.
+
+    Inside is what depends on `inputs`, or what `inside` says; constants are wherever they are read.
+    """
+    if inside is None:
+        inside = _dependent(outputs, inputs).__contains__
+    new: dict[Node, Node] = {each: each for each in inputs}
+    outer: list[Node] = []
+    within: list[Node] = []
+    seen: set[Node] = set(inputs)
+    waiting = list(outputs)
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if isinstance(each, Const):
+            new[each] = each
+        elif isinstance(each, Input) or not inside(each):
+            outer.append(each)
+        else:
+            within.append(each)
+            waiting.extend(each.args)
+    outer.sort(key=_SERIAL)
+    added = [input_node(_name_of(each, notes), each.type) for each in outer]
+    new.update(zip(outer, added, strict=True))
+    for each in sorted(within, key=_SERIAL):
+        new[each] = node(each.op, tuple([new[arg] for arg in each.args]), each.params, each.type)
+    kept = {new[each]: notes[each] for each in within if each in notes}
+    kept |= {each: Note(each.name) for each in (*inputs, *added)}
+    graph = Graph(name, (*inputs, *added), tuple([new[each] for each in outputs]), (), kept)
+    return graph, tuple(outer)
+
+
+def _dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
+    """The nodes below `outputs` that depend on any of `inputs`; what is older than these does not.
+
+    A loop in a long program costs as much as its body, and not as the program.
+    """
+    first = min((each.serial for each in inputs), default=0)
+    seen: set[Node] = set()
+    found = [each for each in outputs if each.serial >= first]
+    for each in found:  # grows
+        if each not in seen:
+            seen.add(each)
+            found += [arg for arg in each.args if arg.serial >= first]
+    dependent: set[Node] = set(inputs)
+    for each in sorted(seen, key=_SERIAL):
+        if not dependent.isdisjoint(each.args):
+            dependent.add(each)
+    return dependent
+
+
+def _name_of(each: Node, notes: dict[Node, Note]) -> str:
+    """What stands for a node inside is called as it is."""
+    if isinstance(each, Input):
+        return each.name
+    note = notes.get(each)
+    return "_".join(filter(None, (note.name, note.suffix))) if note else ""
+
+
+def loop_of(
+    name: str,
+    index: Input,
+    carried: Sequence[tuple[Input, Node]],
+    rows: Sequence[tuple[Input, Node]],
+    outputs: Sequence[Node],
+    notes: dict[Node, Note],
+    test: Node | None = None,
+    **kind: Any,
+) -> Node:
+    """The loop whose body computes `outputs` from what stands for its index, state and rows.
+
+    `carried` and `rows` pair what stands for a value with its first value, or all rows. `outputs`
+    are the next values of what is carried, then what is collected; `test` is computed from what
+    stands for the state. Everything else that is read is invariant. `kind` is as of `loop_node`.
+    """
+    state, slices = [each for each, _ in carried], [each for each, _ in rows]
+    inputs = [index, *state, *slices]
+    results = (*outputs, *(() if test is None else (test,)))
+    whole, outer = body_of(name, inputs, results, notes)
+    invariant = whole.inputs[len(inputs) :]
+    taken = (index, *invariant, *state, *slices)
+    body = Graph(name, taken, whole.outputs[: len(outputs)], (), whole.notes)
+    asked = None
+    if test is not None:
+        asked = Graph(f"{name}_test", (*invariant, *state), whole.outputs[-1:], (), whole.notes)
+    return loop_node(
+        body,
+        invariant=outer,
+        carried=[first for _, first in carried],
+        scanned=[every for _, every in rows],
+        test=asked,
+        **kind,
+    )
