@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ _ANY = inspect.Signature(
         inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
     ]
 )
+_PASSED_ON = tuple(each.kind for each in _ANY.parameters.values())
 
 
 class Parameters(NamedTuple):
@@ -75,9 +77,17 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
     if isinstance(own, Parameters):
         return own
     try:
-        return Parameters(inspect.signature(function))
+        return Parameters(inspect.signature(function, follow_wrapped=not _adapts(function)))
     except (TypeError, ValueError):
         return Parameters(_ANY)
+
+
+def _adapts(function: Any) -> bool:
+    """Whether a wrapper takes other arguments than the function that functools.wraps names."""
+    if not isinstance(function, FunctionType):
+        return False
+    own = inspect.signature(function, follow_wrapped=False)
+    return tuple(each.kind for each in own.parameters.values()) != _PASSED_ON
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -674,9 +674,14 @@ def _array_source(value: np.ndarray) -> str:
 
 
 def _list_source(value: np.ndarray) -> str:
-    return np.array2string(value, separator=", ", threshold=SMALL + 1, floatmode="unique").replace(
-        "\n", ""
-    ) if value.dtype.kind in "biu" else repr(value.tolist())
+    if value.dtype.kind in "biu":
+        text = np.array2string(value, separator=", ", threshold=SMALL + 1, floatmode="unique")
+        return text.replace("\n", "")
+    if value.ndim:
+        return f"[{', '.join(map(_list_source, value))}]"
+    number = value.item()
+    plain = _is_written(number) if isinstance(number, complex) else math.isfinite(number)
+    return repr(number) if plain else literal(number).text
 
 
 def _typed(each: Const, source: Source) -> str:

@@ -1,5 +1,7 @@
 """Calls as one value per parameter, and back."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -28,3 +30,16 @@ def test_ufuncs_and_names():
 
 def test_without_last():
     assert parameters_of(lambda x, y, z: 0).without_last(1).names == ("x", "y")
+
+
+def test_a_wrapper_is_called_as_it_says():
+    @functools.wraps(f)
+    def twice(x):
+        return 2 * x
+
+    @functools.wraps(f)
+    def passes_on(*args, **kwargs):
+        return f(*args, **kwargs)
+
+    assert parameters_of(twice).names == ("x",)
+    assert parameters_of(passes_on).names == parameters_of(f).names

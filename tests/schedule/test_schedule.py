@@ -285,3 +285,15 @@ def test_numbers_keep_their_defaults():
     gradient = grad(lambda x, rate=0.5: np.sum(rate * x * hidden))
     gradient(np.ones(3))
     assert "(x, rate, hidden):" in gradient.source
+
+
+@pytest.mark.parametrize(
+    "numbers", ["[0.5, -np.inf, np.nan, -0.0]", "[1 + 2j, complex(-0.0, np.inf)]"]
+)
+def test_arrays_of_numbers_without_literals(numbers):
+    function = eval(f"lambda x: x * np.array({numbers})", {"np": np})
+    compiled = jit(function)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(compiled(2.0), function(2.0), strict=True)
+        signs = [np.signbit(each(2.0).real).tolist() for each in (compiled, function)]
+    assert signs[0] == signs[1]
