@@ -17,7 +17,7 @@ from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops.evaluate import evaluate
-from symdiff.ops.primitive import CONSTANT, Primitive, register
+from symdiff.ops.primitive import CONSTANT, Primitive, Samples, Transpose, case, register
 
 _SERIAL = attrgetter("serial")
 UNKNOWN = -1  # the extent of what a loop of unknown length collects; only loops read such arrays
@@ -204,6 +204,24 @@ def loop_node(
     )
     counted = () if count is None else (count,)
     return node(loop, (*counted, *invariant, *carried, *scanned), params)
+
+
+rows = register(
+    Primitive(
+        name="rows",
+        function=lambda *values: np.stack(values),
+        arguments=("values",),
+        variadic=True,
+        joint=True,
+        result=lambda *types: array_type(types[0].dtype, (len(types), *types[0].shape)),
+        rules={
+            "values": Transpose(lambda y_bar, *values: [y_bar[i] for i in range(len(values))])
+        },
+        batch=lambda *values: np.stack(values, axis=1),
+        numpy=lambda *values: f"np.stack([{', '.join(values)}])",
+        samples=Samples(cases=(case("f[3]", "f[3]"), case("f[]", "f[]", "f[]"))),
+    )
+)
 
 
 # ---------------------------------------------------------------------------- branches
