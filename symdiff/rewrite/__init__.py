@@ -93,7 +93,15 @@ def _rewritten(
 ) -> Graph:
     """The graph rewritten: what is selected by masks stays the same to the bit."""
     graph = _with_exact_masks(graph, tables, primal)
-    return rewrite(graph, tables, math=math, primal=primal, log=log, settled=settled)
+    return rewrite(
+        graph,
+        tables,
+        math=math,
+        primal=primal,
+        log=log,
+        settled=settled,
+        among=tuple(TABLES.values()),
+    )
 
 
 def _with_exact_masks(graph: Graph, tables: tuple[Table, ...], primal: Collection[Node]) -> Graph:

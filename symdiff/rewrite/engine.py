@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
-from operator import is_, itemgetter
+from itertools import chain, product
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from symdiff.errors import RuleError
@@ -22,7 +23,7 @@ from symdiff.rewrite.pattern import (
     Family,
     Match,
     Rule,
-    Wild,
+    Term,
     instantiate,
     match,
     variants,
@@ -65,114 +66,151 @@ def rewrite(
     primal: Collection[Node] = (),
     log: list[Application] | None = None,
     settled: set[Node] | None = None,
+    among: tuple[Table, ...] = (),
 ) -> Graph:
     """The graph after all applicable rules, and `log` longer by their applications.
 
     `primal` are the nodes of the user's own program; a set grows by the nodes that they become.
     `settled` are nodes that no rule fits, whoever reads what; it grows by those that are found.
+    `among` are these tables and others, whose index they share.
     """
     if math not in MODES:
         raise ValueError(f"math={math!r}: choose one of {', '.join(map(repr, MODES))}")
-    rows = rule_set(tables, math)
+    rows = rule_set(tables, math, among or tables)
     settled = set() if settled is None else settled
     return _Rewriter(graph, rows, primal, [] if log is None else log, settled).run()
 
 
 @lru_cache(maxsize=32)
-def rule_set(tables: tuple[Table, ...], math: str) -> RuleSet:
-    """The rules of the tables that `math` allows, indexed."""
-    return RuleSet(tables, math)
-
-
-_PLACE = itemgetter(0)
+def rule_set(tables: tuple[Table, ...], math: str, among: tuple[Table, ...]) -> RuleSet:
+    """The rules of the tables that `math` allows, found in the index of those they are among."""
+    return RuleSet(tables, math, _index(among))
 
 
 class RuleSet:
-    """The rules that a mode allows, found by what they can match.
+    """The rules of some tables that a mode allows, found by what they can match."""
 
-    For each operation it is worked out when a node of that operation is met first.
-    """
-
-    def __init__(self, tables: tuple[Table, ...], math: str) -> None:
+    def __init__(self, tables: tuple[Table, ...], math: str, index: _Index) -> None:
         self.own, self.derived = MODES[math]
-        self._tables = [_by_root(table) for table in tables]
-        self._rooted: dict[Any, _Rooted] = {}
+        self._index = index
+        self._places = index.places(tables)
+        self._found: tuple[dict[_Form, _Candidates], ...] = ({}, {})  # derived, the user's own
 
-    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
+    def candidates(self, each: Node, primal: bool) -> _Candidates:
         """The rules worth trying, with their patterns in one order of operands each."""
-        rooted = self._rooted.get(each.op)
-        if rooted is None:
-            rows = [
-                row
-                for table in self._tables
-                for _, row in sorted((*table.get(each.op, ()), *table.get(None, ())), key=_PLACE)
-            ]
-            rooted = self._rooted[each.op] = _Rooted(rows, self)
-        return rooted.candidates(each, primal)
-
-
-UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
-
-
-class _Rooted:
-    """The rules for nodes of one operation, in order, by the kinds of its operands.
-
-    The kind of an operand is its operation; that of a constant tells the numbers in patterns apart.
-    """
-
-    def __init__(self, rows: list[Rule], rules: RuleSet) -> None:
-        self._rows = [(row, _needed(row)) for row in rows]
-        self._rules = rules
-        self._numbers = {number for _, needed in self._rows for number in needed.numbers}
-        self._found: dict[tuple[Any, ...], tuple[tuple[Rule, Any], ...]] = {}
-
-    def candidates(self, each: Node, primal: bool) -> tuple[tuple[Rule, Any], ...]:
-        kinds = [arg.op if arg.op is not CONST else self._kind(arg) for arg in each.args]
-        key = (primal, *kinds)
-        found = self._found.get(key)
+        form = self._index.form(each)
+        found = self._found[primal].get(form)
         if found is None:
-            found = self._found[key] = self._find(each, kinds, primal)
+            found = self._found[primal][form] = self._allowed(form, each, primal)
         return found
 
-    def _kind(self, constant: Node) -> Any:
-        assert isinstance(constant, Const)
-        if not constant.uniform:
-            return CONST
-        return constant.value if constant.value in self._numbers else UNIFORM
-
-    def _find(self, each: Node, kinds: list[Any], primal: bool) -> tuple[tuple[Rule, Any], ...]:
-        operations = tuple([arg.op for arg in each.args])
-        fitting = [row for row, needed in self._rows if needed.operations.issubset(operations)]
-        classes = self._rules.own if primal else self._rules.derived
+    def _allowed(self, form: _Form, each: Node, primal: bool) -> _Candidates:
+        classes = self.own if primal else self.derived
         return tuple(
             [
                 (row, variant)
-                for row in fitting
-                if row.exactness in classes and (row.primal or not primal)
-                for variant in _variants(row)
-                if _possible(variant, each.op, operations, kinds)
+                for place, row, variant in self._index.fitting(form, each)
+                if place in self._places
+                and row.exactness in classes
+                and (row.primal or not primal)
             ]
         )
 
 
-# What the index needs of tables and rules: worked out once, for all sets that they are in.
+UNIFORM = "uniform"  # the kind of a constant that is one number, but none that a pattern names
+
+# What decides which patterns a node may fit: its operation, and the kinds of its operands. The kind
+# of an operand is its operation; that of a constant tells the numbers in patterns apart.
+_Form = tuple[Any, tuple[Any, ...]]
+_Place = tuple[int, Rule]  # a row, and where it stands among all
+_Candidates = tuple[tuple[Rule, Any], ...]
+_operation = attrgetter("op")
 
 
-class _Needed(NamedTuple):
-    """The operations that a node's operands must have, in whatever order, and the numbers."""
+class _Index:
+    """The rules of tables by what they can match, worked out for the nodes that are met."""
 
-    operations: frozenset[Any]
-    numbers: tuple[Any, ...]
+    def __init__(self, tables: tuple[Table, ...]) -> None:
+        self._tables = tables
+        self._numbers: set[Any] = set()  # in patterns
+        self._families: dict[Any, list[_Place]] = {}  # by what they rewrite; None: any operation
+        # patterns, by the operation and those of its operands; None: any
+        self._patterns: dict[tuple[Any, ...], list[_Place]] = {}
+        self._most = 0  # operands of a pattern
+        self._found: dict[_Form, list[tuple[int, Rule, Any]]] = {}
+        for place in enumerate(chain.from_iterable(tables)):
+            pattern = place[1].pattern
+            if isinstance(pattern, Applied):
+                self._add_pattern(pattern, place)
+                continue
+            for root in pattern.roots or (None,):
+                self._families.setdefault(root, []).append(place)
+
+    def _add_pattern(self, pattern: Applied, place: _Place) -> None:
+        reads = []
+        for arg in pattern.args:
+            if isinstance(arg, Term):
+                reads.append(arg.op)
+            else:
+                reads.append(CONST)
+                self._numbers.add(arg)
+        op = pattern.op
+        self._patterns.setdefault((op, *reads), []).append(place)
+        if op.commutative:
+            self._patterns.setdefault((op, *reversed(reads)), []).append(place)
+        if len(reads) > self._most:
+            self._most = len(reads)
+
+    def places(self, tables: tuple[Table, ...]) -> set[int]:
+        """The places that the rows of these tables have among all rows."""
+        found: set[int] = set()
+        start = 0
+        for table in self._tables:
+            if table in tables:
+                found.update(range(start, start + len(table)))
+            start += len(table)
+        return found
+
+    def form(self, each: Node) -> _Form:
+        """What decides which patterns the node may fit."""
+        kinds = tuple(map(_operation, each.args))
+        if CONST in kinds:
+            kinds = tuple([_kind(arg, self._numbers) for arg in each.args])
+        return each.op, kinds
+
+    def fitting(self, form: _Form, each: Node) -> list[tuple[int, Rule, Any]]:
+        """The rows that a node of this form may fit, each with its place and an order of operands.
+
+        They stand in the order of the tables.
+        """
+        found = self._found.get(form)
+        if found is None:
+            operations = tuple(map(_operation, each.args))
+            found = self._found[form] = [
+                (place, row, variant)
+                for place, row in self._reading(each.op, operations)
+                for variant in _variants(row)
+                if _possible(variant, each.op, operations, form[1])
+            ]
+        return found
+
+    def _reading(self, op: Any, operations: tuple[Any, ...]) -> list[_Place]:
+        """The rows that operands of these operations may fit, in the order of the tables."""
+        families = [*self._families.get(op, ()), *self._families.get(None, ())]
+        found = {
+            place: row
+            for place, row in families
+            if frozenset(row.pattern.reads).issubset(operations)
+        }
+        if len(operations) <= self._most:
+            for reads in product((op,), *[(None, each) for each in operations]):
+                found.update(self._patterns.get(reads, ()))
+        return sorted(found.items())
 
 
-@cache
-def _by_root(table: Table) -> dict[Any, list[tuple[int, Rule]]]:
-    """The rows and their places, by the operation that they rewrite; None: by any."""
-    found: dict[Any, list[tuple[int, Rule]]] = {}
-    for place, row in enumerate(table):
-        for root in row.roots or (None,):
-            found.setdefault(root, []).append((place, row))
-    return found
+@lru_cache(maxsize=32)
+def _index(tables: tuple[Table, ...]) -> _Index:
+    return _Index(tables)
 
 
 @cache
@@ -180,25 +218,14 @@ def _variants(row: Rule) -> list[Any]:
     return variants(row.pattern)
 
 
-@cache
-def _needed(row: Rule) -> _Needed:
-    if isinstance(row.pattern, Family):
-        return _Needed(frozenset(row.pattern.reads), ())
-    operations: list[Any] = []
-    numbers = []
-    for arg in row.pattern.args:
-        if isinstance(arg, Applied):
-            operations.append(arg.op)
-        elif not isinstance(arg, Wild):
-            operations.append(CONST)
-            numbers.append(arg)
-        elif arg.constant:
-            operations.append(CONST)
-    return _Needed(frozenset(operations), tuple(numbers))
+def _kind(operand: Node, numbers: Collection[Any]) -> Any:
+    if not isinstance(operand, Const) or not operand.uniform:
+        return operand.op
+    return operand.value if operand.value in numbers else UNIFORM
 
 
 def _possible(
-    pattern: Applied | Family, op: Any, operations: tuple[Any, ...], kinds: list[Any]
+    pattern: Applied | Family, op: Any, operations: tuple[Any, ...], kinds: tuple[Any, ...]
 ) -> bool:
     if isinstance(pattern, Family):
         return pattern.accepts(op, operations)
@@ -208,10 +235,8 @@ def _possible(
 
 
 def _possible_operand(pattern: Any, op: Any, kind: Any) -> bool:
-    if isinstance(pattern, Applied):
-        return pattern.op is op
-    if isinstance(pattern, Wild):
-        return not pattern.constant or (op is CONST and kind is not CONST)
+    if isinstance(pattern, Term):
+        return pattern.op is None or (pattern.op is op and kind is not CONST)
     return op is CONST and kind is not CONST and bool(kind == pattern)
 
 

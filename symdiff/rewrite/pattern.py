@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
-from itertools import product, repeat
+from itertools import chain, product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from symdiff.errors import RuleError
-from symdiff.ir.node import Const, Node, Params, constant, node
+from symdiff.ir.node import CONST, Const, Node, Params, constant, node
 from symdiff.ir.types import ArrayType
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Primitive, find
@@ -41,6 +41,8 @@ class Term(NDArrayOperatorsMixin):
     __slots__ = ()
     __hash__ = object.__hash__
 
+    op: Any  # the operation of what it stands for; None: any
+
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **params: Any) -> Applied:
         if method != "__call__":
             raise RuleError(f"np.{ufunc.__name__}.{method} has no place in a pattern")
@@ -58,11 +60,12 @@ class Wild(Term):
     With `constant`, only for a constant that is the same number everywhere.
     """
 
-    __slots__ = ("constant", "name")
+    __slots__ = ("constant", "name", "op")
 
     def __init__(self, name: str, *, constant: bool = False) -> None:
         self.name = name
         self.constant = constant
+        self.op = CONST if constant else None
 
     def __repr__(self) -> str:
         return self.name
@@ -207,39 +210,41 @@ def variants(pattern: Any) -> list[Any]:
 
     Operands that differ only in the names of wild values which stand nowhere else have one order.
     """
-    names = list(_names(pattern))
-    return _orders(pattern, {name for name in names if names.count(name) == 1})
+    return _orders(pattern, pattern)
 
 
-def _names(pattern: Any) -> Iterator[str]:
-    """The names of the wild values in a pattern, each as often as it is an operand."""
-    if isinstance(pattern, Wild):
-        yield pattern.name
-    elif isinstance(pattern, Applied):
-        for arg in pattern.args:
-            yield from _names(arg)
-
-
-def _orders(pattern: Any, single: set[str]) -> list[Any]:
+def _orders(pattern: Any, whole: Any) -> list[Any]:
     if not isinstance(pattern, Applied):
         return [pattern]
-    either = pattern.op.commutative and not _alike(pattern.args[0], pattern.args[-1], single)
-    found = []
-    for args in product(*[_orders(arg, single) for arg in pattern.args]):
-        found.append(Applied(pattern.op, args, pattern.params))
-        if either:
-            found.append(Applied(pattern.op, args[::-1], pattern.params))
-    return found
+    op, args = pattern.op, pattern.args
+    inner = [pattern]
+    if any([isinstance(arg, Applied) for arg in args]):  # noqa: C419
+        each = product(*[_orders(arg, whole) for arg in args])
+        inner = [Applied(op, operands, pattern.params) for operands in each]
+    if not op.commutative or _alike(args[0], args[-1], whole):
+        return inner
+    both = [(each, Applied(op, each.args[::-1], each.params)) for each in inner]
+    return list(chain.from_iterable(both))
 
 
-def _alike(one: Any, other: Any, single: set[str]) -> bool:
+def _alike(one: Any, other: Any, whole: Any) -> bool:
     """Whether two terms fit the same values: they differ in names that stand nowhere else."""
-    if isinstance(one, Wild) and isinstance(other, Wild):
-        return one.constant == other.constant and {one.name, other.name} <= single
-    if isinstance(one, Applied) and isinstance(other, Applied):
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Wild):
+        alone = all(_count(each.name, whole) == 1 for each in (one, other))
+        return alone and one.constant == other.constant
+    if isinstance(one, Applied):
         same = one.op is other.op and one.params == other.params == ()
-        return same and all(map(_alike, one.args, other.args, repeat(single)))
+        return same and all(map(_alike, one.args, other.args, repeat(whole)))
     return False
+
+
+def _count(name: str, pattern: Any) -> int:
+    """How often a wild value is an operand in a pattern."""
+    if isinstance(pattern, Applied):
+        return sum([_count(name, arg) for arg in pattern.args])
+    return isinstance(pattern, Wild) and pattern.name == name
 
 
 def match(pattern: Applied | Family, each: Node) -> Match | None:

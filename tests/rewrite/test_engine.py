@@ -10,9 +10,19 @@ from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
 from symdiff.ops import elementwise as e
 from symdiff.ops.shaping import counts
-from symdiff.rewrite import simplify
+from symdiff.rewrite import TABLES, simplify
 from symdiff.rewrite.engine import RuleSet, rewrite
-from symdiff.rewrite.pattern import EXACT, FINITE, ROUNDING, rule, rules, wilds
+from symdiff.rewrite.pattern import (
+    EXACT,
+    FINITE,
+    ROUNDING,
+    Applied,
+    match,
+    rule,
+    rules,
+    variants,
+    wilds,
+)
 
 x, y = wilds("x y")
 NEG_NEG = rules(rule("neg-neg", -(-x), x, EXACT, shared=True))
@@ -199,6 +209,32 @@ def test_a_long_chain_is_walked_once(monkeypatch):
     after = simplify(graph_of(value))
     assert len(after.nodes()) == 5_001
     assert len(visits) < 20_001
+
+
+def test_the_index_leaves_out_no_rule_that_fits(gradient, monkeypatch):
+    candidates, seen = RuleSet.candidates, set()
+    rows = [row for table in TABLES.values() for row in table]
+
+    def checked(self, each, primal):
+        found = candidates(self, each, primal)
+        names = {row.name for row, _ in found}
+        for row in [rows[place] for place in self._places]:
+            if isinstance(row.pattern, Applied) and row.exactness is EXACT and row.primal:
+                fits = any(match(variant, each) for variant in variants(row.pattern))
+                assert (row.name in names) >= fits, row
+                seen.update([row.name] * fits)
+        return found
+
+    monkeypatch.setattr(RuleSet, "candidates", checked)
+    rng = np.random.default_rng(0)
+    W, b, v = rng.standard_normal((3, 3)), rng.standard_normal(3), rng.standard_normal((4, 3))
+
+    def f(W, b, v):
+        h = np.where(v > 0, -(-(v @ W)) + (-b), 1.0 * v)
+        return np.sum(np.maximum(0, h - (-b)) ** 2 * 1) / 2
+
+    gradient(f, W, b, v)
+    assert {"neg-neg", "add-neg", "mul-one"} <= seen
 
 
 def test_what_is_settled_is_not_looked_at_again(monkeypatch):
