@@ -19,7 +19,7 @@ from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
-from symdiff.ir.graph import Graph, Note, toposort
+from symdiff.ir.graph import Graph, Note, every_node, toposort
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
@@ -91,7 +91,7 @@ def _stabilize(work: Work) -> Work:
     arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
     return work._replace(
         graph=graph,
-        primal=frozenset(graph.nodes()) - _traced(work).derived,
+        primal=frozenset(every_node(graph)) - _traced(work).derived,
         arrays=arrays,
         log=tuple(log),
     )
@@ -192,7 +192,7 @@ def _simplify(work: Work) -> Work:
 def _expand(work: Work) -> Work:
     """A formula that warns of nothing keeps its bits, as the user's own program does."""
     assert work.graph is not None
-    primal = {*work.primal, *filter(_warns_of_nothing, work.graph.nodes())}
+    primal = {*work.primal, *filter(_warns_of_nothing, every_node(work.graph))}
     graph, log = expand(work.graph, primal), list(work.log)
     if graph is not work.graph:
         settled = set(work.settled)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from symdiff.ir.node import Const, Input, Node, node
+from symdiff.ir.types import TUPLE
 
 
 class Position(NamedTuple):
@@ -141,3 +142,82 @@ def between(top: Node, bottom: Iterable[Node]) -> list[Node]:
             found.append(each)
             stack.extend(each.args)
     return found
+
+
+# ---------------------------------------------------------------------------- graphs inside graphs
+
+
+def bodies(each: Node) -> Iterator[Graph]:
+    """The graphs that a node of control flow runs."""
+    if each.type is not TUPLE:  # such nodes give several values
+        return
+    for _, value in each.params:
+        for found in value if isinstance(value, tuple) else (value,):
+            if isinstance(found, Graph):
+                yield found
+
+
+def with_bodies(each: Node, change: Callable[[Graph], Graph]) -> Node:
+    """The node with each of its graphs changed into one of the same inputs and output types."""
+    params = tuple([(name, _changed(value, change)) for name, value in each.params])
+    return each if params == each.params else node(each.op, each.args, params)
+
+
+def _changed(value: Any, change: Callable[[Graph], Graph]) -> Any:
+    if isinstance(value, Graph):
+        return change(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], Graph):
+        return tuple([change(each) for each in value])
+    return value
+
+
+def every_graph(graph: Graph) -> Iterator[Graph]:
+    """The graph, and all that are inside it, each once."""
+    seen: set[Graph] = set()
+    waiting = [graph]
+    while waiting:
+        own = waiting.pop()
+        if own not in seen:
+            seen.add(own)
+            yield own
+            waiting += [body for each in own.nodes() for body in bodies(each)]
+
+
+def every_node(graph: Graph) -> set[Node]:
+    """The nodes of the graph and of all graphs inside it."""
+    return {each for own in every_graph(graph) for each in own.nodes()}
+
+
+def map_bodies(
+    graph: Graph, change: Callable[[Graph], Graph], primal: Collection[Node] = ()
+) -> Graph:
+    """The graph with those right inside it changed, to such of the same inputs and output types.
+
+    Where `primal`, the nodes of the user's own program, is a set, it grows by what they become.
+    """
+    nodes = graph.nodes()
+    if not any(True for each in nodes for _ in bodies(each)):
+        return graph
+    known: dict[Graph, Graph] = {}
+
+    def once(body: Graph) -> Graph:
+        if body not in known:
+            known[body] = change(body)
+        return known[body]
+
+    new: dict[Node, Node] = {}
+    notes = dict(graph.notes)
+    for each in nodes:
+        args = tuple([new[arg] for arg in each.args])
+        made = each if args == each.args else node(each.op, args, each.params, each.type)
+        new[each] = made = with_bodies(made, once)
+        if made is not each:
+            if each in notes:
+                notes.setdefault(made, notes[each])
+            if each in primal and isinstance(primal, set):
+                primal.add(made)
+    outputs = tuple([new[each] for each in graph.outputs])
+    effects = tuple([new[each] for each in graph.effects])
+    if (outputs, effects) == (graph.outputs, graph.effects):
+        return graph
+    return Graph(graph.name, graph.inputs, outputs, effects, notes)

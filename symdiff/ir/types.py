@@ -78,7 +78,8 @@ class ArrayType:
     def __str__(self) -> str:
         if self.weak:
             return self.python.__name__
-        return f"{_CODE_OF[self.dtype]}[{','.join(map(str, self.shape))}]"
+        extents = [str(each) if each >= 0 else "?" for each in self.shape]
+        return f"{_CODE_OF[self.dtype]}[{','.join(extents)}]"
 
     __repr__ = __str__
 
@@ -166,8 +167,9 @@ def parse_type(text: str) -> ArrayType:
     text = text.replace(" ", "")
     if text in _PYTHON:
         return array_type(_PYTHON[text], (), True)
-    match = re.fullmatch(r"([a-z]+\d*)\[([\d,]*)\]", text)
+    match = re.fullmatch(r"([a-z]+\d*)\[([\d,?]*)\]", text)
     if match is None or match[1] not in _DTYPES:
         raise ValueError(f"{text!r} is not a type: write one like f64[128,3072], i64[10] or float")
     extents = [extent for extent in match[2].split(",") if extent]
-    return array_type(_DTYPES[match[1]], tuple(map(int, extents)))
+    shape = tuple([-1 if extent == "?" else int(extent) for extent in extents])
+    return array_type(_DTYPES[match[1]], shape)

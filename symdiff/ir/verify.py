@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from symdiff.errors import RuleError
-from symdiff.ir.graph import Graph
+from symdiff.ir.graph import Graph, every_graph
 from symdiff.ir.node import Const, Input
 
 
 def verify(graph: Graph, closed: bool = True) -> None:
     """Raises RuleError unless types recompute, inputs are declared and operands come first.
 
-    A graph that is not `closed` may read inputs of the trace that it is a part of.
+    So it is for the graphs inside it, which nothing must hold for. A graph that is not `closed` may
+    read inputs of the trace that it is a part of.
     """
+    _verify(graph, closed)
+    for body in every_graph(graph):
+        if body is not graph:
+            _verify(body, closed=True)
+            if body.effects:
+                raise RuleError(f"{body.name}: what must hold is part of a graph inside another")
+
+
+def _verify(graph: Graph, closed: bool) -> None:
     declared = set(graph.inputs)
     if len(declared) != len(graph.inputs):
         raise RuleError(f"{graph.name}: an input is declared twice")

@@ -6,7 +6,7 @@ program around them are operands, and what stands for these are inputs of theirs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -260,28 +260,6 @@ def cond_node(taken: Node, operands: Sequence[Node], branches: tuple[Graph, Grap
 
 
 # ---------------------------------------------------------------------------- graphs inside
-
-
-def bodies(each: Node) -> Iterator[Graph]:
-    """The graphs that a node of control flow runs."""
-    for _, value in each.params:
-        for found in value if isinstance(value, tuple) else (value,):
-            if isinstance(found, Graph):
-                yield found
-
-
-def with_bodies(each: Node, change: Callable[[Graph], Graph]) -> Node:
-    """The node with each of its graphs changed into one of the same inputs and output types."""
-    params = tuple([(name, _changed(value, change)) for name, value in each.params])
-    return node(each.op, each.args, params)
-
-
-def _changed(value: Any, change: Callable[[Graph], Graph]) -> Any:
-    if isinstance(value, Graph):
-        return change(value)
-    if isinstance(value, tuple) and value and isinstance(value[0], Graph):
-        return tuple([change(each) for each in value])
-    return value
 
 
 def body_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from symdiff.ir.graph import Graph, substitute
+from symdiff.ir.graph import Graph, map_bodies, substitute
 from symdiff.ir.node import Const, Node, node
 from symdiff.rewrite.algebra import ALGEBRA
 from symdiff.rewrite.broadcast import BROADCAST
@@ -48,10 +48,11 @@ def stabilize(
     graph: Graph, *, math: str = "default", log: list[Application] | None = None
 ) -> Graph:
     """The user's program with what overflows needlessly replaced: before it is linearized."""
-    log = [] if log is None else log
+    own = [] if log is None else log
+    graph = map_bodies(graph, lambda body: stabilize(body, math=math, log=own))
     if math != "ieee":
-        graph = hold_shifts(graph, log)
-    return _rewritten(graph, (STABILITY,), math, graph.nodes(), log)
+        graph = hold_shifts(graph, own)
+    return _rewritten(graph, (STABILITY,), math, graph.nodes(), own)
 
 
 def simplify(
@@ -67,7 +68,7 @@ def simplify(
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
     `settled` grows by the nodes that no rule fits: `tidy` need not look at them again.
     """
-    return _rewritten(graph, tuple(TABLES.values()), math, primal, log, settled)
+    return _in_all(graph, tuple(TABLES.values()), math, primal, log, settled)
 
 
 def tidy(
@@ -80,6 +81,23 @@ def tidy(
 ) -> Graph:
     """As `simplify`, but the formulas of stable compositions stay written out."""
     tables = tuple([table for table in TABLES.values() if table is not STABILITY])
+    return _in_all(graph, tables, math, primal, log, settled)
+
+
+def _in_all(
+    graph: Graph,
+    tables: tuple[Table, ...],
+    math: str,
+    primal: Collection[Node],
+    log: list[Application] | None,
+    settled: set[Node] | None,
+) -> Graph:
+    """The graph rewritten, and before it those inside it."""
+
+    def change(body: Graph) -> Graph:
+        return _in_all(body, tables, math, primal, log, settled)
+
+    graph = map_bodies(graph, change, primal)
     return _rewritten(graph, tables, math, primal, log, settled)
 
 

@@ -282,6 +282,8 @@ class _Rewriter:
             nodes = toposort(outputs)
         count = len(self.graph.outputs)
         graph = self.graph
+        if outputs == (*graph.outputs, *graph.effects):
+            return graph
         return Graph(graph.name, graph.inputs, outputs[:count], outputs[count:], self.notes)
 
     def _pass(self, nodes: list[Node], outputs: tuple[Node, ...]) -> tuple[Node, ...]:

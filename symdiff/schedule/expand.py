@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.frontend.rules import Template, template
-from symdiff.ir.graph import Graph, Note, between
+from symdiff.ir.graph import Graph, Note, between, map_bodies
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive
 
@@ -12,11 +12,14 @@ def expand(graph: Graph, primal: set[Node] | None = None) -> Graph:
     """The graph with every applicable `Primitive.expansion` written out.
 
     What replaces a node takes its name; what it is computed from takes its source line. `primal`,
-    the nodes of the user's own program, grows by the nodes that they become.
+    the nodes of the user's own program, grows by the nodes that they become. So it is in the graphs
+    inside it.
     """
+    own = set() if primal is None else primal
+    graph = map_bodies(graph, lambda body: expand(body, own), own)
     nodes = graph.nodes()
     while any(map(_formula, nodes)):  # a formula may hold further ones
-        graph = _expand_once(graph, nodes, primal if primal is not None else set())
+        graph = _expand_once(graph, nodes, own)
         nodes = graph.nodes()
     return graph
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from symdiff.ir.node import compilation
+from symdiff.errors import RuleError
+from symdiff.ir.graph import with_bodies
+from symdiff.ir.node import compilation, input_node, node
 from symdiff.ir.text import parse, to_text
+from symdiff.ir.verify import verify
 from symdiff.ops.evaluate import evaluate
 from symdiff.ops.primitive import lookup
 
@@ -55,3 +58,51 @@ def test_what_must_hold_is_read_back():
 def test_what_does_not_parse_is_named(old, new, message):
     with compilation(fresh=True), pytest.raises(ValueError, match=message):
         parse(TEXT.replace(old, new), lookup)
+
+
+LOOP = """\
+graph f(x: f64[3], y: f64[3], rows: f64[4,3])
+  graph step(i: int, y: f64[3], s: f64[3], r: f64[3])
+    graph double(s: f64[3])
+      v0 = add(s, s) : f64[3]
+      return v0
+    graph double_2(s: f64[3])
+      v0 = negative(s) : f64[3]
+      return v0
+    v0 = less(i, i)                              : bool
+    v1 = convert(v0, dtype=bool, weak=False)     : bool[]
+    v2 = cond(v1, s, branches=(double, double_2)) : object[]
+    v3 = item(v2, index=0, type='f64[3]')        : f64[3]
+    h = add(v3, r)                               : f64[3]    # file.py:5
+    return h, s
+  v0 = loop(y, x, rows, body=step, test=None, trips=4, start=0, step=1, carried=1, scanned=1, reverse=False) : object[]
+  v1 = item(v0, index=1, type='f64[4,3]')                      : f64[4,3]
+  v2 = item(v0, index=0, type='f64[3]')                        : f64[3]
+  return v1, v2
+"""  # noqa: E501
+
+
+def test_graphs_inside_stand_before_what_runs_them():
+    with compilation(fresh=True):
+        graph = parse(LOOP, lookup)
+        again = parse(to_text(graph), lookup)
+        assert to_text(again) == to_text(graph)
+        verify(graph)
+        x, y, rows = graph.inputs
+        values = {x: np.arange(3.0), y: np.ones(3), rows: np.arange(12.0).reshape(4, 3)}
+        states, last = evaluate(graph.outputs, values)
+    assert np.array_equal(states[1], -states[0] + values[rows][0])
+    assert np.array_equal(last, -states[3] + values[rows][3])
+    assert "graph double_2(s: f64[3])" in to_text(graph)
+
+
+def test_a_graph_inside_is_verified():
+    with compilation(fresh=True):
+        graph = parse(LOOP, lookup)
+        (loop,) = [each for each in graph.nodes() if each.op.name == "loop"]
+        body = loop.param("body")
+        lost = input_node("lost", body.outputs[0].type)
+        opened = with_bodies(loop, lambda each: each.with_outputs((lost, *body.outputs[1:])))
+        graph = graph.with_outputs((node(lookup("item"), (opened,), graph.outputs[1].params),))
+        with pytest.raises(RuleError, match="dangling input"):
+            verify(graph)

@@ -6,9 +6,12 @@ import pytest
 import symdiff
 from symdiff.errors import RuleError
 from symdiff.ir import Graph, Note, Position, compilation, constant, input_node, node, parse_type
-from symdiff.ir.text import to_text
+from symdiff.ir.graph import every_node
+from symdiff.ir.text import parse, to_text
 from symdiff.ir.verify import verify
 from symdiff.ops import elementwise as e
+from symdiff.ops.evaluate import evaluate
+from symdiff.ops.primitive import lookup
 from symdiff.ops.shaping import counts
 from symdiff.rewrite import TABLES, simplify
 from symdiff.rewrite.engine import RuleSet, rewrite
@@ -311,3 +314,29 @@ def test_a_logarithm_of_what_is_positive_is_not_taken_of_the_rest():
     found = symdiff.grad(entropy)(x)
     np.testing.assert_allclose(found[x > 0], rest[x > 0])
     assert np.isfinite(found).all()
+
+
+def test_graphs_inside_are_rewritten_and_stay_the_users_program():
+    text = (
+        "graph f(x: f64[3])\n"
+        "  graph step(i: int, s: f64[3])\n"
+        "    v0 = negative(s) : f64[3]\n"
+        "    v1 = negative(v0) : f64[3]\n"
+        "    h = tanh(v1) : f64[3]\n"
+        "    return h\n"
+        "  v0 = loop(x, body=step, test=None, trips=4, start=0, step=1, carried=1, scanned=0, "
+        "reverse=False) : object[]\n"
+        "  y = item(v0, index=0, type='f64[3]') : f64[3]\n"
+        "  return y\n"
+    )
+    graph = parse(text, lookup)
+    primal = every_node(graph)
+    log = []
+    found = simplify(graph, primal=primal, log=log)
+    assert len(log) == 1
+    assert "negative" not in to_text(found) and "y = item" in to_text(found)
+    assert every_node(found) <= primal
+    x, value = np.array([0.1, -2.0, 3.0]), graph.inputs[0]
+    assert np.array_equal(
+        evaluate(found.outputs, {value: x})[0], evaluate(graph.outputs, {value: x})[0]
+    )
