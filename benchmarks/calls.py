@@ -1,12 +1,14 @@
-"""A sample call of each public function of NumPy's, read from calls.txt.
+"""A sample call of each public function of NumPy's, read from calls.txt, and some of SciPy's.
 
-The tests run each call and see whether it is what symdiff says of the function; `coverage.py`
-compares with other libraries, and takes the time.
+The tests run each call of NumPy's and see whether it is what symdiff says of the function;
+`coverage.py` compares with other libraries, and takes the time.
 """
 
 import ast
+import importlib
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-FILE = Path(__file__).with_suffix(".txt")
+FILES = tuple(Path(__file__).with_name(name) for name in ("calls.txt", "scipy_calls.txt"))
 
 
 def given(n: int = 6, k: int = 3) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Call:
 
     name: str  # "np.sort", "ndarray.sort", "ufunc.reduce"
     text: str
+    file: Path
     line: int
     names: tuple[str, ...]
 
@@ -58,8 +61,17 @@ class Call:
         text = f"(w := w.copy(), {self.text}, w)[-1]" if "w" in self.names else self.text
         source = "\n" * (self.line - 1) + f"lambda {', '.join(self.names)}: {text}"
         space = {"np": numpy, "file": io.BytesIO(), "text": io.StringIO()}
-        function: Callable[..., Any] = eval(compile(source, str(FILE), "eval"), space)
+        if self.name.startswith("scipy."):
+            space["scipy"] = self._scipy_beside(numpy)
+        function: Callable[..., Any] = eval(compile(source, str(self.file), "eval"), space)
         return function
+
+    def _scipy_beside(self, numpy: Any) -> Any:
+        """`scipy` of `numpy`, `jax.scipy` of `jax.numpy`, with the module of the function."""
+        beside = numpy.__name__.replace("numpy", "scipy")
+        with suppress(ImportError):  # not each library has each module
+            importlib.import_module(f"{beside}.{self.name.split('.')[1]}")
+        return importlib.import_module(beside)
 
     def arguments(self, **sizes: int) -> list[Any]:
         """What the names in the call are."""
@@ -67,16 +79,16 @@ class Call:
         return [values[name] for name in self.names]
 
 
-def read() -> dict[str, Call]:
-    """The calls by the names of the functions."""
+def read(file: Path) -> dict[str, Call]:
+    """The calls of a file by the names of the functions."""
     calls = {}
     known = given()
-    for line, text in enumerate(FILE.read_text("utf-8").splitlines(), 1):
+    for line, text in enumerate(file.read_text("utf-8").splitlines(), 1):
         if text and not text.startswith("#"):
             tree = ast.parse(text, mode="eval")
             used = [each.id for each in ast.walk(tree) if isinstance(each, ast.Name)]
             names = tuple(name for name in known if name in used)
-            call = Call(_name(tree.body), text, line, names)
+            call = Call(_name(tree.body), text, file, line, names)
             assert calls.setdefault(call.name, call) is call, f"{call.name} has two calls"
     return calls
 
@@ -88,7 +100,7 @@ def _name(call: Any) -> str:
     owner = ast.unparse(call.value)
     if isinstance(getattr(np, owner.removeprefix("np."), None), np.ufunc):
         return f"ufunc.{call.attr}"
-    return f"{owner if owner.startswith('np') else 'ndarray'}.{call.attr}"
+    return f"{owner if owner.startswith(('np', 'scipy')) else 'ndarray'}.{call.attr}"
 
 
-CALLS = read()
+CALLS, SCIPY_CALLS = map(read, FILES)

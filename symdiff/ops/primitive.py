@@ -187,6 +187,7 @@ class Primitive:
     batch: BatchRule | None = None
     sympy: str | None = None
     convention: str = ""  # what the derivative is where mathematics leaves a choice
+    cost: str = ""  # why it takes over 3 times NumPy's call: "takes two powers"
     samples: Samples = field(default_factory=Samples)
 
     def __repr__(self) -> str:
@@ -250,12 +251,15 @@ def register(op: Primitive) -> Primitive:
 
 
 def composite(
-    *functions: Callable[..., Any], gives_array: bool = False, takes_sequence: bool = False
+    *functions: Callable[..., Any],
+    gives_array: bool = False,
+    takes_sequence: bool = False,
+    cost: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: calls of these NumPy functions are traced through the decorated one.
 
     Those that give an array without axes, and no scalar, say so, and so do those whose first
-    argument is a sequence that is no array, whatever stands in it.
+    argument is a sequence that is no array, whatever stands in it. `cost` is as in a record.
     """
 
     def mark(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -263,6 +267,8 @@ def composite(
             implementation.gives_array = True  # type: ignore[attr-defined]
         if takes_sequence:
             implementation.takes_sequence = True  # type: ignore[attr-defined]
+        if cost:
+            implementation.cost = cost  # type: ignore[attr-defined]
         for function in functions:
             COMPOSITES[function] = implementation
         return implementation

@@ -31,11 +31,23 @@ def test_what_a_call_changes_is_its_result(names):
     assert changed.shape == w.shape and (changed != w).any()
 
 
+def test_scipy_is_beside_the_library(names):
+    call = names["SCIPY_CALLS"]["scipy.special.expit"]
+    assert call.over(np)(np.zeros(2)).tolist() == [0.5, 0.5]
+    jax_numpy = pytest.importorskip("jax.numpy")
+    assert type(call.over(jax_numpy)(np.zeros(2))).__module__.startswith("jax")
+
+
 def test_what_is_timed_runs(names):
-    for name, call in names["CALLS"].items():
+    for name, call in (names["CALLS"] | names["SCIPY_CALLS"]).items():
         if names["with_derivative"](call):
             with np.errstate(all="ignore"):
-                assert names["Loss"].of(call, **names["SIZES"]), name
+                assert names["Loss"].of(call, **names["SIZES"]["small"]), name
+
+
+def test_a_square_result_is_not_that_large(names):
+    assert names["of_sizes"](names["CALLS"]["np.outer"])["large"] == names["SQUARE"]
+    assert names["of_sizes"](names["CALLS"]["np.sin"]) == names["SIZES"]
 
 
 @pytest.mark.parametrize("name", ["np.sin", "np.linalg.solve", "np.where", "np.imag", "np.nansum"])
@@ -62,14 +74,46 @@ def test_what_does_not_move_has_no_derivative(names, name):
     assert names["with_derivative"](names["CALLS"][name]) is None
 
 
+RIGHT = {"symdiff": dict.fromkeys(("reverse", "forward", "second"), "right")}
+
+
+def row_of(names, name, gradient, written=0.0, cost=""):
+    """Its value takes 3 µs, NumPy's call 2, and its gradient this at the large size."""
+    own = {"symdiff value": 3.0, "symdiff gradient written": written}
+    times = {
+        "small": {"NumPy": 2.0, "symdiff gradient": 4.0} | own,
+        "large": {"NumPy": 2.0, "symdiff gradient": gradient} | own,
+    }
+    return names["Row"](name, f"{name}(x)", RIGHT, times, cost)
+
+
 def test_the_page_has_a_row_for_each_function(names):
-    row = names["Row"](
-        "np.sin",
-        "np.sin(x)",
-        {"symdiff": {"reverse": "right", "forward": "wrong", "second": "TypeError"}},
-        {"NumPy": 2.0, "symdiff value": 3.0, "symdiff gradient": 30.0},
-    )
+    row = row_of(names, "np.sin", 30.0)
+    row.verdicts = {"symdiff": {"reverse": "right", "forward": "wrong", "second": "TypeError"}}
     page = names["report"]([row], {"is made of sizes": ["np.zeros"]})
     assert "| symdiff | 1 | 0 | 0 | 1 |" in page
-    assert "| `np.sin(x)` | 2.0 | r ~~f~~ | 1.5 | 15.0 (!) |" in page
+    assert "| `np.sin(x)` | 2.0 | r ~~f~~ | 1.5 / 1.5 | 2.0 / 15.0 (!) |" in page
     assert "| is made of sizes | `np.zeros` |" in page
+    assert "1 calls take longer" in page and "| **no reason** | `np.sin(x)` |" in page
+
+
+def test_what_takes_long_needs_a_reason(names):
+    why = "takes a loop"
+    rows = [
+        row_of(names, "np.fast", 11.0),
+        row_of(names, "np.view", 17.0, written=3.0),
+        row_of(names, "np.slow", 17.0),
+        row_of(names, "np.said", 17.0, cost=why),
+    ]
+    assert names["complaints"](rows) == ["np.slow takes longer than allowed"]
+    page = names["report"](rows, {})
+    assert f"| {why} | `np.said(x)` |" in page
+    assert f"| {names['WRITES']} | `np.view(x)` |" in page
+
+
+def test_a_reason_is_no_longer_needed(names):
+    why = "takes a loop"
+    near, far = (row_of(names, "np.said", taken, cost=why) for taken in (10.0, 8.0))
+    assert names["complaints"]([near]) == []
+    assert names["complaints"]([far]) == [f"np.said need not say that it {why}"]
+    assert names["complaints"]([far, near]) == []
