@@ -37,10 +37,15 @@ class Closed:
     `function(*residuals, *values)` computes it, `applied` makes it part of a trace.
     """
 
-    def __init__(self, function: Callable[..., Any], types: Sequence[ArrayType]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[ArrayType],
+        names: Sequence[str] | None = None,
+    ) -> None:
         self.name = function_name(function)
         kind = inspect.Parameter.POSITIONAL_ONLY
-        names = _names(function, len(types))
+        names = _names(function, len(types)) if names is None else _apart(names)
         signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
         request = Request(
             function=function,
@@ -115,6 +120,17 @@ class Closed:
         matrix = call(np.transpose, call(np.reshape, traced(made), (x.type.size, -1)))
         return matrix.node  # type: ignore[no-any-return]
 
+    def cotangents(
+        self, values: Sequence[Node], bar: Node, wrt: Sequence[int]
+    ) -> list[Node | None]:
+        """The cotangents of these inputs, for one of the result; None for zero."""
+        linear = linearize(self.graph, [self.graph.inputs[i] for i in wrt])
+        (output,) = linear.outputs
+        if output is None:
+            return [None] * len(wrt)
+        bars = transpose([output], linear.tangents, [bar], {}, linear.origins)
+        return [each and self._at(values, each, {}) for each in bars]
+
     def applied(self, *values: Any) -> Tracer:
         """The result for traced residuals and arguments, as part of the running trace."""
         (output,) = self.graph.outputs
@@ -128,18 +144,12 @@ class Closed:
 
     def transposed(self, residuals: Sequence[Node]) -> Callable[[Any], Any]:
         """The transpose of the function, which is linear in its only argument."""
-        *_, x = self.graph.inputs
-        linear = linearize(self.graph, [x])
-        (output,) = linear.outputs
+        last = len(self.graph.inputs) - 1
 
         def transposed(v: Any) -> Any:
-            if output is None:
-                return np.zeros_like(v)
-            bar = coerce(v.node, output.type)
-            (found,) = transpose([output], linear.tangents, [bar], {}, linear.origins)
-            if found is None:
-                return np.zeros_like(v)
-            return traced(self._at([*residuals, v.node], found, {}))
+            bar = coerce(v.node, self.result)
+            (found,) = self.cotangents([*residuals, v.node], bar, [last])
+            return np.zeros_like(v) if found is None else traced(found)
 
         return transposed
 
@@ -160,6 +170,16 @@ def _notes_of_names(graph: Graph) -> dict[Node, Note]:
         for each, place in named.items()
         if each not in graph.notes or not graph.notes[each].name
     }
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names, each another one."""
+    found: list[str] = []
+    for name in names:
+        while name in found:
+            name += "_"
+        found.append(name)
+    return found
 
 
 def _names(function: Callable[..., Any], count: int) -> list[str]:

@@ -1,8 +1,9 @@
-"""scipy.integrate.odeint and solve_ivp: solved by SciPy, differentiated by sensitivities.
+"""scipy.integrate.odeint and solve_ivp: solved by SciPy, differentiated as solutions.
 
 The derivative of a solution solves a linear equation of its own. It is integrated together with
 the solution, by the same solver and to the same tolerances, one column for each initial value and
 each number of a parameter that is differentiated. A column is a solution again: to any order.
+In reverse mode, where those would be many, the adjoint equation is solved backwards instead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from symdiff.errors import UnsupportedFunctionError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import function_name
 from symdiff.frontend.replacements import instead_of
-from symdiff.frontend.tracer import Tracer, as_array, call, lift, where
+from symdiff.frontend.tracer import Tracer, as_array, call, coerce, lift, where
 from symdiff.ir.node import Node
 from symdiff.ir.types import array_type
 from symdiff.ops.foreign import Outcome, literal_source
@@ -31,6 +32,8 @@ from symdiff.ops.render import TIME, UNKNOWN
 Function = Callable[..., Any]
 
 _TIME = array_type(np.float64, (), True)
+NUMBERS = 256  # that are integrated in the time that a solver needs to start
+_ODEINT = 1.49012e-8  # both tolerances, where none are given
 
 
 @instead_of(integrate.odeint)
@@ -52,7 +55,9 @@ def odeint(
         _refuse("odeint with full_output=True", "Leave it out in traced code.")
     args = args if isinstance(args, tuple) else (args,)
     rhs = _of_state(func, args, tfirst)
-    return _Odeint(rhs, _state(y0), _known(options)).solution(_times(t))
+    start = _state(y0)
+    closed = Closed(rhs, [start.node.type, _TIME])
+    return _Odeint(closed, _known(options)).solved(start, _times(t))
 
 
 @instead_of(integrate.solve_ivp)
@@ -80,12 +85,13 @@ def solve_ivp(
             "Give the points that are needed, t_eval=[t1] for the end.",
         )
     known = {"method": method, **options} if method != "RK45" else options
-    owner = _SolveIvp(_of_state(fun, args or (), True), _state(y0), _known(known))
+    values = _state(y0)
+    closed = Closed(_of_state(fun, args or (), True), [values.node.type, _TIME])
     start, end = map(_time, t_span)
     points = _times(t_eval)
     return integrate._ivp.ivp.OdeResult(
         t=points,
-        y=owner.solution(start, end, points),
+        y=_SolveIvp(closed, _known(known)).solved(values, start, end, points),
         sol=None,
         t_events=None,
         y_events=None,
@@ -140,45 +146,38 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-class _Ode(Solver):
+class Ode(Solver):
     """The solution of an initial value problem.
 
-    The operands are the residuals of the right-hand side, the initial values, and times.
+    The operands are the parameters of the right-hand side, the initial values, and times.
     """
 
     solver: Function
+    explicit = False  # whether it never solves with a matrix, of all values
 
-    def __init__(self, rhs: Function, y0: Any, options: dict[str, Any]) -> None:
-        super().__init__(self.solver, Closed(rhs, [y0.node.type, _TIME]))
-        if self.closed.result.dtype.kind == "c":
+    def __init__(self, closed: Closed, options: dict[str, Any]) -> None:
+        super().__init__(self.solver, closed)
+        if closed.result.dtype.kind == "c":
             _refuse("a differential equation of complex values", "Solve for their parts.")
-        self.y0 = y0.node
         self.options = options
+        self.count = len(closed.graph.inputs) - 2  # of parameters
+        self.size = closed.result.size
 
-    def function_source(self, name: str, residuals: Sequence[str], variables: str) -> str:
+    def function_source(self, name: str, parameters: Sequence[str], variables: str) -> str:
         """The right-hand side as the solver calls it."""
-        return f"lambda {variables}: {name}({', '.join([*residuals, UNKNOWN, TIME])})"
+        return f"lambda {variables}: {name}({', '.join([*parameters, UNKNOWN, TIME])})"
 
     def options_source(self) -> str:
         return "".join(f", {key}={literal_source(each)}" for key, each in self.options.items())
 
-    def with_more(self, rhs: Function, y0: Any) -> _Ode:
-        """The same solver for a larger system, whose new values have the largest tolerance."""
-        more = y0.size - self.y0.type.size
-        options = {
-            name: [*value, *[max(value)] * more]
-            if name in ("rtol", "atol") and np.ndim(value)
-            else value
-            for name, value in self.options.items()
-        }
-        return type(self)(rhs, y0, options)
-
-    def solution(self, *times: Any) -> Any:
+    def solved(self, y0: Any, *times: Any) -> Any:
         """The solution, as part of the running trace."""
-        points = times[-1]
-        shape = self.shape(points.size, self.y0.type.size)
-        operands = [self.y0, *[each.node for each in times]]
-        return self.placed(operands, Outcome((), array_type(np.float64, shape), True))
+        return self.solved_at([*self.closed.residuals, y0.node, *[each.node for each in times]])
+
+    def solved_at(self, operands: Sequence[Node]) -> Any:
+        """The same for all operands."""
+        shape = self.shape(operands[-1].type.size, self.size)
+        return self.applied(operands, Outcome((), array_type(np.float64, shape), True))
 
     def shape(self, points: int, values: int) -> tuple[int, int]:
         """The shape of a solution."""
@@ -187,6 +186,69 @@ class _Ode(Solver):
     def rows(self, solution: Any) -> Any:
         """The solution, one row for each point in time: and back."""
         raise NotImplementedError
+
+    def start_and_points(self, times: Sequence[Any]) -> tuple[Any, Any]:
+        """Of the times, that of the initial values and those of the solution."""
+        raise NotImplementedError
+
+    def start_and_points_source(self, times: Sequence[str]) -> tuple[str, str]:
+        """Their source."""
+        raise NotImplementedError
+
+    def start_and_points_dots(self, dots: Sequence[Node | None]) -> tuple[Any, Any]:
+        """Their tangents, None for zero."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ larger equations
+
+    def tolerances(self) -> dict[str, Any]:
+        """What larger equations are solved with: all but what steers this one."""
+        kept = ("method", "rtol", "atol", "max_step", "min_step", "hmax", "mxstep")
+        return {name: each for name, each in self.options.items() if name in kept}
+
+    def dense_options(self) -> dict[str, Any]:
+        """What solve_ivp is called with to solve the same equation."""
+        return self.tolerances()
+
+    def larger(self, closed: Closed, last: bool = False) -> Ode:
+        """The same solver for more values, which have the largest tolerance, in front or last."""
+        more = closed.result.size - self.size
+        options = self.tolerances()
+        for name in ("rtol", "atol"):
+            given: Any = options.get(name)
+            if np.ndim(given):
+                own, extra = list(map(float, given)), [float(max(given))] * more
+                options[name] = [*own, *extra] if last else [*extra, *own]
+        return type(self)(closed, options)
+
+    def moving(self, along: tuple[int, ...]) -> Ode:
+        """The equation of the tangent of y, and then y, along a direction of y0 and parameters.
+
+        The direction is one more parameter, the last.
+        """
+        closed, size = self.closed, self.size
+        inputs = closed.graph.inputs
+
+        def rates(*values: Any) -> Any:
+            *parameters, direction, z, t = values
+            nodes = [*[each.node for each in parameters], z[size:].node, t.node]
+            dots: list[Node | None] = [None] * len(nodes)
+            dots[-2] = z[:size].node
+            widths = [inputs[i].type.size for i in along]
+            parts = np.split(direction, [size, *np.cumsum(widths)[:-1] + size]) if along else []
+            for i, part in zip(along, parts[1:], strict=False):
+                dots[i] = coerce(call(np.reshape, part, inputs[i].type.shape).node, inputs[i].type)
+            found = closed.tangent(nodes, dots)
+            moves = np.zeros(size) if found is None else traced(found)
+            return call(np.concatenate, [moves, closed.applied(*nodes_as_traced(nodes))])
+
+        rates.__name__ = f"{closed.name}_and_tangent"
+        *parameters, y, t = inputs
+        total = size + sum(inputs[i].type.size for i in along)
+        names = [*[each.name for each in parameters], "direction", y.name, t.name]
+        vectors = array_type(np.float64, (total,)), array_type(np.float64, (2 * size,))
+        types = [*[each.type for each in parameters], *vectors, t.type]
+        return self.larger(Closed(rates, types, names))
 
     # ------------------------------------------------------------------ derivatives
 
@@ -210,32 +272,59 @@ class _Ode(Solver):
 
     def moved(self, result: Any, nodes: Sequence[Node], dots: Sequence[Node | None]) -> Any:
         """The tangent of a solution, for tangents of the operands."""
-        count = len(self.closed.residuals)
-        parameters, (y0, *times) = nodes[:count], nodes[count:]
-        starts, *_ = time_dots = dots[count + 1 :]
-        start, points = traced(times[0]), traced(times[-1])
-        if len(times) == 1:
-            start = start[0]
-            starts = starts and traced(starts)[0].node
-        active = [i for i in range(count) if dots[i] is not None]
-        directions = [call(np.ravel, traced(dots[i])) for i in active]  # type: ignore[arg-type]
-        initial = dots[count]
-        free = initial is not None or starts is not None
-        if free:
-            first = traced(initial) if initial is not None else np.zeros(y0.type.size)
-            if starts is not None:
-                rate = self.closed.applied(*parameters_of(parameters), traced(y0), start)
-                first = first - call(np.multiply, rate, traced(starts))
-            directions.insert(0, first)
+        along = tuple([i for i in range(self.count) if dots[i] is not None])
+        _, points = self.start_and_points(list(map(traced, nodes[self.count + 1 :])))
+        start_dot, points_dot = self.start_and_points_dots(dots[self.count + 1 :])
+        free = dots[self.count] is not None or start_dot is not None
+        direction = self.direction(nodes, dots, along)
         found: Any = 0.0
-        if directions:
-            columns = self._sensitivities(nodes, tuple(active), free)
-            found = columns @ call(np.concatenate, directions)
-        if time_dots[-1] is not None:
-            rates = vmap(lambda y, t: self.closed.applied(*parameters_of(parameters), y, t))
-            steps: Any = call(np.reshape, traced(time_dots[-1]), (-1, 1))
+        if direction is not None:
+            found = self.along(nodes, along, free, direction if free else direction[self.size :])
+        if points_dot is not None:
+            parameters = nodes[: self.count]
+            rates = vmap(lambda y, t: self.closed.applied(*nodes_as_traced(parameters), y, t))
+            steps: Any = call(np.reshape, points_dot, (-1, 1))
             found = found + rates(self.rows(result), points) * steps
         return self.rows(found)
+
+    def direction(
+        self, nodes: Sequence[Node], dots: Sequence[Node | None], along: tuple[int, ...]
+    ) -> Any:
+        """Which way initial values and the parameters `along` move, as a vector; None for zero.
+
+        That the start moves is that initial values move backwards.
+        """
+        initial = dots[self.count]
+        start_dot, _ = self.start_and_points_dots(dots[self.count + 1 :])
+        if not along and initial is None and start_dot is None:
+            return None
+        first = traced(initial) if initial is not None else np.zeros(self.size)
+        if start_dot is not None:
+            parameters, (y0, *times) = nodes[: self.count], nodes[self.count :]
+            start, _ = self.start_and_points(list(map(traced, times)))
+            rate = self.closed.applied(*nodes_as_traced([*parameters, y0]), start)
+            first = first - call(np.multiply, rate, start_dot)
+        moves = [call(np.ravel, traced(dots[i])) for i in along]  # type: ignore[arg-type]
+        return call(np.concatenate, [first, *moves])
+
+    def along(
+        self, nodes: Sequence[Node], active: tuple[int, ...], free: bool, direction: Any
+    ) -> Any:
+        """How the solution moves along a direction of y0, where `free`, and of parameters.
+
+        A row for each point in time. The sensitivities are columns, as many as the direction has
+        numbers. Where they are too many, the transpose is that of the adjoint equation.
+        """
+        columns = self._sensitivities(nodes, active, free)
+        if self.size * direction.size <= self.limit(nodes[-1].type.size):
+            return columns @ direction
+        from symdiff.api.adjoint import by_adjoint
+
+        return by_adjoint(self, columns, nodes, direction, active, free)
+
+    def limit(self, points: int) -> int:
+        """How large sensitivities may be to cost no more than starting anew at each point."""
+        return NUMBERS * points if self.explicit else NUMBERS * min(points, 4)
 
     def _sensitivities(self, nodes: Sequence[Node], active: tuple[int, ...], free: bool) -> Any:
         """How the solution at each point moves with initial values and parameters: [t, y, p]."""
@@ -250,9 +339,8 @@ class _Ode(Solver):
     def _solve_for_columns(
         self, nodes: Sequence[Node], active: tuple[int, ...], free: bool
     ) -> Any:
-        closed, count = self.closed, len(self.closed.residuals)
+        closed, count, size = self.closed, self.count, self.size
         parameters, (y0, *times) = nodes[:count], nodes[count:]
-        size = y0.type.size
         widths = [parameters[i].type.size for i in active]
         unit = [np.eye(size)] if free else []
         columns = np.concatenate([*unit, np.zeros((size, sum(widths)))], axis=1)
@@ -265,22 +353,22 @@ class _Ode(Solver):
             if blocks:
                 fixed = [np.zeros((size, size))] if free else []
                 slopes = slopes + call(np.concatenate, [*fixed, *blocks], axis=1)
-            rates = closed.applied(*parameters_of(parameters), y, t)
+            rates = closed.applied(*nodes_as_traced(parameters), y, t)
             return call(np.concatenate, [rates, call(np.ravel, slopes)])
 
         rhs.__name__ = f"{closed.name}_and_sensitivities"
         start = call(np.concatenate, [traced(y0), columns.ravel()])
-        owner = self.with_more(rhs, start)
-        rows = owner.rows(owner.solution(*map(traced, times)))
+        owner = self.larger(Closed(rhs, [start.node.type, _TIME]), last=True)
+        rows = owner.rows(owner.solved(start, *nodes_as_traced(times)))
         return call(np.reshape, rows[:, size:], (-1, size, columns.shape[1]))
 
 
-def parameters_of(nodes: Sequence[Node]) -> list[Tracer]:
-    """The residuals of a right-hand side as traced values."""
+def nodes_as_traced(nodes: Sequence[Node]) -> list[Tracer]:
+    """Nodes as traced values."""
     return list(map(traced, nodes))
 
 
-class _Odeint(_Ode):
+class _Odeint(Ode):
     """scipy.integrate.odeint: its times begin with that of the initial values."""
 
     solver = staticmethod(integrate.odeint)
@@ -301,11 +389,35 @@ class _Odeint(_Ode):
     def rows(self, solution: Any) -> Any:
         return solution
 
+    def start_and_points(self, times: Sequence[Any]) -> tuple[Any, Any]:
+        (t,) = times
+        return t[0], t
 
-class _SolveIvp(_Ode):
+    def start_and_points_source(self, times: Sequence[str]) -> tuple[str, str]:
+        (t,) = times
+        return f"{t}[0]", t
+
+    def start_and_points_dots(self, dots: Sequence[Node | None]) -> tuple[Any, Any]:
+        dot = traced(dots[0]) if dots[0] is not None else None
+        return (None, None) if dot is None else (dot[0], dot)
+
+    def dense_options(self) -> dict[str, Any]:
+        """Those of the same method, by the names and with the defaults that it has there."""
+        found = {"method": "LSODA", "rtol": _ODEINT, "atol": _ODEINT} | self.tolerances()
+        found.pop("mxstep", None)
+        if longest := found.pop("hmax", 0.0):
+            found["max_step"] = longest
+        return found
+
+
+class _SolveIvp(Ode):
     """scipy.integrate.solve_ivp: of its times the end is no matter."""
 
     solver = staticmethod(integrate.solve_ivp)
+
+    @property
+    def explicit(self) -> bool:  # type: ignore[override]
+        return self.options.get("method", "RK45") in ("RK23", "RK45", "DOP853")
 
     def plain(self, *operands: Any) -> Any:
         *residuals, y0, start, end, points = operands
@@ -336,7 +448,7 @@ class _SolveIvp(_Ode):
         return f"{names[0]}({function}, ({start}, {end}), {y0}, {more}).y"
 
     def rule(self, signature: Signature, operand: int, path: Any) -> Rule:
-        end = operand == len(signature.types) - 2
+        end = operand == self.count + 2
         return CONSTANT if end else super().rule(signature, operand, path)
 
     def shape(self, points: int, values: int) -> tuple[int, int]:
@@ -344,3 +456,15 @@ class _SolveIvp(_Ode):
 
     def rows(self, solution: Any) -> Any:
         return call(np.transpose, solution)
+
+    def start_and_points(self, times: Sequence[Any]) -> tuple[Any, Any]:
+        start, _, points = times
+        return start, points
+
+    def start_and_points_source(self, times: Sequence[str]) -> tuple[str, str]:
+        start, _, points = times
+        return start, points
+
+    def start_and_points_dots(self, dots: Sequence[Node | None]) -> tuple[Any, Any]:
+        start, _, points, *_ = dots
+        return start and traced(start), points and traced(points)

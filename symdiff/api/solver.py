@@ -21,6 +21,10 @@ class _Repeated(Signature):
     """A call whose function is called again and again, with the residuals."""
 
     repeats_operands = True
+    owner: Solver
+
+    def callee(self) -> Any:
+        return self.owner.callee(super().callee())
 
 
 class Solver(Custom):
@@ -41,6 +45,10 @@ class Solver(Custom):
     def called(self, *args: Any, **options: Any) -> Any:
         return self.fun(*args, **options)
 
+    def callee(self, checked: Any) -> Any:
+        """What the source calls, for one that sees that the results are as they were traced."""
+        return checked
+
     def objects(self) -> list[tuple[str, Any]]:
         return [(self.closed.name, self.closed.function)]
 
@@ -49,13 +57,21 @@ class Solver(Custom):
 
         Of several outcomes it is a tuple.
         """
-        return context.at_user_place(self._placed, [*self.closed.residuals, *more], outcomes)
+        return self.applied([*self.closed.residuals, *more], *outcomes)
 
-    def _placed(self, operands: Sequence[Node], outcomes: Sequence[Outcome]) -> Any:
-        count = len(operands)
-        _, spec = flatten(tuple(range(count)))
-        types = [each.type for each in operands]
-        made = _Repeated(self, spec, range(count), types, (True,) * count, count)
-        _, tree = flatten(0 if len(outcomes) == 1 else (0,) * len(outcomes))
-        made.returns(tree, outcomes)
+    def applied(self, operands: Sequence[Node], *outcomes: Outcome) -> Any:
+        """The same for all operands."""
+        return context.at_user_place(self._applied, operands, outcomes)
+
+    def _applied(self, operands: Sequence[Node], outcomes: Sequence[Outcome]) -> Any:
+        types = tuple([each.type for each in operands])
+        key = types, tuple(outcomes)
+        made = self._signatures.get(key)
+        if made is None:
+            count = len(types)
+            _, spec = flatten(tuple(range(count)))
+            made = _Repeated(self, spec, range(count), types, (True,) * count, count)
+            _, tree = flatten(0 if len(outcomes) == 1 else (0,) * len(outcomes))
+            made.returns(tree, outcomes)
+            self._signatures[key] = made
         return named(made.applied(operands))

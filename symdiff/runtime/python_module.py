@@ -41,10 +41,10 @@ class Definition:
     def __init__(self, source: str, name: str, function: Callable[..., Any]) -> None:
         self._source = source
         self.name = name
-        self._function = function
+        self.function = function
 
     def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
+        return self.function(*args)
 
     def source(self, name: str) -> str:
         """The definition under another name."""
