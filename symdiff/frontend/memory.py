@@ -19,7 +19,7 @@ from symdiff.frontend import context
 from symdiff.frontend.source_map import said
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive, Transpose
-from symdiff.ops.shaping import getitem, index_set, reshape
+from symdiff.ops.shaping import decode_index, getitem, index_set
 
 if TYPE_CHECKING:
     from symdiff.frontend.tracer import Tracer
@@ -77,8 +77,8 @@ def share(array: Tracer, base: Tracer, step: Node) -> Tracer:
     if not base.in_memory or step.args[0] is not base.node:
         return array  # a scalar, or a converted copy
     shared = shares(step)
-    if base.contiguous and step.op is reshape:
-        array.contiguous = shared = True
+    if shared is None:
+        shared = _shares_in_order(array, base, step)
     if shared is not False:
         _attach(array, View(base, step if shared else None))
     return array
@@ -91,6 +91,30 @@ def shares(step: Node) -> bool | None:
     if not op.view or op.shares is None:
         return op.view
     return op.shares(*[each.type for each in step.args], **dict(step.params))
+
+
+def _shares_in_order(array: Tracer, base: Tracer, step: Node) -> bool | None:
+    """Whether NumPy's result is a view; None unless the order of the base in memory is known."""
+    steps = [step]
+    while not base.contiguous:
+        if base.view_of is None or base.view_of.step is None:
+            return None
+        steps.append(base.view_of.step)
+        base = base.view_of.base
+    whole = made = np.empty(base.shape, np.int8)
+    for each in reversed(steps):
+        made = on_elements(each, made)
+    shared = np.may_share_memory(made, whole)
+    array.contiguous = made.flags.c_contiguous
+    return shared
+
+
+def on_elements(step: Node, whole: Any) -> Any:
+    """NumPy's own result of a step, on an array whose elements nobody reads."""
+    if step.op is getitem:
+        return whole[(*decode_index(step.param("index"), ()), ...)]
+    assert isinstance(step.op, Primitive)
+    return step.op.function(whole, **dict(step.params))
 
 
 def part(array: Tracer, base: Tracer, step: Node) -> Tracer:

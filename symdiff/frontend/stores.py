@@ -152,16 +152,12 @@ def _place(shape: tuple[int, ...], steps: list[Node], entries: Index) -> _Place 
     """
     whole = np.empty(shape, np.int8)
     part: Any = whole
-    for step in (*steps, None):
-        if step is None:
-            part = part[(*shaping.decode_index(entries, ()), ...)]
-        elif step.op is shaping.getitem:
-            part = part[(*shaping.decode_index(step.param("index"), ()), ...)]
-        else:
-            part = step.op.function(part, **dict(step.params))  # type: ignore[attr-defined]
+    for step in steps:
+        part = memory.on_elements(step, part)
         if not np.may_share_memory(part, whole):
             return None
-    return _found(part, whole)
+    part = part[(*shaping.decode_index(entries, ()), ...)]
+    return _found(part, whole) if np.may_share_memory(part, whole) else None
 
 
 def _found(part: Any, whole: Any) -> _Place | None:

@@ -84,6 +84,10 @@ class Tracer:
     def shape(self) -> tuple[int, ...]:
         return self.node.type.shape
 
+    @shape.setter
+    def shape(self, shape: tuple[int, ...]) -> None:
+        self.refuse("the shape of an array is set in place", "Write y = y.reshape(shape).")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.node.type.dtype
