@@ -34,7 +34,7 @@ from symdiff.frontend.pytree import (
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
 from symdiff.pipeline import VJP, Work, finish, traced_inputs
-from symdiff.runtime.dispatch import Entry, make_entry
+from symdiff.runtime.dispatch import Entry
 
 _FIRST = "Value of `{}`, and what its derivative will need."
 
@@ -85,8 +85,8 @@ class Halves(Transformed):
         apply = partial(_apply, loaded(second), len(work.arrays) - kept)
         layout = layout._replace(finish=partial(_finish, self._late(traced, spec), apply))
         outputs = len(before.outputs)
-        return make_entry(
-            loaded(first), leaves, spec, traced.captured, layout, outputs, traced.changes
+        return Entry(
+            loaded(first), tuple(leaves), spec, traced.captured, layout, outputs, traced.changes
         )
 
     def _late_count(self, traced: Traced, spec: Spec) -> int:

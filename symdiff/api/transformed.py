@@ -47,7 +47,6 @@ from symdiff.runtime.dispatch import (
     Dispatcher,
     Entry,
     Redescribe,
-    make_entry,
 )
 from symdiff.runtime.python_module import Definition, imports_of, load, save
 
@@ -486,11 +485,11 @@ class Transformed:
         with compilation(fresh=True):
             work = self._run(leaves, spec, flatten(used)[0])[-1][1]
             assert work.traced is not None and work.program is not None
-            layout = self._layout(work.traced, spec)
+            layout = work.program.layout or self._layout(work.traced, spec)
             outputs = len(work.program.returns)
-            return make_entry(
+            return Entry(
                 loaded(work),
-                leaves,
+                tuple(leaves),
                 spec,
                 work.traced.captured,
                 layout,

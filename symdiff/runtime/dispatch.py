@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -94,19 +95,57 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Entry:
-    """One compiled signature."""
+    """One compiled signature.
 
-    call: Callable[..., Any]  # checks everything, MISS where something differs
-    run: Callable[..., Any]  # calls without looking at the arguments' types
-    compiled: Any  # what the caller keeps of it
+    `spec` is the structure of one value per parameter, `leaves` what it holds. The generated
+    function takes the parameters that hold a traced leaf, and then the captured arrays.
+    """
+
+    compiled: Any  # a Loaded, and more that the caller keeps
     leaves: tuple[Leaf, ...]
     spec: Spec
     captured: tuple[Captured, ...]
     layout: Layout
     outputs: int
     changes: tuple[Changed, ...] = ()
+
+    @cached_property
+    def call(self) -> Callable[..., Any]:
+        """The wrapper, which checks everything: MISS where something differs.
+
+        It is written when the signature is called again: many a function is called once.
+        """
+        return _wrapper_of(self)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is a wrapper already."""
+        return "call" in self.__dict__
+
+    def run(self, *used: Any) -> Any:
+        """A call without a look at the arguments' types; MISS where a guard does not hold."""
+        hidden = self.hidden
+        for each in self.changes:
+            given, _ = flatten(used)
+            others = [given[i] for i in each.others]
+            apart(each, given[each.leaf], [*others, *hidden, *map(Captured.read, self.known)])
+        taken = _taken(used, self.leaves, self.spec)
+        try:
+            result = self.compiled.function(*taken, *hidden)
+        except GuardError:
+            return MISS
+        return result if self.layout.plain else self._built(result)
+
+    def _built(self, result: Any) -> Any:
+        """The result's tree, from the outputs of the generated function."""
+        outputs = (result,) if self.outputs == 1 else result
+        leaves = [
+            outputs[leaf] if isinstance(leaf, int) else leaf.value for leaf in self.layout.leaves
+        ]
+        tree = unflatten(self.layout.spec, leaves)
+        return self.layout.finish(tree) if self.layout.finish else tree
 
     def fits(self, used: tuple[Any, ...]) -> bool:
         """Whether it was compiled for the values of these arguments, not only for their types."""
@@ -132,6 +171,11 @@ class Entry:
             not isinstance(each.expected, (ModuleType, CodeType)) and each.expected is not ABSENT
             for each in self.captured
         )
+
+    @property
+    def known(self) -> list[Captured]:
+        """The arrays that the function reached by itself whose values it was compiled for."""
+        return [each for each in self.captured if isinstance(each.expected, np.ndarray)]
 
     def holds(self) -> bool:
         """Whether all that the function reached by itself is as it was when traced."""
@@ -168,7 +212,7 @@ def _restored(
         Captured(Path(value, (), each.name), each)
         for each, value in zip(inputs, hidden, strict=True)
     )
-    return make_entry(compiled, leaves, spec, captured, layout, outputs, changes)
+    return Entry(compiled, tuple(leaves), spec, captured, layout, outputs, changes)
 
 
 def _opened(tree: Any) -> tuple[Spec, list[Any]]:
@@ -275,7 +319,7 @@ class Dispatcher:
         with _locks.keeping:
             recent = [each for each in self._recent if each is not entry]
             self._recent = (entry, *recent[: _TRIED - 1])
-            self.fast = entry.call
+            self.fast = entry.call if entry.is_written else _always_miss
             self.last = entry
 
     def entries(self) -> list[Entry]:
@@ -414,55 +458,30 @@ class Loaded(Protocol):
     def guarded(self) -> bool: ...
 
 
-def make_entry(
-    compiled: Loaded,
-    leaves: Sequence[Leaf],
-    spec: Spec,
-    captured: tuple[Captured, ...],
-    layout: Layout,
-    outputs: int,
-    changes: tuple[Changed, ...] = (),
-) -> Entry:
-    """The wrapper of a generated function for one signature.
-
-    `spec` is the structure of one value per parameter, `leaves` what it holds. The generated
-    function takes the parameters that hold a traced leaf, and then the captured arrays.
-    """
+def _wrapper_of(entry: Entry) -> Callable[..., Any]:
+    """The wrapper of a compiled signature."""
     wrapper = _Wrapper()
-    parameters = [f"p{i}" for i in range(spec.num_children)]
-    hidden = [each for each in captured if each.input is not None]
-    reads = [f"h{i} = {each.source(wrapper.bind)}" for i, each in enumerate(hidden)]
-    arguments = [*_taken(parameters, leaves, spec), *(f"h{i}" for i in range(len(hidden)))]
-    call = f"{wrapper.bind(compiled.function)}({', '.join(arguments)})"
-    result = [
-        *_apart_lines(wrapper, parameters, spec, captured, changes),
-        *_result_lines(call, wrapper, layout, outputs, compiled.guarded),
+    parameters = [f"p{i}" for i in range(entry.spec.num_children)]
+    count = sum(each.input is not None for each in entry.captured)
+    arguments = [
+        *_taken(parameters, entry.leaves, entry.spec),
+        *(f"h{i}" for i in range(count)),  # read where they are checked
     ]
-    header = ", ".join(parameters)
+    call = f"{wrapper.bind(entry.compiled.function)}({', '.join(arguments)})"
     source = "\n".join(
         [
-            f"def call({header}):",
-            *_own_lines(wrapper, parameters, leaves, spec),
-            *_captured_lines(wrapper, captured),
-            *result,
-            f"def run({header}):",
-            *(f"    {read}" for read in reads),
-            *result,
+            f"def call({', '.join(parameters)}):",
+            *_own_lines(wrapper, parameters, entry.leaves, entry.spec),
+            *_captured_lines(wrapper, entry.captured),
+            *_apart_lines(wrapper, parameters, entry, arguments[len(arguments) - count :]),
+            *_result_lines(call, wrapper, entry),
         ]
     )
     namespace = dict(wrapper.bound)
     exec(compile(source, "<symdiff wrapper>", "exec"), namespace)
-    return Entry(
-        namespace["call"],
-        namespace["run"],
-        compiled,
-        tuple(leaves),
-        spec,
-        captured,
-        layout,
-        outputs,
-        changes,
-    )
+    made = namespace["call"]
+    assert callable(made)
+    return made  # type: ignore[no-any-return]
 
 
 def _own_lines(
@@ -553,22 +572,15 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
 
 
 def _apart_lines(
-    wrapper: _Wrapper,
-    parameters: Sequence[str],
-    spec: Spec,
-    captured: Sequence[Captured],
-    changes: Sequence[Changed],
+    wrapper: _Wrapper, parameters: Sequence[str], entry: Entry, hidden: Sequence[str]
 ) -> list[str]:
     """Refuse arguments that are changed in place and share memory with other arrays."""
-    if not changes:
+    if not entry.changes:
         return []
-    texts = _texts(parameters, spec)
-    read = [f"h{i}" for i in range(sum(each.input is not None for each in captured))]
-    read += [
-        each.source(wrapper.bind) for each in captured if isinstance(each.expected, np.ndarray)
-    ]
+    texts = _texts(parameters, entry.spec)
+    read = [*hidden, *(each.source(wrapper.bind) for each in entry.known)]
     lines = []
-    for each in changes:
+    for each in entry.changes:
         others = ", ".join([*(texts[i] for i in each.others), *read])
         lines.append(
             f"    {wrapper.bind(apart)}({wrapper.bind(each)}, {texts[each.leaf]}, [{others}])"
@@ -576,26 +588,25 @@ def _apart_lines(
     return lines
 
 
-def _taken(parameters: Sequence[str], leaves: Sequence[Leaf], spec: Spec) -> list[str]:
+def _taken(parameters: Sequence[Any], leaves: Sequence[Leaf], spec: Spec) -> list[Any]:
     """The parameters that hold a traced leaf."""
     found = iter(leaves)
     counts = [child.num_leaves for child in spec.children()]
     return [
-        name
-        for name, count in zip(parameters, counts, strict=True)
+        each
+        for each, count in zip(parameters, counts, strict=True)
         if any([next(found).type is not None for _ in range(count)])  # noqa: C419  all are taken
     ]
 
 
-def _result_lines(
-    call: str, wrapper: _Wrapper, layout: Layout, outputs: int, guarded: bool
-) -> list[str]:
+def _result_lines(call: str, wrapper: _Wrapper, entry: Entry) -> list[str]:
     """Call the generated function, which returns the result itself if its tree is plain.
 
     A guard in it that does not hold says that another one is meant.
     """
+    layout, outputs = entry.layout, entry.outputs
     lines = [f"return {call}"] if layout.plain else [f"r = {call}"]
-    if guarded:
+    if entry.compiled.guarded:
         failed = f"except {wrapper.bind(GuardError)}:"
         lines = ["try:", f"    {lines[0]}", failed, "    return MISS"]
     if not layout.plain:
