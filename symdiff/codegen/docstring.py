@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -67,7 +66,14 @@ def _root(name: str) -> str:
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False)
+    lines = [""]
+    for word in text.split():
+        line = f"{lines[-1]} {word}" if lines[-1] else word
+        if len(line) > WIDTH and lines[-1]:
+            lines.append(indent + word)
+        else:
+            lines[-1] = line
+    return lines
 
 
 def gradient_conventions(primal: Graph, wrt: Sequence[Input], math: str) -> list[str]:

@@ -18,6 +18,7 @@ from symdiff.frontend.tracer import Tracer, lift
 from symdiff.ir.graph import toposort
 from symdiff.ir.node import Const, Node, Params, compilation, constant, input_node, node
 from symdiff.ir.types import ArrayType
+from symdiff.ops.primitive import Always
 
 Step = tuple[Any, tuple[int, ...], Params, ArrayType]  # op (None: constant), operands, params, type
 
@@ -37,17 +38,17 @@ class Template:
 
     def __init__(self, results: list[Any], inputs: list[Any]) -> None:
         self.steps: list[Step] = []
+        self.results: list[Result] = []
         place = {each: i for i, each in enumerate(inputs)}
-        for each in toposort([found.node for found in results if isinstance(found, Tracer)]):
-            if each in place:
-                continue
-            place[each] = len(inputs) + len(self.steps)
-            if isinstance(each, Const):
-                self.steps.append((None, (), (("value", each.value),), each.type))
+        for found in results:
+            if isinstance(found, Tracer):
+                nodes = toposort([found.node])
+                self._append(nodes, place)
+                reads = frozenset([place[each] for each in nodes if not each.args])
+                reads = reads.intersection(range(len(inputs)))  # the others are constants
+                self.results.append(Result(None, place[found.node], reads))
             else:
-                operands = tuple(place[arg] for arg in each.args)
-                self.steps.append((each.op, operands, each.params, each.type))
-        self.results = [_result(each, place, len(inputs)) for each in results]
+                self.results.append(Result(found, -1, frozenset()))
 
     @property
     def number(self) -> Any:
@@ -58,6 +59,18 @@ class Template:
     def reads(self) -> frozenset[int]:
         """What the only result reads."""
         return self.results[0].reads
+
+    def _append(self, nodes: list[Node], place: dict[Node, int]) -> None:
+        """The steps that make these nodes; each is given the next place."""
+        for each in nodes:
+            if each in place:
+                continue
+            place[each] = len(place)
+            if isinstance(each, Const):
+                self.steps.append((None, (), (("value", each.value),), each.type))
+            else:
+                operands = tuple([place[arg] for arg in each.args])
+                self.steps.append((each.op, operands, each.params, each.type))
 
     def replay(self, operands: list[Node]) -> Node:
         """The nodes of the rule over these operands, its only result."""
@@ -78,13 +91,6 @@ class Template:
         return values
 
 
-def _result(found: Any, place: dict[Node, int], inputs: int) -> Result:
-    if not isinstance(found, Tracer):
-        return Result(found, -1, frozenset())
-    places = [place[each] for each in toposort([found.node])]
-    return Result(None, place[found.node], frozenset(i for i in places if i < inputs))
-
-
 @lru_cache(maxsize=4096)
 def template(
     rule: Callable[..., Any], types: tuple[ArrayType, ...], params: Params, name: str
@@ -93,6 +99,8 @@ def template(
 
     A rule that gives a list has as many results, any other one has one.
     """
+    if isinstance(rule, Always):
+        return Template([rule.number], [])
     numbers = all(each.weak for each in types)
     with compilation(fresh=True), context.tracing(None), context.rule_on_numbers(numbers):
         inputs = [input_node(f"arg{i}", each) for i, each in enumerate(types)]

@@ -7,6 +7,7 @@ import dis
 import linecache
 from functools import lru_cache
 from types import CodeType
+from typing import Any
 
 from symdiff.frontend import context
 from symdiff.frontend.context import Place
@@ -27,11 +28,11 @@ class SourceMap:
         self.locals = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
         self.texts: dict[int, str] = {}
         self.file = code.co_filename
-        lines = [span[1] for span in self.spans if span[1]]
+        lines = [line for _, _, line in code.co_lines() if line]
         self._read(code.co_firstlineno, max(lines, default=code.co_firstlineno))
 
     def _read(self, first: int, last: int) -> None:
-        source = [linecache.getline(self.file, line) for line in range(first, last + 1)]
+        source = linecache.getlines(self.file)[first - 1 : last]
         # an indented block parses under an `if`, which keeps its columns
         header = "if 1:\n" if source and source[0][:1].isspace() else ""
         try:
@@ -40,13 +41,14 @@ class SourceMap:
             self.texts = dict(enumerate((line.strip() for line in source), first))
             return
         offset = first - 1 - bool(header)
-        for statement in ast.walk(tree):
-            if isinstance(statement, ast.stmt) and statement.lineno + offset >= first:
-                self._read_statement(statement, offset, source, first)
-            elif isinstance(statement, ast.Lambda):
-                self.returned.add(_span(statement.body, offset))
-            elif isinstance(statement, ast.expr) and (names := self._names_read(statement)):
-                self.operands[_span(statement, offset)] = names
+        for part in _parts(tree):
+            if isinstance(part, ast.stmt):
+                if part.lineno + offset >= first:
+                    self._read_statement(part, offset, source, first)
+            elif isinstance(part, ast.Lambda):
+                self.returned.add(_span(part.body, offset))
+            elif isinstance(part, ast.expr) and (names := self._names_read(part)):
+                self.operands[_span(part, offset)] = names
 
     def _names_read(self, operation: ast.expr) -> list[str]:
         """The variables that are the operands of an operation, "" for other operands."""
@@ -102,6 +104,22 @@ class SourceMap:
 
     def text(self, line: int) -> str:
         return self.texts.get(line) or linecache.getline(self.file, line).strip()
+
+
+_WITHOUT_PARTS = (ast.Name, ast.Constant, ast.expr_context, ast.operator)
+
+
+def _parts(tree: ast.AST) -> list[Any]:
+    """As ast.walk, but for names and constants; in a third of its time."""
+    found: list[Any] = [tree]
+    for each in found:  # grows
+        for field in getattr(each, "_fields", ()):  # lists may hold names
+            value = getattr(each, field, None)
+            if isinstance(value, list):
+                found += [part for part in value if not isinstance(part, _WITHOUT_PARTS)]
+            elif isinstance(value, ast.AST) and not isinstance(value, _WITHOUT_PARTS):
+                found.append(value)
+    return [each for each in found if isinstance(each, ast.AST)]
 
 
 def _span(part: ast.AST, offset: int) -> Span:

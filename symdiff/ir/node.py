@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Hashable
+from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,25 +98,35 @@ class _Compilation:
 _current: ContextVar[_Compilation | None] = ContextVar("symdiff_compilation", default=None)
 
 
-@contextmanager
-def compilation(fresh: bool = False) -> Iterator[None]:
+class _Block:
+    """A `with` block of a compilation; one inside another is entered for each rule."""
+
+    __slots__ = ("_collecting", "_fresh", "_token")
+
+    def __init__(self, fresh: bool) -> None:
+        self._fresh = fresh
+        self._token: Token[_Compilation | None] | None = None
+
+    def __enter__(self) -> None:
+        if self._fresh or _current.get() is None:
+            self._token = _current.set(_Compilation())
+            self._collecting = gc.isenabled()
+            gc.disable()
+
+    def __exit__(self, *raised: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            if self._collecting:
+                gc.enable()
+
+
+def compilation(fresh: bool = False) -> _Block:
     """Nodes made inside are interned together; an inner block joins the outer one.
 
     The collector of garbage pauses meanwhile: what is made stays, and looking through it again and
     again would take a third of the time of a long function.
     """
-    if _current.get() is not None and not fresh:
-        yield
-        return
-    token = _current.set(_Compilation())
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        _current.reset(token)
-        if collecting:
-            gc.enable()
+    return _Block(fresh)
 
 
 def _table() -> _Compilation:

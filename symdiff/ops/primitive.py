@@ -28,6 +28,16 @@ class Partial(NamedTuple):
     coefficient: Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class Always:
+    """A coefficient that is a number, whatever the operands are: 1, -1 or 0."""
+
+    number: int
+
+    def __call__(self, *args: Any, **params: Any) -> int:
+        return self.number
+
+
 class Transpose(NamedTuple):
     """The op is linear in the argument: `adjoint(y_bar, *args)` is its cotangent.
 
@@ -397,7 +407,7 @@ def _as_rule(partial: Any) -> Rule:
         return partial
     if callable(partial):
         return Partial(partial)
-    return Partial(lambda *args, **params: partial)  # the numbers 1, -1, 0
+    return Partial(Always(partial))
 
 
 def elementwise(

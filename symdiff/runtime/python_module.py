@@ -30,6 +30,7 @@ class GuardError(ValueError):
 
 
 KEPT_FILES = 2000
+SELDOM = 16  # one new file in so many looks whether there are too many
 _MATH = re.compile(r"\bmath\.")
 _COMMENT = re.compile("# from: .*")
 _SCIPY = re.compile(r"\b(scipy(?:\.\w+)+)\.\w+\(")
@@ -168,6 +169,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def imports_of(body: str) -> str:
     """The import statements that a function body needs."""
+    if "math." not in body and "scipy." not in body:
+        return "import numpy as np"
     body = _COMMENT.sub("", body)  # the user's lines, which may call other functions
     lines = ["import math"] if _MATH.search(body) else []
     lines.append("import numpy as np")
@@ -202,18 +205,31 @@ def _cache_base() -> Path:
 def _file_for(source: str, name: str) -> str:
     """The file that shows the source to tools: named after its content, written atomically."""
     text = source.encode()
-    digest = f"{zlib.crc32(text):08x}{zlib.adler32(text):08x}"  # a name only: contents are compared
+    number = zlib.crc32(text)
+    digest = f"{number:08x}{zlib.adler32(text):08x}"  # a name only: contents are compared
     folder = _folder()
     if folder is None:
         return f"<symdiff {name} {digest}>"
-    path = folder / f"{name}_{digest}.py"
+    path = os.path.join(folder, f"{name}_{digest}.py")  # noqa: PTH118  twice as fast
     try:
-        if path.is_symlink() or not path.is_file() or path.read_text("utf-8") != source:
-            _replace(path, source.encode())
-            _prune(folder)
+        if _content(path) != text:
+            _replace(Path(path), text)
+            if number % SELDOM == 0:
+                _prune(folder)
     except OSError:
         return f"<symdiff {name} {digest}>"
-    return str(path)
+    return path
+
+
+def _content(path: str) -> bytes | None:
+    """What a regular file holds; None if there is none."""
+    try:
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                return file.read()
+    except FileNotFoundError:
+        pass
+    return None
 
 
 _folders: dict[str | None, Path | None] = {}

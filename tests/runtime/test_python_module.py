@@ -101,6 +101,7 @@ def test_tools_read_the_source():
 def test_the_folder_keeps_a_number_of_files(tmp_path, monkeypatch):
     monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(python_module, "KEPT_FILES", 6)
+    monkeypatch.setattr(python_module, "SELDOM", 1)
     for i in range(20):
         load(f"def f(x):\n    return x + {i}\n", "f", {})
         files = list((tmp_path / "python").iterdir())
