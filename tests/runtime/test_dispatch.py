@@ -432,6 +432,8 @@ def test_compiled_code_runs_while_another_thread_compiles():
         assert compiling.result(60) == 9
 
 
+# JAX warns of every fork of a process in which another test has imported it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_while_another_thread_compiles():
     tracing, go_on = threading.Event(), threading.Event()
