@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -184,32 +184,6 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
         raise TypeError("If a is inexact, then dtype must be inexact")
     total = np.nansum(a, axis, dtype, **options)
     return total / np.sum(~np.isnan(a), axis, **options).astype(total.dtype)
-
-
-@composite(np.nanmax)
-def nanmax(a: Any, axis: Any = None, **options: Any) -> Any:
-    """The maximum of what is a number, NaN where nothing is."""
-    return _nan_extreme(np.max, -np.inf, a, axis, **options)
-
-
-@composite(np.nanmin)
-def nanmin(a: Any, axis: Any = None, **options: Any) -> Any:
-    """The minimum of what is a number, NaN where nothing is."""
-    return _nan_extreme(np.min, np.inf, a, axis, **options)
-
-
-def _nan_extreme(
-    function: Callable[..., Any], neutral: float, a: Any, axis: Any, **options: Any
-) -> Any:
-    found = function(_instead_of_nan(a, neutral), axis, **options)
-    if a.dtype.kind not in "fc" or "initial" in options:
-        return found
-    return _nan_where(np.all(np.isnan(a), axis, **options), found)
-
-
-def _nan_where(condition: Any, x: Any) -> Any:
-    """x, and NaN where the condition holds, for the derivative too."""
-    return x * np.where(condition, np.nan, 1).astype(x.dtype)
 
 
 # ---------------------------------------------------------------------------- elementwise

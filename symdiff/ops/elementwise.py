@@ -346,8 +346,8 @@ sinc = elementwise(np.sinc, result=same_type, partials={"x": _sinc_slope})
 
 def _absolute_tangent(y: Any, x: Any, x_dot: Any) -> Any:
     """At 0 the derivative of |x| is 0, sign(0)."""
-    if np.iscomplexobj(x):
-        return np.real(x_dot * np.conj(np.sign(x)))
+    if np.iscomplexobj(x):  # NumPy's sign takes ten times as long as what it means
+        return np.real(x_dot * np.conj(x)) / (y + (y == 0))
     return x_dot * np.sign(x)
 
 
@@ -405,7 +405,7 @@ def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
 
     def share(y: Any, own: Any, other: Any, takes_tie: bool | None) -> Any:
         if takes_tie is None:
-            return np.where(wins(own, other), 1, np.where(own == other, 0.5, 0))
+            return wins(own, other) + 0.5 * (own == other)
         if takes_tie:
             return np.where(wins(other, own), 0, 1)
         return np.where(wins(y, other), 1, 0)  # of the result, so that the operand need not be kept

@@ -1,4 +1,4 @@
-"""Reductions of the elements that a mask selects, and those that start at a given value."""
+"""Reductions of the elements that a mask selects, or are numbers; those that start at a value."""
 
 from __future__ import annotations
 
@@ -18,9 +18,24 @@ from symdiff.ops.primitive import (
     Samples,
     Transpose,
     case,
+    composite,
+    primitive,
     register,
 )
-from symdiff.ops.reductions import Axes, accumulator, all_, any_, expand, prod, reduced_shape, sum_
+from symdiff.ops.reductions import (
+    DISTINCT_CASES,
+    Axes,
+    accumulator,
+    all_,
+    any_,
+    axes_with_elements,
+    expand,
+    extreme_tangent,
+    prod,
+    reduced_shape,
+    reduced_type,
+    sum_,
+)
 from symdiff.ops.render import dtype_source
 
 MASKED, STARTED, BOTH = ("where",), ("initial",), ("where", "initial")
@@ -228,3 +243,33 @@ def with_extras(
         given = initial if hasattr(initial, "dtype") else np.asarray(initial, dtype)[()]
         named["initial"] = given if given.dtype == dtype else given.astype(dtype)
     return (a, *(named[key] for key in extras)), params, _FAMILIES[of][extras]
+
+
+# ---------------------------------------------------------------------------- extremes of numbers
+
+
+def _nan_extreme(function: Callable[..., Any], of_numbers: Any, neutral: float) -> Primitive:
+    """The record of np.nanmax or np.nanmin: no element is equal to the NaN where none is a number.
+
+    Integers, and what starts at an initial value or has a mask, go to np.max or np.min.
+    """
+    op: Primitive = primitive(
+        function,
+        result=reduced_type,
+        jvp={"x": extreme_tangent},
+        batch=lambda x, axis, **params: op(x, axis=tuple(i + 1 for i in axis), **params),
+        samples=Samples(cases=DISTINCT_CASES),
+    )
+
+    @composite(function)
+    def extreme(a: Any, axis: Any = None, *, keepdims: Any = False, **options: Any) -> Any:
+        if a.dtype.kind in "fc" and not options:
+            return op(a, axis=axes_with_elements(a, axis), keepdims=bool(keepdims))
+        known = np.where(np.isnan(a), neutral, a) if a.dtype.kind in "fc" else a
+        return of_numbers(known, axis, keepdims=keepdims, **options)
+
+    return op
+
+
+nanmax = _nan_extreme(np.nanmax, np.max, -np.inf)
+nanmin = _nan_extreme(np.nanmin, np.min, np.inf)

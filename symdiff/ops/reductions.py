@@ -73,7 +73,8 @@ def accumulator(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.add.reduce(np.empty(0, dtype)).dtype  # type: ignore[no-any-return]
 
 
-def _reduced_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:
+def reduced_type(x: ArrayType, axis: Axes, keepdims: bool) -> ArrayType:
+    """A result of the dtype of the operand."""
     return array_type(x.dtype, reduced_shape(x.shape, axis, keepdims))
 
 
@@ -274,23 +275,18 @@ prod: Primitive = primitive(
 # ---------------------------------------------------------------------------- extremes
 
 
-def _extreme_tangent(loses: Any) -> Any:
+def extreme_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
     """Elements that share the extreme share the derivative equally; where it is NaN, NaN."""
-
-    def tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
-        others = loses(x, expand(y, x, axis, keepdims))  # nothing is less than NaN
-        total = np.sum(np.where(others, 0, x_dot), axis=axis, keepdims=keepdims)
-        count = np.sum(~others, axis=axis, keepdims=keepdims).astype(x.dtype)
-        return total / np.where(np.isnan(y), np.nan, count)
-
-    return tangent
+    at = x == expand(y, x, axis, keepdims)  # nothing equals NaN: 0 / 0
+    count = np.sum(at, axis=axis, keepdims=keepdims).astype(x.dtype)
+    return np.sum(at * x_dot, axis=axis, keepdims=keepdims) / count
 
 
 def _extreme_call(choose: Any) -> Any:
     def call(
         a: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = None
     ) -> Any:
-        axes = _axes_with_elements(a, axis)
+        axes = axes_with_elements(a, axis)
         if initial is not None:
             a = _from_initial(choose, a, initial, where)
         elif where is not None:
@@ -300,7 +296,8 @@ def _extreme_call(choose: Any) -> Any:
     return call
 
 
-def _axes_with_elements(a: Any, axis: Any) -> Axes:
+def axes_with_elements(a: Any, axis: Any) -> Axes:
+    """The axes over which an extreme is taken. Raises ValueError where one of them is empty."""
     axes = axes_of(a, axis)
     if any(np.shape(a)[i] == 0 for i in axes):
         raise ValueError("zero-size array to a reduction operation that has no identity")
@@ -327,8 +324,8 @@ DISTINCT_CASES = tuple(
 max_ = primitive(
     np.max,
     name="max",
-    result=_reduced_type,
-    jvp={"x": _extreme_tangent(np.less)},
+    result=reduced_type,
+    jvp={"x": extreme_tangent},
     call=_extreme_call(np.maximum),
     batch=_shifted(np.max),
     numpy="np.max",
@@ -338,8 +335,8 @@ max_ = primitive(
 min_ = primitive(
     np.min,
     name="min",
-    result=_reduced_type,
-    jvp={"x": _extreme_tangent(np.greater)},
+    result=reduced_type,
+    jvp={"x": extreme_tangent},
     call=_extreme_call(np.minimum),
     batch=_shifted(np.min),
     numpy="np.min",
@@ -349,7 +346,7 @@ min_ = primitive(
 
 
 def _place_call(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
-    _axes_with_elements(a, axis)
+    axes_with_elements(a, axis)
     axis = None if axis is None or np.ndim(a) < 2 else one_axis(axis, np.ndim(a))
     return (a,), {"axis": axis, "keepdims": bool(keepdims)}
 
