@@ -307,6 +307,9 @@ def costs(row: "Row", call: Call, contestants: Sequence[Any]) -> dict[str, dict[
 
 
 OWN = ("NumPy", Symdiff.name)
+# Whether the C library gives memory back to the system, which then clears it page by page, depends
+# on what was freed before: the same call takes ten times as long after one than after another.
+KEPT_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(2**30))
 
 
 def of_sizes(call: Call) -> dict[str, dict[str, int]]:
@@ -471,7 +474,8 @@ def report(rows: Sequence[Row], without: dict[str, list[str]]) -> str:
         f"also, after a slash, with {many['n']} numbers and {many['k']} rows (where the result is "
         f"square {SQUARE['n']} and {SQUARE['k']}). The gradient is that of a weighted sum of the "
         "result: what is computed is the product of the weights with the Jacobian, and not the "
-        "sum. What is over the bound of [the next section](#above-the-bound) is marked (!).",
+        "sum. Freed memory is kept for the next array, as in a program that runs for long. What is "
+        "over the bound of [the next section](#above-the-bound) is marked (!).",
         "",
         f"| call | NumPy, µs | {' | '.join(f'{name} | value | gradient' for name in names)} |",
         f"|---|---:|{'---|---:|---:|' * len(names)}",
@@ -569,7 +573,7 @@ def main() -> None:
     options = parser.parse_args()
     if "SYMDIFF_PINNED" not in os.environ:
         pin_to_one_core()
-        variables = pinned() | {"SYMDIFF_PINNED": "1"}
+        variables = pinned() | KEPT_MEMORY | {"SYMDIFF_PINNED": "1"}
         sys.exit(subprocess.run([sys.executable, *sys.argv], env=variables, check=False).returncode)
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
