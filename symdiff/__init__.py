@@ -36,6 +36,7 @@ from symdiff.errors import (
 )
 
 if TYPE_CHECKING:
+    from symdiff.api.control import cond, fori_loop, map, scan, while_loop
     from symdiff.api.custom import custom_jvp, custom_vjp, elementwise, primitive
     from symdiff.api.implicit import fixed_point, linear_solve, root
     from symdiff.testing import check_grads
@@ -55,10 +56,12 @@ __all__ = [
     "UnsupportedFunctionError",
     "check_grads",
     "clear_caches",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "elementwise",
     "fixed_point",
+    "fori_loop",
     "function",
     "grad",
     "hessian",
@@ -70,18 +73,22 @@ __all__ = [
     "jvp",
     "linear_solve",
     "linearize",
+    "map",
     "primitive",
     "root",
+    "scan",
     "show",
     "stop_gradient",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 
 
 _LATE = {
     "check_grads": "symdiff.testing",
+    **dict.fromkeys(("cond", "fori_loop", "map", "scan", "while_loop"), "symdiff.api.control"),
     "custom_jvp": "symdiff.api.custom",
     "custom_vjp": "symdiff.api.custom",
     "elementwise": "symdiff.api.custom",

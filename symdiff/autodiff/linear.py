@@ -27,7 +27,10 @@ def verify_node(each: Node, tangents: Collection[Node]) -> None:
     op = each.op
     assert isinstance(op, Primitive)
     dependent = {i for i, arg in enumerate(each.args) if arg in tangents}
-    if op.foreign and each.args[0].type == TUPLE:  # one of several values
+    if each.args[0].type is TUPLE:  # one of several values
+        return
+    if op.control:
+        _verify_control(each, dependent)
         return
     for i in dependent:
         if not _is_linear_in(op, each, i, dependent):
@@ -41,6 +44,17 @@ def verify_node(each: Node, tangents: Collection[Node]) -> None:
         others = [i for i in range(len(each.args)) if isinstance(op.rule(i), linear)]
         if any(i not in dependent and not _is_zero(each.args[i]) for i in others):
             raise RuleError(f"the tangent program is not linear: {op.name} adds a primal value")
+
+
+def _verify_control(each: Node, dependent: set[int]) -> None:
+    """So it must be in the graphs that it runs."""
+    from symdiff.autodiff import control
+
+    for body, sources in control.linear_inputs(each, dependent):
+        found = depends_on(body.outputs, sources)
+        for inner in body.nodes():
+            if inner in found and not isinstance(inner, Input):
+                verify_node(inner, found)
 
 
 def _is_linear_in(op: Primitive, each: Node, index: int, dependent: set[int]) -> bool:

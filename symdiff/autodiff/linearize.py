@@ -11,7 +11,7 @@ from symdiff.errors import NotDifferentiableError, word
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import Graph, Note, toposort
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
-from symdiff.ir.types import array_type
+from symdiff.ir.types import TUPLE, array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import (
     Constant,
@@ -54,13 +54,18 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
     origins: dict[Node, Node] = dict(zip(tangents, wrt, strict=True))
     for source in wrt:
         notes[dots[source]] = Note(source.name, "dot", of=source)
+    values: dict[Node, dict[int, Node]] = {}  # the tangents of those of loops and branches
     for each in toposort(graph.outputs):
         if each in dots or isinstance(each, (Input, Const)):
             continue
-        if not each.type.inexact or not any(arg in dots for arg in each.args):
+        if each.type is TUPLE and each.op.control and any(arg in dots for arg in each.args):  # type: ignore[attr-defined]
+            values[each] = _control().tangents(each, dots)
+        several = each.args[0] in values
+        if not each.type.inexact or not (several or any(arg in dots for arg in each.args)):
             continue
         try:
-            dot = _tangent(each, dots)
+            own = values[each.args[0]].get(each.param("index")) if several else None
+            dot = own if several else _tangent(each, dots)
         except NotImplementedError as error:
             raise _refused(str(error), notes.get(each)) from None
         if dot is None:
@@ -73,6 +78,13 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
         notes.setdefault(dot, Note(note.name, "dot", note.position, each, note.derived))
     outputs = tuple(dots.get(each) for each in graph.outputs)
     return Linearized(graph, tuple(wrt), tangents, outputs, origins)
+
+
+def _control() -> Any:
+    """What few programs need."""
+    from symdiff.autodiff import control
+
+    return control
 
 
 def _tangent(each: Node, dots: dict[Node, Node]) -> Node | None:

@@ -38,7 +38,8 @@ class _Cotangents:
     def add_part(self, part: Node, bar: Node, cause: Position | None) -> None:
         """Of one of the values that a call returns, whose cotangent is all of theirs."""
         (call,) = part.args
-        self.parts.setdefault(call, {})[part.param("path")] = bar
+        key = part.param("path" if part.op.foreign else "index")  # type: ignore[attr-defined]
+        self.parts.setdefault(call, {})[key] = bar
         self.causes.setdefault(call, cause)
 
     def take(self, arg: Node) -> Node | None:
@@ -60,9 +61,14 @@ def transpose(
     cotangents: Sequence[Node],
     notes: dict[Node, Note],
     origins: Mapping[Node, Node],
+    starts: Mapping[Any, Node] | None = None,
 ) -> list[Node | None]:
-    """Cotangents of `tangents`, given one cotangent per output; None where there is none."""
+    """Cotangents of `tangents`, given one cotangent per output; None where there is none.
+
+    `starts` are what cotangents are added to.
+    """
     gathered = _Cotangents(notes, origins)
+    gathered.bars.update(starts or {})
     for output, cotangent in zip(outputs, cotangents, strict=True):
         gathered.add(output, cotangent, None)
     linear = depends_on(outputs, tangents)
@@ -81,8 +87,14 @@ def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotang
     note = gathered.notes.get(each)
     # the inner nodes of a rule come from the line of the rule's own node
     cause = (note.position if note else None) or gathered.causes.get(each)
+    if each.args[0].type is TUPLE:
+        gathered.add_part(each, y_bar, cause)
+        return
     if op.foreign:
         _transpose_foreign(each, y_bar, linear, gathered, cause)
+        return
+    if op.control:
+        _transpose_control(each, y_bar, linear, gathered, cause)
         return
     for first, name in enumerate(op.arguments):
         # an argument that repeats stands for all operands that are left
@@ -105,12 +117,9 @@ def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotang
 def _transpose_foreign(
     each: Node, y_bar: Any, linear: set[Node], gathered: _Cotangents, cause: Position | None
 ) -> None:
-    """A call of the user's function, or one of the values that it returns."""
+    """A call of the user's function."""
     op = each.op
     assert isinstance(op, Primitive)
-    if each.args[0].type == TUPLE:
-        gathered.add_part(each, y_bar, cause)
-        return
     indices = [i for i, arg in enumerate(each.args) if arg in linear]
     for rule in dict.fromkeys(op.rule(i) for i in indices):
         if not isinstance(rule, Cotangents):
@@ -118,6 +127,19 @@ def _transpose_foreign(
         for arg, bar in zip(each.args, rule.adjoint(each, y_bar), strict=True):
             if bar is not None and arg in linear:
                 gathered.add(arg, bar, cause)
+
+
+def _transpose_control(
+    each: Node, bars: Any, linear: set[Node], gathered: _Cotangents, cause: Position | None
+) -> None:
+    """A loop or a branch."""
+    from symdiff.autodiff import control  # which few programs need
+
+    for operand, bar, whole in control.cotangents(each, bars, linear, gathered.bars):
+        if whole:
+            gathered.set(operand, bar, cause)
+        else:
+            gathered.add(operand, bar, cause)
 
 
 def _transpose_partial(rule: Partial, each: Node, index: int, y_bar: Node) -> Node | None:

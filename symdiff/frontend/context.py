@@ -34,8 +34,8 @@ class Context:
 
     __slots__ = (
         "changes", "constants", "derived", "examples", "fixed", "inherited", "integers",
-        "interposer",
-        "named", "operands", "place", "places", "refused", "relied", "rules",
+        "interposer", "level",
+        "named", "operands", "place", "placeholders", "places", "refused", "relied", "rules",
     )  # fmt: skip
 
     def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
@@ -53,6 +53,8 @@ class Context:
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
         self.derived: set[Node] = set()  # what only the derivatives of those compute
         self.rules: dict[Any, Any] = {}  # what rules of the user's gave, by the call they are for
+        self.placeholders: set[Node] = set()  # inputs of bodies of loops: no value is known
+        self.level = 0  # how many bodies and sides are around what is run
         self.refused: BaseException | None = None  # the first refusal, which must end the trace
 
     def undo(self) -> None:
@@ -61,8 +63,8 @@ class Context:
             last = self.changes.pop()
             last.array.known = last.before
         self.relied.clear()
+        self.level = 0
         self.refused = None
-
 
     def is_fixed(self, root: Node) -> bool:
         """Whether a node depends on no input, so that its value is known."""

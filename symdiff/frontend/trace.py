@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CellType, ModuleType
 from typing import Any, NamedTuple
 
@@ -113,13 +114,17 @@ def trace(
         except StaticArgument as decided:
             decided.name(dict(zip(inputs, names, strict=True)))
             raise
-        nodes, results, out_spec = _read_result(result)
+        outputs, results, out_spec = _read_result(result)
     nested = outer is not None and outer.interposer is interposer
     captured = () if nested else tuple(interposer.captured)
     hidden = tuple(each.input for each in captured if each.input is not None)
     visible = tuple(each for each in inputs if each is not None)
-    graph = Graph(function_name(function), (*visible, *hidden), tuple(nodes), tuple(running.relied))
-    graph.notes.update(notes_of(running, graph))
+    every = (*visible, *hidden)
+    graph = Graph(function_name(function), every, tuple(outputs), tuple(running.relied))
+    nodes = graph.nodes()
+    graph.notes.update(notes_of(running, graph.inputs, nodes))
+    if running.placeholders:
+        _check_leaks(running, nodes)
     derived = frozenset(running.derived)
     return Traced(
         graph,
@@ -221,19 +226,31 @@ def identifier(name: str) -> str:
     return kept if kept[:1].isalpha() else "_".join(filter(None, (root, kept)))
 
 
-def _name_operands(running: Context, notes: dict[Node, Note]) -> None:
+def _check_leaks(running: Context, nodes: Iterable[Node]) -> None:
+    """Raises TraceError where a value of a loop's body is used outside of it."""
+    for each in nodes:
+        if each in running.placeholders:
+            what = f"`{each.name}`, or what is computed from it, is used outside of its loop"  # type: ignore[attr-defined]
+            raise TraceError(word(what, way_out="Return it from the function that is repeated."))
+
+
+def _name_operands(running: Context, notes: dict[Node, Note], since: int) -> None:
     """Name values after the variables through which the user's code first reads them."""
-    for place, operands in running.operands:
+    for place, operands in itertools.islice(running.operands, since, None):
         for each, name in zip(operands, operand_names(place), strict=False):
             note = notes.get(each) if each is not None else None
             if note is not None and not note.name and name:
                 note.name, note.derived = name, True
 
 
-def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
-    """The notes of a finished trace: user's names, lines, and names derived from a consumer's."""
-    nodes = graph.nodes()
-    notes: dict[Node, Note] = {each: Note(each.name) for each in graph.inputs}
+def notes_of(
+    running: Context, inputs: Iterable[Input], nodes: Sequence[Node], since: int = 0
+) -> dict[Node, Note]:
+    """The notes of what was traced: user's names, lines, and names derived from a consumer's.
+
+    `since` is the first of the operations through which values are named.
+    """
+    notes: dict[Node, Note] = {each: Note(each.name) for each in inputs}
     notes |= {each: running.inherited[each] for each in nodes if each in running.inherited}
     for each in nodes:
         if each in notes or isinstance(each, Const):
@@ -243,7 +260,7 @@ def notes_of(running: Context, graph: Graph) -> dict[Node, Note]:
         place = named if name else made or named
         if place is not None:
             notes[each] = Note(name, position=position_of(place))
-    _name_operands(running, notes)
+    _name_operands(running, notes, since)
     found = users(nodes)
     for each, note in notes.items():
         if each.type.dtype.kind == "b":

@@ -38,7 +38,7 @@ HANDLERS: dict[Any, Callable[..., Any]] = {}
 class Tracer:
     """A traced array or number. `is_array` tells a 0-d array from a scalar of the same type."""
 
-    __slots__ = ("__weakref__", "contiguous", "is_array", "known", "view_of", "views")
+    __slots__ = ("__weakref__", "contiguous", "is_array", "known", "level", "view_of", "views")
 
     __array_priority__ = 1000
 
@@ -49,6 +49,7 @@ class Tracer:
         self.view_of: memory.View | None = None
         self.views: list[weakref.ref[Tracer]] | None = None  # those whose value is known
         running = context.current()
+        self.level = 0 if running is None else running.level  # where it was born
         if running is not None and running.place is not None:
             running.places.setdefault(node, running.place)
 
@@ -848,6 +849,8 @@ def decide(root: Node) -> None:
     """
     running = context.current()
     inputs = inputs_of(root)
+    if running is not None and not running.placeholders.isdisjoint(inputs):
+        return
     interposer = running.interposer if running is not None else None
     for each in inputs:
         is_int = each.type.weak and each.type.dtype.kind in "iub"

@@ -64,7 +64,7 @@ def _names(graph: Graph, nodes: list[Node]) -> dict[Node, str]:
             continue
         note = graph.notes.get(each, Note())
         stem = "_".join(filter(None, (note.name, note.suffix)))
-        stem = each.name if isinstance(each, Input) else stem
+        stem = each.name or "x" if isinstance(each, Input) else stem
         stem = re.sub(r"\W", "_", stem)
         stem, name = stem or "v", stem or f"v{len(names) - len(graph.inputs)}"
         while name in taken:

@@ -120,14 +120,18 @@ def _run_loop(
         for own, found in zip(collected, results[carried:], strict=True):
             own.append(found)
         done += 1
+    if reverse:
+        collected = [own[::-1] for own in collected]
     types = [each.type for each in body.outputs[carried:]]
-    stacked = [
-        np.array(own[::-1] if reverse else own, type.dtype).reshape((-1, *type.shape))
-        if own or 0 in type.shape
-        else np.empty((done, *type.shape), type.dtype)
-        for own, type in zip(collected, types, strict=True)
-    ]
+    stacked = [_stacked(own, type) for own, type in zip(collected, types, strict=True)]
     return (*state, *stacked, *(() if test is None else (done,)))
+
+
+def _stacked(rows: list[Any], type: ArrayType) -> Any:
+    """Rows of a type as one array; those of extents that are not known may differ."""
+    if UNKNOWN in type.shape:
+        return rows
+    return np.array(rows, type.dtype).reshape((len(rows), *type.shape))
 
 
 def _goes_on(test: Graph | None, values: tuple[Any, ...], done: int, count: Any) -> bool:
@@ -274,7 +278,7 @@ def body_of(
     Inside is what depends on `inputs`, or what `inside` says; constants are wherever they are read.
     """
     if inside is None:
-        inside = _dependent(outputs, inputs).__contains__
+        inside = dependent(outputs, inputs).__contains__
     new: dict[Node, Node] = {each: each for each in inputs}
     outer: list[Node] = []
     within: list[Node] = []
@@ -303,7 +307,7 @@ def body_of(
     return graph, tuple(outer)
 
 
-def _dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
+def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
     """The nodes below `outputs` that depend on any of `inputs`; what is older than these does not.
 
     A loop in a long program costs as much as its body, and not as the program.

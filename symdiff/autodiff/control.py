@@ -1,0 +1,495 @@
+"""Derivatives of control flow.
+
+The tangent of a loop is a loop that carries tangents, and its transpose runs backwards. What they
+read of the trips of the loop itself that loop collects, or they compute it again where that is as
+cheap. The derivative of a branch is a branch on the same condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
+
+from symdiff.autodiff.linearize import as_type, linearize, zeros
+from symdiff.autodiff.transpose import transpose
+from symdiff.ir.graph import Graph, Note, depends_on, substitute
+from symdiff.ir.node import Input, Node, input_node, node
+from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops import control, shaping
+from symdiff.ops import elementwise as e
+from symdiff.ops.control import Operands
+from symdiff.ops.primitive import CONSTANT, Primitive
+
+_CHEAP = (shaping.broadcast_to, shaping.getitem, e.convert)  # beside what is a view by itself
+
+
+# ---------------------------------------------------------------------------- tangents
+
+
+def tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
+    """The tangents of the values of a loop or a branch, by their index; zero ones are absent."""
+    return _cond_tangents(each, dots) if each.op is control.cond else _loop_tangents(each, dots)
+
+
+def _loop_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
+    body, carried = each.param("body"), each.param("carried")
+    operands, inputs = control.divided(each, each.args), _inputs(each)
+    reached = _reached(each, [arg in dots for arg in each.args])
+    active = [i for i, mask in enumerate(reached) if mask]
+    moved = {
+        **_moved(inputs.invariant, operands.invariant, dots),
+        **{inputs.carried[i]: dots.get(operands.carried[i]) for i in active if i < carried},
+        **_moved(inputs.scanned, operands.scanned, dots),
+    }
+    linear = linearize(body, list(moved))
+    active = [i for i in active if i < carried or linear.outputs[i] is not None]
+    own = dict(zip(moved, linear.tangents, strict=True))
+    made = _Loop(f"{body.name}_dot", each, body.notes)
+    made.results = [linear.outputs[i] or zeros(body.outputs[i]) for i in active]
+    made.invariant = [(own[i], dot) for i, dot in moved.items() if dot and i in inputs.invariant]
+    made.carried = [(own[i], moved[i] or zeros(i)) for i in inputs.carried if i in moved]
+    made.scanned = [(own[i], dot) for i, dot in moved.items() if dot and i in inputs.scanned]
+    return dict(zip(active, control.items(made.node()), strict=True))
+
+
+def _moved(
+    inputs: Sequence[Input], operands: Sequence[Node], dots: Mapping[Node, Node]
+) -> dict[Input, Node | None]:
+    return {
+        own: dots[arg] for own, arg in zip(inputs, operands, strict=True) if arg in dots
+    }
+
+
+def _cond_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
+    operands, branches = each.args[1:], each.param("branches")
+    active = [i for i, arg in enumerate(operands) if arg in dots]
+    linears = [linearize(branch, [branch.inputs[i] for i in active]) for branch in branches]
+    values = [
+        i for i in range(len(branches[0].outputs))
+        if any(linear.outputs[i] is not None for linear in linears)
+    ]  # fmt: skip
+    sides = [
+        Graph(
+            f"{branch.name}_dot",
+            (*branch.inputs, *linear.tangents),
+            tuple([linear.outputs[i] or zeros(branch.outputs[i]) for i in values]),
+            (),
+            branch.notes,
+        )
+        for branch, linear in zip(branches, linears, strict=True)
+    ]
+    made = _branch(each.args[0], [*operands, *[dots[operands[i]] for i in active]], sides)
+    return dict(zip(values, control.items(made), strict=True))
+
+
+def _branch(taken: Node, operands: Sequence[Node], sides: Sequence[Graph]) -> Node:
+    """The choice between two graphs, without the operands that neither reads."""
+    read = [set(side.nodes()) for side in sides]
+    kept = [
+        i for i in range(len(operands))
+        if any(side.inputs[i] in nodes for side, nodes in zip(sides, read, strict=True))
+    ]  # fmt: skip
+    first, second = (
+        Graph(side.name, tuple([side.inputs[i] for i in kept]), side.outputs, (), side.notes)
+        for side in sides
+    )
+    return control.cond_node(taken, [operands[i] for i in kept], (first, second))
+
+
+# ---------------------------------------------------------------------------- cotangents
+
+
+class Bar(NamedTuple):
+    """A cotangent of an operand: all that there is of it, or one more term of it."""
+
+    operand: Node
+    value: Node
+    whole: bool
+
+
+def cotangents(
+    each: Node, bars: Mapping[int, Node], linear: set[Node], known: Mapping[Node, Node]
+) -> Iterator[Bar]:
+    """Cotangents of the operands in `linear`, given those of the values, by their index.
+
+    `known` has what is known so far of cotangents of operands: these are gone on with.
+    """
+    find = _cond_cotangents if each.op is control.cond else _loop_cotangents
+    found = sorted(find(each, bars, linear, known), key=lambda bar: not bar.whole)
+    whole: set[Node] = set()
+    for bar in found:  # what is whole comes first
+        yield bar._replace(whole=bar.whole and bar.operand not in whole)
+        whole.add(bar.operand)
+
+
+def _loop_cotangents(
+    each: Node, bars: Mapping[int, Node], linear: set[Node], known: Mapping[Node, Node]
+) -> Iterator[Bar]:
+    body, carried = each.param("body"), each.param("carried")
+    operands, inputs = control.divided(each, each.args), _inputs(each)
+    notes = dict(body.notes)
+    given = _given(each, bars)
+    seeds = {i: _beside(body.outputs[i], notes, i >= carried) for i in given}
+    reached = reduce(or_, [mask for i, mask in enumerate(_reach(body)) if i in given], 0)
+    sources = {source for i, source in enumerate(body.inputs) if reached >> i & 1}
+    sums = {
+        own: arg for own, arg in zip(inputs.invariant, operands.invariant, strict=True)
+        if arg in linear and own in sources
+    }  # fmt: skip
+    rows = {
+        own: arg for own, arg in zip(inputs.scanned, operands.scanned, strict=True)
+        if arg in linear and own in sources
+    }  # fmt: skip
+    state = {own: i for i, own in enumerate(inputs.carried) if i in given}
+    starts = {own: _beside(own, notes) for own in sums}
+    found = dict(zip((*sums, *state, *rows), transpose(
+        [body.outputs[i] for i in given],
+        (*sums, *state, *rows),
+        [as_type(seeds[i], body.outputs[i]) for i in given],
+        notes,
+        _origins(notes),
+        starts,
+    ), strict=True))  # fmt: skip
+    rows = {own: arg for own, arg in rows.items() if found[own] is not None}
+    made = _Loop(f"{body.name.removesuffix('_dot')}_bar", each, notes, backwards=True)
+    made.results = [found[own] or zeros(own) for own in (*sums, *state, *rows)]
+    first = set()
+    for own, arg in sums.items():
+        start = known.get(arg) if arg not in first else None
+        first.add(arg)
+        made.carried.append((starts[own], as_type(start, own) if start else zeros(own)))
+    for i in state.values():
+        made.carried.append((seeds[i], bars.get(i) or zeros(body.outputs[i])))
+    made.scanned = [(seeds[i], bars[i]) for i in given if i >= carried]
+    values = iter(control.items(made.node()))
+    for arg in sums.values():
+        yield Bar(arg, next(values), True)
+    for i in state.values():
+        value = next(values)
+        if operands.carried[i] in linear:
+            yield Bar(operands.carried[i], value, False)
+    for arg in rows.values():
+        yield Bar(arg, next(values), False)
+
+
+def _given(each: Node, bars: Mapping[int, Node]) -> list[int]:
+    """The results of the body that have cotangents: from outside, or from a later trip."""
+    body, state = each.param("body"), _inputs(each).carried
+    first = len(body.inputs) - len(state) - each.param("scanned")
+    masks, given = _reach(body), set(bars)
+    while True:
+        reached = reduce(or_, [masks[i] for i in given], 0)
+        more = {i for i in range(len(state)) if reached >> first + i & 1}
+        if more <= given:
+            return sorted(given)
+        given |= more
+
+
+def _cond_cotangents(
+    each: Node, bars: Mapping[int, Node], linear: set[Node], known: Mapping[Node, Node]
+) -> Iterator[Bar]:
+    operands, branches = each.args[1:], each.param("branches")
+    masks = [_reach(branch) for branch in branches]
+    reached = reduce(or_, [mask[i] for mask in masks for i in bars], 0)
+    moved = [i for i, arg in enumerate(operands) if arg in linear and reached >> i & 1]
+    firsts = {operands[i]: i for i in reversed(moved)}
+    started = [i for i in moved if operands[i] in known and firsts[operands[i]] == i]
+    sides = []
+    for branch in branches:
+        notes = dict(branch.notes)
+        seeds = [_beside(branch.outputs[i], notes) for i in bars]
+        starts = {branch.inputs[i]: _beside(branch.inputs[i], notes) for i in started}
+        own = [branch.inputs[i] for i in moved]
+        found = transpose(
+            [branch.outputs[i] for i in bars], own, seeds, notes, _origins(notes), starts
+        )
+        results = [bar or zeros(source) for bar, source in zip(found, own, strict=True)]
+        inputs = (*branch.inputs, *seeds, *starts.values())
+        name = f"{branch.name.removesuffix('_dot')}_bar"
+        sides.append(Graph(name, inputs, tuple(results), (), notes))
+    given = [*operands, *bars.values()]
+    given += [as_type(known[operands[i]], operands[i]) for i in started]
+    made = _branch(each.args[0], given, sides)
+    for i, value in zip(moved, control.items(made), strict=True):
+        yield Bar(operands[i], value, i in started)
+
+
+def _beside(each: Node, notes: dict[Node, Note], is_row: bool = False) -> Input:
+    """An input for the cotangent of a tangent, called as that is; a row is no Python number."""
+    note = notes.get(each) or Note()
+    name = note.name or (each.name if isinstance(each, Input) else "")
+    stem = name.removesuffix("_dot") or "y"
+    made = input_node(f"{stem}_bar", _row_type(each) if is_row else each.type)
+    notes[made] = Note(stem, "bar", note.position, note.of, note.derived)
+    return made
+
+
+def _row_type(each: Node) -> ArrayType:
+    """The type that a value has which was collected and is read again."""
+    return array_type(each.type.dtype, each.type.shape)
+
+
+def _origins(notes: dict[Node, Note]) -> dict[Node, Node]:
+    """The values that nodes are the tangents of, with notes of their own."""
+    found = {}
+    for each, note in list(notes.items()):
+        if note.suffix == "dot" and note.of is not None:
+            found[each] = note.of
+            notes.setdefault(note.of, Note(note.name, "", note.position, None, note.derived))
+    return found
+
+
+def linear_inputs(each: Node, dependent: Collection[int]) -> Iterator[tuple[Graph, set[Node]]]:
+    """The graphs of a loop or a branch, with their inputs that carry tangents.
+
+    `dependent` are the operands that do.
+    """
+    if each.op is control.cond:
+        for branch in each.param("branches"):
+            yield branch, {branch.inputs[i - 1] for i in dependent}
+        return
+    body, state = each.param("body"), _inputs(each).carried
+    shift = len(body.inputs) - len(each.args)
+    sources: set[Node] = {body.inputs[i + shift] for i in dependent}
+    while True:
+        found = depends_on(body.outputs, sources)
+        more = {own for own, result in zip(state, body.outputs, strict=False) if result in found}
+        if more <= sources:
+            break
+        sources |= more
+    yield body, sources
+
+
+# ---------------------------------------------------------------------------- making loops
+
+
+class _Loop:
+    """A loop in the making, which goes through the trips of another.
+
+    `results` are computed from the inputs that are given with their operands, and from anything in
+    the body of that other one, which is read from its operands, computed again, or collected.
+    """
+
+    def __init__(
+        self, name: str, like: Node, notes: dict[Node, Note], backwards: bool = False
+    ) -> None:
+        self.name = name
+        self.like = like
+        self.notes = notes
+        self.backwards = backwards
+        self.results: list[Node] = []
+        self.invariant: list[tuple[Input, Node]] = []
+        self.carried: list[tuple[Input, Node]] = []
+        self.scanned: list[tuple[Input, Node]] = []
+
+    def node(self) -> Node:
+        """The loop."""
+        like = self.like
+        own = [each for pairs in (self.invariant, self.carried, self.scanned) for each, _ in pairs]
+        saved = _Saved(like, self.results, own, collecting=not self.backwards)
+        graph, outer = control.body_of(
+            self.name, own, self.results, self.notes, saved.again().__contains__
+        )
+        graph.notes.update({each: self.notes[each] for each in own if each in self.notes})
+        index = input_node(like.param("body").inputs[0].name, control.INDEX)
+        new: dict[Node, Node] = {}
+        for each, stand_in in zip(outer, graph.inputs[len(own) :], strict=True):
+            if each is like.param("body").inputs[0]:
+                new[stand_in] = index
+            elif (operand := saved.invariant(each)) is not None:
+                self.invariant.append((stand_in, operand))
+            else:
+                row, operand = saved.row(each, stand_in)
+                self.scanned.append((row, operand))
+                if row is not stand_in:
+                    new[stand_in] = as_type(row, stand_in)
+        results = substitute(graph.outputs, new)
+        kept = {results.get(each, each): note for each, note in graph.notes.items()}
+        body = Graph(
+            self.name,
+            (index, *[each for pairs in (self.invariant, self.carried, self.scanned)
+                      for each, _ in pairs]),
+            tuple([results[each] for each in graph.outputs]),
+            (),
+            kept,
+        )  # fmt: skip
+        return control.loop_node(
+            body,
+            invariant=[each for _, each in self.invariant],
+            carried=[each for _, each in self.carried],
+            scanned=[saved.item(each) for _, each in self.scanned],
+            start=like.param("start"),
+            step=like.param("step"),
+            reverse=like.param("reverse") != self.backwards,
+            trips=like.param("trips"),
+            count=saved.count(),
+        )
+
+
+class _Saved:
+    """What another loop reads of the trips of a loop, and how it gets it.
+
+    `own` are what stands for its own values in `results`. It goes forwards, as the loop does, where
+    the loop may collect for it.
+    """
+
+    def __init__(
+        self, loop: Node, results: Sequence[Node], own: Iterable[Input], collecting: bool
+    ) -> None:
+        self.loop = loop
+        self.results = results
+        self.body: Graph = loop.param("body")
+        operands, inputs = control.divided(loop, loop.args), _inputs(loop)
+        self.invariants = dict(zip(inputs.invariant, operands.invariant, strict=True))
+        self.rows = dict(zip(inputs.scanned, operands.scanned, strict=True))
+        self.state = inputs.carried
+        self.computed = set(self.body.nodes()) if collecting else set()
+        varying = (self.body.inputs[0], *inputs.carried, *inputs.scanned, *own)
+        self.varying = depends_on((*self.body.outputs, *results), varying)
+        self.outputs = list(self.body.outputs)
+        self.whole: Node | None = None
+
+    def again(self) -> set[Node]:
+        """What the other loop computes by itself.
+
+        That is all that the loop does not compute, and parts and other views of what it has. What
+        is the same in each trip is computed outside, if there is a trip at all.
+        """
+        held = depends_on(self.results, self.state)
+        runs = self.loop.param("trips") is not None
+        found: set[Node] = set()
+        waiting = list(self.results)
+        while waiting:
+            each = waiting.pop()
+            if not each.args or each in found:
+                continue
+            if each not in self.varying:
+                inside = not runs
+            else:
+                inside = each not in self.computed or _is_cheap(each, held)
+            if inside:
+                found.add(each)
+                waiting += each.args
+        return found
+
+    def invariant(self, each: Node) -> Node | None:
+        """The value outside of what is the same in each trip."""
+        if each in self.varying:
+            return None
+        return substitute([each], self.invariants)[each]
+
+    def row(self, each: Node, stand_in: Input) -> tuple[Input, Node]:
+        """What stands for a row of all values, and the node in the body, or the operand."""
+        if each in self.rows:
+            assert isinstance(each, Input)
+            return stand_in, self.rows[each]
+        carried = self.loop.param("carried")
+        if each not in self.outputs[carried:]:
+            self.outputs.append(each)
+        type = _row_type(each)
+        row = stand_in if type == stand_in.type else input_node(stand_in.name, type)
+        return row, each
+
+    def item(self, each: Node) -> Node:
+        """All values of what is collected; anything else is an operand already."""
+        if each not in self.varying:
+            return each
+        place = self.outputs.index(each, self.loop.param("carried"))
+        return control.items(self._augmented())[place]
+
+    def count(self) -> Node | None:
+        """The number of trips, where it is not known."""
+        if self.loop.param("trips") is not None:
+            return None
+        if self.loop.param("test") is None:
+            return self.loop.args[0]
+        return control.items(self._augmented())[-1]
+
+    def _augmented(self) -> Node:
+        """The loop, which collects more."""
+        if self.whole is None:
+            body = self.body.with_outputs(self.outputs)
+            params = tuple([
+                (key, body if key == "body" else value) for key, value in self.loop.params
+            ])
+            same = len(self.outputs) == len(self.body.outputs)
+            self.whole = self.loop if same else node(control.loop, self.loop.args, params)
+        return self.whole
+
+
+def _is_cheap(each: Node, held: set[Node]) -> bool:
+    """Whether a value is had from its operands for as little as from an array of all its values."""
+    op = each.op
+    assert isinstance(op, Primitive)
+    size = sum(arg.type.size * arg.type.dtype.itemsize for arg in each.args if arg in held)
+    if op.view or op in _CHEAP:
+        return size <= each.type.size * each.type.dtype.itemsize
+    return op.elementwise and not size and each.type.size == 1
+
+
+# ---------------------------------------------------------------------------- what depends on what
+
+
+def _inputs(each: Node) -> Operands:
+    """The inputs of the body of a loop, by what they stand for, without its index."""
+    own = each.param("body").inputs[1:]
+    counted = each.param("trips") is None and each.param("test") is None
+    return control.divided(each, (None, *own) if counted else own)
+
+
+def _reach(graph: Graph) -> list[int]:
+    """For each output the inputs that its derivative depends on, as bits of a number."""
+    masks: dict[Node, int] = {
+        each: 1 << i if each.type.inexact else 0 for i, each in enumerate(graph.inputs)
+    }
+    values: dict[Node, list[int]] = {}
+    for each in graph.nodes():
+        op = each.op
+        if each in masks or not isinstance(op, Primitive):
+            continue
+        if op.control:
+            values[each] = _reached(each, [masks.get(arg, 0) for arg in each.args])
+        elif op is control.item and each.args[0] in values:
+            masks[each] = values[each.args[0]][each.param("index")]
+        elif each.type.inexact or op.foreign:
+            own = [masks.get(arg, 0) for i, arg in enumerate(each.args) if _counts(op, i)]
+            masks[each] = reduce(or_, own, 0)
+    return [masks.get(each, 0) for each in graph.outputs]
+
+
+def _counts(op: Primitive, index: int) -> bool:
+    return op.foreign or op.rule(index) is not CONSTANT
+
+
+def _reached(each: Node, masks: Sequence[int]) -> list[int]:
+    """For each value of a loop or a branch what its derivative depends on.
+
+    `masks` say it of the operands.
+    """
+    if each.op is control.cond:
+        own = list(masks[1:])
+        first, second = (_reach(branch) for branch in each.param("branches"))
+        return [_through(a | b, own) for a, b in zip(first, second, strict=True)]
+    carried = each.param("carried")
+    operands = control.divided(each, masks)
+    state = list(operands.carried)
+    reach = _reach(each.param("body"))
+    while True:
+        own = [0, *operands.invariant, *state, *operands.scanned]
+        found = [_through(mask, own) for mask in reach]
+        grown = [a | b for a, b in zip(state, found, strict=False)]
+        if grown == state:
+            return [*state, *found[carried:], *([0] if each.param("test") is not None else [])]
+        state = grown
+
+
+def _through(mask: int, sources: Sequence[int]) -> int:
+    """What the sources stand for that the bits of the mask name."""
+    found = 0
+    while mask:
+        low = mask & -mask
+        found |= sources[low.bit_length() - 1]
+        mask ^= low
+    return found

@@ -1,0 +1,176 @@
+"""cond, while_loop, fori_loop, scan and map: untraced as Python runs them, traced once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff as sd
+from symdiff.api.transformed import leaf_of
+from symdiff.errors import ShapeError, TraceError
+from symdiff.frontend.parameters import parameters_of
+from symdiff.frontend.pytree import flatten, unflatten
+from symdiff.frontend.trace import Traced, trace
+from symdiff.ir.node import compilation
+from symdiff.ir.text import to_text
+from symdiff.ir.verify import verify
+from symdiff.ops.evaluate import evaluate
+
+A = np.arange(12.0).reshape(4, 3)
+
+
+@pytest.fixture(autouse=True)
+def one_compilation():
+    with compilation():
+        yield
+
+
+def traced(function: Callable[..., Any], *args: Any) -> Traced:
+    leaves, spec = flatten(args)
+    found = trace(function, parameters_of(function), list(map(leaf_of, leaves)), spec)
+    verify(found.graph)
+    return found
+
+
+def by_trace(function: Callable[..., Any], *args: Any) -> Any:
+    """What the trace of the function computes."""
+    found = traced(function, *args)
+    values = flatten(args)[0]
+    known = {own: value for own, value in zip(found.inputs, values, strict=True) if own is not None}
+    known |= {each.input: each.path.read() for each in found.captured if each.input is not None}
+    outputs = evaluate(found.graph.outputs, known)
+    return unflatten(
+        found.out_spec,
+        [each.static if each.output is None else outputs[each.output] for each in found.results],
+    )
+
+
+def powers(x, n):
+    return sd.fori_loop(0, n, lambda i, y: y * x + i, 1.0)
+
+
+def sums(x):
+    return sd.scan(lambda total, row: (total + row["a"].sum(), (total, None)), 0.0, {"a": x})
+
+
+def halved(x):
+    return sd.while_loop(lambda pair: pair[0] > 1, lambda pair: (pair[0] / 2, pair[1] + 1), (x, 0))
+
+
+def squares(x):
+    return sd.map(lambda row: {"s": row * row, "t": row.sum()}, x)
+
+
+def chosen(x):
+    return sd.cond(x.sum() > 3, lambda y: (y * 2, 1.0), lambda y: (-y, 0.0), x)
+
+
+def from_behind(x):
+    return sd.scan(lambda c, row: (c * 2 + row, c), np.zeros(3), x, reverse=True)
+
+
+def counted(x):
+    return sd.scan(lambda c, _: (np.cos(c), c), x, None, length=3)
+
+
+PROGRAMS = [
+    (powers, 2.0, 5),
+    (powers, 2.0, 0),
+    (sums, A),
+    (halved, 20.0),
+    (halved, 0.5),
+    (squares, A),
+    (chosen, np.ones(2)),
+    (chosen, np.ones(5)),
+    (from_behind, A),
+    (counted, np.float32(0.5)),
+]
+
+
+@pytest.mark.parametrize("index", range(len(PROGRAMS)))
+def test_the_trace_computes_what_python_does(index):
+    function, *args = PROGRAMS[index]
+    expected, spec = flatten(function(*args))
+    actual, own = flatten(by_trace(function, *args))
+    assert own == spec
+    for one, other in zip(actual, expected, strict=True):
+        assert one is other is None or np.array_equal(one, other)
+        assert np.result_type(one) == np.result_type(other) if one is not None else True
+
+
+def test_no_trips():
+    last, ys = sd.scan(lambda c, row: (c + row, c * row[0]), np.ones(3), np.zeros((0, 3)))
+    assert last.tolist() == [1, 1, 1] and ys.shape == (0, 3)
+    assert sd.fori_loop(3, 3, lambda i, y: y + 1, 2.0) == 2.0
+
+
+def test_the_body_is_traced_once_and_named_as_it_names_its_values():
+    def step(h, row):
+        z = h * row
+        return z, z
+
+    found = traced(lambda x: sd.scan(step, x, A)[0], np.ones(3))
+    text = to_text(found.graph)
+    assert "graph step(i: int, h: f64[3], row: f64[3])" in text and "z = multiply(h, row)" in text
+
+
+def test_a_python_number_takes_the_type_of_what_it_meets():
+    assert by_trace(lambda x: sd.fori_loop(0, 2, lambda i, s: s + x, 0), np.float32(1)).dtype == (
+        np.float32
+    )
+    x = np.ones(2, np.float32)
+    last, ys = by_trace(lambda x: sd.scan(lambda c, row: (c + row, c * 2), 0, x), x)
+    assert last.dtype == ys.dtype == np.float32
+
+
+def test_arrays_of_the_caller_are_not_changed():
+    x = np.zeros(3)
+
+    def body(i, y):
+        y[i] = i
+        return y
+
+    assert sd.fori_loop(0, 3, body, x).tolist() == [0, 1, 2] and not x.any()
+    assert by_trace(lambda x: sd.fori_loop(0, 3, body, x), x).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("function", "error", "said"), [
+    (lambda x: sd.fori_loop(0, 2, lambda i, s: s + x, 0.0), ShapeError,
+     "`s` of function is float, and becomes f64[3]"),
+    (lambda x: sd.fori_loop(0, 2, lambda i, s: (s, s), x), TraceError, "is handed * and gives (*"),
+    (lambda x: sd.fori_loop(0, 2, lambda i, s: None, x), TraceError, "becomes None"),
+    (lambda x: sd.scan(lambda c, r: c, x, x), TraceError, "returns a pair"),
+    (lambda x: sd.scan(lambda c, r: (c, r), x, (x, x[:2])), ShapeError, "one first extent"),
+    (lambda x: sd.cond(x > 0, np.sin, np.cos, x), ShapeError, "of a branch has the shape (3,)"),
+    (lambda x: sd.cond(x[0] > 0, np.sum, np.cos, x), ShapeError, "f64[] and f64[3]"),
+    (lambda x: sd.while_loop(lambda y: y > 0, np.sin, x), ShapeError, "an array of the shape (3,)"),
+    (lambda x: sd.fori_loop(0, 2, lambda i, s: s if s[0] > 0 else -s, x), TraceError, "decision"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused(function, error, said):
+    with pytest.raises(error) as found:
+        traced(function, np.ones(3))
+    assert said in str(found.value)
+
+
+def test_values_of_a_body_do_not_leave_it():
+    kept = []
+
+    def keep(x):
+        sd.fori_loop(0, 2, lambda i, s: kept.append(s) or s * 2, x)
+        return kept[0]
+
+    with pytest.raises(TraceError, match="used outside of its loop"):
+        traced(keep, np.ones(3))
+
+    def store(x):
+        total = x * 1
+
+        def body(i, s):
+            total[0] = s[0]
+            return s
+
+        return sd.fori_loop(0, 2, body, x) + total
+
+    with pytest.raises(TraceError, match="changes an array from outside"):
+        traced(store, np.ones(3))
