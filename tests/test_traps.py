@@ -13,7 +13,7 @@ import pickle
 import numpy as np
 import pytest
 
-from symdiff import TraceError, grad, jit, value_and_grad
+from symdiff import TraceError, grad, hvp, jit, value_and_grad
 from tests.differential.as_python import check, check_values
 
 X = np.array([0.5, -0.9, 2.0, -0.3])
@@ -706,6 +706,67 @@ def test_a_store_leaves_the_derivative_of_the_rest():
     np.testing.assert_array_equal(jit(inverse)(x), inverse(x))
     gradient = grad(lambda x: np.sum(inverse(x)))(x)
     np.testing.assert_allclose(gradient, [np.inf, -0.5 * 4**-1.5, -0.5 * 0.25**-1.5])
+
+
+def fills_the_diagonal(r):
+    np.fill_diagonal(r, np.inf)
+    return 1 / r
+
+
+def stores_on_the_diagonal(r):
+    for i in range(len(r)):
+        r[i, i] = np.inf
+    return 1 / r
+
+
+def stores_by_mask(r):
+    inverse = np.zeros_like(r)
+    inverse[r > 0] = 1 / r[r > 0]
+    return inverse
+
+
+def stores_by_both_masks(r):
+    mask = r > 0
+    r[mask] = 1 / r[mask]
+    r[~mask] = 0.0
+    return r
+
+
+def reads_by_mask(r):
+    return 1 / r[r > 0]
+
+
+def reads_by_places(r):
+    return 1 / r[np.nonzero(r)]
+
+
+def reads_a_triangle(r):
+    return 2 / r[np.triu_indices(3, 1)]
+
+
+@pytest.mark.parametrize(
+    "inverted",
+    [
+        fills_the_diagonal,
+        stores_on_the_diagonal,
+        stores_by_mask,
+        stores_by_both_masks,
+        reads_by_mask,
+        reads_by_places,
+        reads_a_triangle,
+    ],
+)
+def test_infinite_slopes_that_are_not_selected_do_not_matter(inverted):
+    def energy(x):
+        return np.sum(inverted(np.sqrt((x[:, None] - x[None, :]) ** 2)))
+
+    def pairs(x):
+        return sum(1 / abs(x[i] - x[j]) for i in range(3) for j in range(3) if i != j)
+
+    x, v = np.array([0.0, 1.0, 3.0]), np.array([1.0, 0.5, -1.0])
+    np.testing.assert_allclose(grad(energy)(x), grad(pairs)(x))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(hvp(energy, (x,), (v,)), hvp(pairs, (x,), (v,)))
 
 
 @trap((X,), (Y,), (-X,))

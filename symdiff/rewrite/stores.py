@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from symdiff.ir.node import Node, node
 from symdiff.ops import elementwise as e
-from symdiff.ops.shaping import Shape, getitem, index_add, index_set
+from symdiff.ops.shaping import Shape, getitem, index_add, index_set, is_mask
 from symdiff.rewrite.broadcast import reshaped
 from symdiff.rewrite.pattern import EXACT, ROUNDING, Family, Match, is_number, rule, rules, wilds
 
@@ -161,6 +161,49 @@ def store_all(found: Match) -> Node | None:
     return reshaped(value, base.type.shape) if whole else None
 
 
+def scale_stored(found: Match) -> Node | None:
+    """what was stored, multiplied there: where nothing was, 0 stays 0."""
+    root = found.root
+    first, second = root.args
+    made = _scaled(root, first, second)
+    if made is None and root.op is e.multiply:
+        made = _scaled(root, second, first)
+    return made
+
+
+def _scaled(root: Node, stored: Node, factor: Node) -> Node | None:
+    """The store with its values multiplied, or divided, by the factor at their places.
+
+    A mask is a strong zero: an infinite factor of what it does not select cannot make NaN.
+    """
+    stores = list(_below(stored))
+    if not stores or stores[-1].args[0].op in (index_add, index_set):
+        return None
+    base = stores[-1].args[0]
+    alone = len(stores) == 1 and is_number(base, 0)
+    if not alone and not any(map(_selects, stores)):
+        return None
+    made = base if is_number(base, 0) else _applied(root, stored, base, factor)
+    for each in reversed(stores):
+        value, *indices = each.args[1:]
+        if not is_number(value, 0):
+            part = node(getitem, (factor, *indices), (("index", each.param("index")),))
+            value = _applied(root, stored, value, part)
+        made = node(each.op, (made, value, *indices), each.params)
+    return made
+
+
+def _applied(root: Node, stored: Node, value: Node, factor: Node) -> Node:
+    """The product or quotient with a value in the place of what was stored."""
+    return node(root.op, (value, factor) if root.args[0] is stored else (factor, value))
+
+
+def _selects(store: Node) -> bool:
+    """Whether a store is by a mask, or puts 0 in its place."""
+    zero = store.op is index_set and is_number(store.args[1], 0)
+    return zero or any(map(is_mask, store.param("index")))
+
+
 STORES = rules(
     rule("read-stored", Family("a part of an array with a stored part", (getitem,), (),
                                lambda op, args: args[0] in (index_add, index_set)),
@@ -188,4 +231,8 @@ STORES = rules(
          shared=True, primal=False,
          example={"of": index_set(x, a, index=(("slice", None, None, None),), distinct=True),
                   "a": "f[3,4]"}),
+    rule("scale-stored", Family("a product or quotient of a store", (e.multiply, e.divide), (),
+                                lambda op, args: index_add in args or index_set in args),
+         scale_stored, ROUNDING, dtypes="fc", shared=True,
+         example={"of": index_add(a, b, index=(1,)) * x, "a": "f[3,4]=0", "b": "f[4]"}),
 )  # fmt: skip

@@ -552,14 +552,13 @@ class _Scheduler:
     def _copy_base(self, each: Node, base: Node) -> None:
         """A new array with the values of `base`, to be updated in place."""
         value = self._take(base)
+        made = value.expression
         if isinstance(base, Const):
-            made = _full(base, value.source)
-        elif value.expression.operands and allocates(base):
-            made = value.source.text  # not named yet: its own array is the copy
-        else:
-            made = f"{value.source.within(ATOM)}.copy()"
+            made = Expression(each, Source(_full(base, value.source)), known=True)
+        elif not (made.operands and allocates(base)):  # else not named yet: its array is the copy
+            made = Expression(each, Source(f"{value.source.within(ATOM)}.copy()"), (made,))
         self.buffers.consume(value.expression.operands)
-        self._bind(each, Expression(each, Source(made), known=True))
+        self._bind(each, made)
 
     # ------------------------------------------------------------------ results
 
