@@ -95,7 +95,7 @@ class _Backwards(Solver):
         self.widths = (ode.size, *sizes)
         self.options = ode.dense_options()
 
-    def callee(self, checked: Any) -> Definition:
+    def callee(self, signature: Signature) -> Definition:
         return self.helper
 
     def objects(self) -> list[tuple[str, Any]]:

@@ -9,14 +9,15 @@ In reverse mode, where those would be many, the adjoint equation is solved backw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy import integrate
 
 from symdiff.api.closed import Closed
 from symdiff.api.maps import vmap
-from symdiff.api.signature import Signature, traced
+from symdiff.api.signature import Checked, Signature, traced
 from symdiff.api.solver import Solver
 from symdiff.errors import UnsupportedFunctionError, word
 from symdiff.frontend import context
@@ -74,25 +75,29 @@ def solve_ivp(
     jac: Any = None,
     **options: Any,
 ) -> Any:
-    """SciPy's solve_ivp with t_eval, whose derivatives are those of the solution."""
+    """SciPy's solve_ivp, whose derivatives are those of the solution."""
     if events is not None:
-        _refuse("solve_ivp with events", "Find the times of events with symdiff.root.")
-    if dense_output:
-        _refuse("solve_ivp with dense_output=True", "Give the points that are needed as t_eval=.")
-    if t_eval is None:
-        _refuse(
-            "solve_ivp without t_eval, at points that depend on values",
-            "Give the points that are needed, t_eval=[t1] for the end.",
-        )
+        way_out = "Find the time of an event by symdiff.root, of the solution at t_eval=[t]."
+        _refuse("solve_ivp with events", way_out)
     known = {"method": method, **options} if method != "RK45" else options
     values = _state(y0)
     closed = Closed(_of_state(fun, args or (), True), [values.node.type, _TIME])
+    owner = _SolveIvp(closed, _known(known))
     start, end = map(_time, t_span)
-    points = _times(t_eval)
+
+    def solved(points: Any, owner: Ode = owner) -> Any:
+        return owner.solved(values, start, end, points)
+
+    def interpolated(t: Any) -> Any:
+        points = _array(t)
+        return solved(points, dense) if points.ndim else _at(partial(solved, owner=dense), points)
+
+    dense = _Dense(closed, owner.options)
+    points = None if t_eval is None else _times(t_eval)
     return integrate._ivp.ivp.OdeResult(
-        t=points,
-        y=_SolveIvp(closed, _known(known)).solved(values, start, end, points),
-        sol=None,
+        t=_AtSteps(lambda: end, 0) if points is None else points,
+        y=_AtSteps(lambda: _at(solved, end), 1) if points is None else solved(points),
+        sol=interpolated if dense_output else None,
         t_events=None,
         y_events=None,
         status=0,
@@ -101,7 +106,44 @@ def solve_ivp(
     )
 
 
-def _refuse(what: str, way_out: str) -> None:
+class _AtSteps:
+    """What solve_ivp gives at steps of its own, of which only the last is known to be there."""
+
+    def __init__(self, last: Callable[[], Any], ndim: int) -> None:
+        self._last = last
+        self._ndim = ndim  # of what it is at one step
+
+    def __getitem__(self, index: Any) -> Any:
+        places = list(index) if isinstance(index, tuple) else [index]
+        if len(places) <= self._ndim and all(isinstance(each, (int, slice)) for each in places):
+            fewer = sum(isinstance(each, int) for each in places)
+            return _AtSteps(lambda: self._last()[tuple(places)], self._ndim - fewer)
+        *before, step = places
+        whole = len(before) == self._ndim or before == [Ellipsis]
+        if not (whole and isinstance(step, int) and step == -1):
+            self._refuse()
+        found = self._last()
+        return found[tuple(before)] if before else found
+
+    def __getattr__(self, name: str) -> Any:
+        self._refuse()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        _refuse(
+            "what solve_ivp gives without t_eval, at points that depend on values,",
+            "Give the points that are needed as t_eval=, or take the last one, y[:, -1].",
+        )
+
+
+def _at(solved: Callable[[Any], Any], point: Any) -> Any:
+    """The solution at one point."""
+    return solved(call(np.reshape, point, (1,)))[:, 0]
+
+
+def _refuse(what: str, way_out: str) -> NoReturn:
     message = word(f"{what} is not traced", where=where(), way_out=way_out)
     context.refuse(UnsupportedFunctionError(message))
 
@@ -468,3 +510,34 @@ class _SolveIvp(Ode):
     def start_and_points_dots(self, dots: Sequence[Node | None]) -> tuple[Any, Any]:
         start, _, points, *_ = dots
         return start and traced(start), points and traced(points)
+
+
+class _Dense(_SolveIvp):
+    """The solution at any points, in any order: what solve_ivp returns as sol, called."""
+
+    def callee(self, signature: Signature) -> Checked:
+        return _Uncalled(signature)
+
+    def plain(self, *operands: Any) -> Any:
+        *residuals, y0, start, end, points = operands
+        function = self.closed.function
+        return self.called(
+            lambda t, y: function(*residuals, y, t),
+            (start, end),
+            y0,
+            dense_output=True,
+            **self.options,
+        ).sol(points)
+
+    def source(self, names: Sequence[str], arguments: Sequence[str]) -> str:
+        *residuals, y0, start, end, points = arguments
+        function = self.function_source(names[1], residuals, f"{TIME}, {UNKNOWN}")
+        more = f"dense_output=True{self.options_source()}"
+        return f"{names[0]}({function}, ({start}, {end}), {y0}, {more}).sol({points})"
+
+
+class _Uncalled(Checked):
+    """solve_ivp, where not its result is looked at but what that gives when it is called."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.owner.called(*args, **options)

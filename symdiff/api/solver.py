@@ -24,7 +24,7 @@ class _Repeated(Signature):
     owner: Solver
 
     def callee(self) -> Any:
-        return self.owner.callee(super().callee())
+        return self.owner.callee(self)
 
 
 class Solver(Custom):
@@ -45,9 +45,9 @@ class Solver(Custom):
     def called(self, *args: Any, **options: Any) -> Any:
         return self.fun(*args, **options)
 
-    def callee(self, checked: Any) -> Any:
-        """What the source calls, for one that sees that the results are as they were traced."""
-        return checked
+    def callee(self, signature: Signature) -> Any:
+        """What the source calls: it sees that the results are as they were traced."""
+        return signature.checked
 
     def objects(self) -> list[tuple[str, Any]]:
         return [(self.closed.name, self.closed.function)]

@@ -111,12 +111,70 @@ def test_saved_modules_call_scipy(tmp_path):
     [
         ({}, "without t_eval.*\n.*\n.*t_eval="),
         ({"t_eval": [1.0], "events": lambda t, y: y[0]}, "events is not traced"),
-        ({"t_eval": [1.0], "dense_output": True}, "dense_output=True is not traced"),
     ],
 )
 def test_refusals_of_solve_ivp(options, message):
     with pytest.raises(symdiff.UnsupportedFunctionError, match=message):
         symdiff.jit(lambda k: solve_ivp(lambda t, y: -k * y, (0, 1), [1.0], **options).y)(1.0)
+
+
+@pytest.mark.parametrize("taken", [
+    "y", "np.sum(y)", "y.T", "y[-1]", "y[:, 0]", "y[-1, 0]", "y[0, :]", "y[:, -2:]", "y[:, 0, -1]",
+    "y[..., 0]",
+])  # fmt: skip
+def test_steps_of_the_solvers_own(taken):
+    taken = eval(f"lambda y: {taken}")
+    with pytest.raises(symdiff.UnsupportedFunctionError, match=r"without t_eval.*\n.*\n.*t_eval="):
+        symdiff.jit(lambda k: taken(solve_ivp(lambda t, y: -k * y, (0, 1), [1.0, 2.0]).y))(1.0)
+
+
+@pytest.mark.parametrize("taken", [
+    "y[0, -1]", "y[-1, -1]", "y[:, -1][1]", "y[..., -1][1]", "y[1][-1]", "y[1:][0, -1]",
+    "y[1:, -1][0]",
+])  # fmt: skip
+def test_the_last_step(taken):
+    """y1 = exp(-k end) y1(0)."""
+    taken = eval(f"lambda y: {taken}")
+
+    def last(k, end):
+        found = solve_ivp(lambda t, y: -k * y, (0, end), [3.0, 3.0], **PRECISE)
+        return taken(found.y) + 0 * found.t[-1]
+
+    value, (k_bar, end_bar) = symdiff.value_and_grad(last, (0, 1))(2.0, 0.5)
+    assert value == pytest.approx(last(2.0, 0.5), rel=1e-14)
+    assert k_bar == pytest.approx(-1.5 * np.exp(-1.0))
+    assert end_bar == pytest.approx(-6.0 * np.exp(-1.0))
+
+
+@pytest.mark.parametrize("points", [0.75, [0.75, 0.25, 0.25, 1.5], [0.25]])
+@pytest.mark.parametrize("span", [(0.0, 1.5), (1.5, 0.0)])
+def test_dense_output(points, span):
+    def solution(k, points):
+        found = solve_ivp(lambda t, y: -k * y, span, [3.0, 1.0], dense_output=True, **PRECISE)
+        return found.sol(points)
+
+    points = np.array(points) if isinstance(points, list) else points
+    made = symdiff.jit(solution)(2.0, points)
+    assert_allclose(made, solution(2.0, points), rtol=1e-13)
+    past = np.array(points) - span[0]
+    k_bar, points_bar = symdiff.grad(lambda *args: np.sum(solution(*args)), (0, 1))(2.0, points)
+    assert k_bar == pytest.approx(np.sum(-past * 4.0 * np.exp(-2.0 * past)), rel=1e-6)
+    assert_allclose(points_bar, -8.0 * np.exp(-2.0 * past), rtol=1e-6)
+
+
+def test_the_time_of_an_event():
+    """How long a ball is in the air that is thrown up at v."""
+
+    def flight(v):
+        def height(t):
+            return solve_ivp(lambda s, y: [y[1], -9.81], (0, t), [1.0, v], t_eval=[t]).y[0, 0]
+
+        return symdiff.root(height, 1.0)
+
+    assert flight(2.0) == pytest.approx((2 + np.sqrt(4 + 19.62)) / 9.81)
+    assert symdiff.grad(flight)(2.0) == pytest.approx((1 + 2 / np.sqrt(4 + 19.62)) / 9.81)
+    second = (1 / np.sqrt(23.62) - 4 / 23.62**1.5) / 9.81
+    assert symdiff.grad(symdiff.grad(flight))(2.0) == pytest.approx(second)
 
 
 def test_refusals_of_odeint():
