@@ -180,15 +180,15 @@ log1p = elementwise(
 
 
 def _share_of_sum(power: Callable[..., Any]) -> dict[str, Any]:
-    """Partials of log(power(x1) + power(x2)): each term over the sum.
+    """Partials of log(power(x1) + power(x2)): each term over the sum, which large terms share too.
 
-    An infinite term takes all, and two that are 0 have no share.
+    An infinite term takes all, and one that is 0 nothing.
     """
 
-    def share(y: Any, x: Any) -> Any:
-        return np.where(x == np.inf, 1, power(x - np.where(y == -np.inf, 0, y)))
+    def share(x: Any, other: Any) -> Any:
+        return 1 / (1 + power(np.where(np.isinf(x), -x, other - x)))
 
-    return {"x1": lambda y, x1, x2: share(y, x1), "x2": lambda y, x1, x2: share(y, x2)}
+    return {"x1": lambda y, x1, x2: share(x1, x2), "x2": lambda y, x1, x2: share(x2, x1)}
 
 
 logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp))

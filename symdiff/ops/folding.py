@@ -81,11 +81,22 @@ def _reduce_tangent(y: Any, x: Any, x_dot: Any, ufunc: str, axis: Axes, keepdims
     if ufunc in _LAST:
         shape = reduced_shape(np.shape(rows), (place,), True) if np.ndim(rows) > 1 else ()
         whole = np.reshape(y, shape) if np.ndim(y) else y
-        weights = _partial(ufunc, "x2", whole, rows, rows)
+        weights = _shares(ufunc, whole, rows, place)
     else:
         running = fold(rows, ufunc=ufunc, axis=place)
         weights = _weights(*_steps(ufunc, running, rows, place), rows, place)
     return np.reshape(np.sum(rows_dot * weights, place), np.shape(y))
+
+
+def _shares(ufunc: str, y: Any, x: Any, axis: int) -> Any:
+    """The derivative of a reduction in each element, where any may come last."""
+    if ufunc == "hypot":
+        return _partial(ufunc, "x2", y, x, x)
+    power = np.exp if ufunc == "logaddexp" else np.exp2
+    top = np.max(x, axis=axis, keepdims=True)
+    odds = power(x - np.where(np.isfinite(top), top, 0))
+    total = np.sum(odds, axis=axis, keepdims=True)
+    return odds / np.where(total == 0, 1, total)
 
 
 def _weights(before: Any, here: Any, x: Any, axis: int) -> Any:

@@ -119,13 +119,8 @@ _held_odds = np.exp(
     x - broadcast_to(e.stop_gradient(np.max(x, axis=axis, keepdims=True)), shape=shape)
 )
 _held_total = np.sum(_held_odds, axis=axis, keepdims=keepdims)
-_total = np.logaddexp(0, x)
-_is_limit = x == _total
 
 STABILITY = rules(
-    rule("logaddexp-derivative",
-         np.where(_is_limit, 1, np.exp(x - np.where(_is_limit, 0, _total))), logistic(x),
-         ACCURATE, shared=True, primal=False),
     rule("sigmoid", 1 / (1 + np.exp(-x)), written, ACCURATE, shared=True),
     rule("sigmoid-reciprocal", np.reciprocal(1 + np.exp(-x)), written, ACCURATE, shared=True),
     rule("sigmoid-power", (1 + np.exp(-x)) ** -1, written, ACCURATE, shared=True),
