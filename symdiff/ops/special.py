@@ -263,10 +263,18 @@ round_ = constant(special.round, name="scipy_round", numpy="scipy.special.round(
 entr = scipy_ufunc(
     special.entr, partials={"x": lambda y, x: -1 - np.log(x)}, samples=POSITIVE
 )
+
+
+def _log_ratio(x: Any, y: Any) -> Any:
+    """log(x / y), where the quotient is near 1 and where it overflows too."""
+    step = (x - y) / y
+    return np.where(np.abs(step) < 0.5, np.log1p(step), np.log(x) - np.log(y))
+
+
 rel_entr = scipy_ufunc(
     special.rel_entr,
     partials={
-        "x1": lambda y, x1, x2: np.log(x1 / x2) + 1,
+        "x1": lambda y, x1, x2: _log_ratio(x1, x2) + 1,
         "x2": lambda y, x1, x2: -x1 / x2,
     },
     samples=POSITIVE,
@@ -274,7 +282,7 @@ rel_entr = scipy_ufunc(
 kl_div = scipy_ufunc(
     special.kl_div,
     partials={
-        "x1": lambda y, x1, x2: np.log(x1 / x2),
+        "x1": lambda y, x1, x2: _log_ratio(x1, x2),
         "x2": lambda y, x1, x2: (x2 - x1) / x2,
     },
     samples=POSITIVE,

@@ -30,12 +30,25 @@ def _over(y: Any, x: Any, at_0: float) -> Any:
 
 # ---------------------------------------------------------------------------- order 0 and 1
 
+
+def _growing_gap(x: Any) -> Any:
+    """i0e(x) - i1e(x) for x >= 0, of which little is left where x is large."""
+    return special.hyp1f1(1.5, 2, -2 * x)
+
+
+def _decaying_gap(y: Any, other: Any, x: Any) -> Any:
+    """k0e(x) - k1e(x), of which little is left where x is large."""
+    far = -np.sqrt(np.pi) * special.hyperu(1.5, 2, 2 * np.where(x < 20, 20, x))
+    return np.where(x < 20, y - other, far)
+
+
 i0 = scipy_ufunc(special.i0, partials={"x": lambda y, x: special.i1(x)})
 i1 = scipy_ufunc(special.i1, partials={"x": lambda y, x: special.i0(x) - _over(y, x, at_0=0.5)})
-i0e = scipy_ufunc(special.i0e, partials={"x": lambda y, x: special.i1e(x) - np.sign(x) * y})
+i0e = scipy_ufunc(
+    special.i0e, partials={"x": lambda y, x: -np.sign(x) * _growing_gap(np.abs(x))}
+)
 i1e = scipy_ufunc(
-    special.i1e,
-    partials={"x": lambda y, x: special.i0e(x) - np.sign(x) * y - _over(y, x, at_0=0.5)},
+    special.i1e, partials={"x": lambda y, x: _growing_gap(np.abs(x)) - _over(y, x, at_0=0.5)}
 )
 j0 = scipy_ufunc(special.j0, partials={"x": lambda y, x: -special.j1(x)})
 j1 = scipy_ufunc(special.j1, partials={"x": lambda y, x: special.j0(x) - _over(y, x, at_0=0.5)})
@@ -43,9 +56,15 @@ y0 = scipy_ufunc(special.y0, partials={"x": lambda y, x: -special.y1(x)}, sample
 y1 = scipy_ufunc(special.y1, partials={"x": lambda y, x: special.y0(x) - y / x}, samples=POSITIVE)
 k0 = scipy_ufunc(special.k0, partials={"x": lambda y, x: -special.k1(x)}, samples=POSITIVE)
 k1 = scipy_ufunc(special.k1, partials={"x": lambda y, x: -special.k0(x) - y / x}, samples=POSITIVE)
-k0e = scipy_ufunc(special.k0e, partials={"x": lambda y, x: y - special.k1e(x)}, samples=POSITIVE)
+k0e = scipy_ufunc(
+    special.k0e,
+    partials={"x": lambda y, x: _decaying_gap(y, special.k1e(x), x)},
+    samples=POSITIVE,
+)
 k1e = scipy_ufunc(
-    special.k1e, partials={"x": lambda y, x: y - special.k0e(x) - y / x}, samples=POSITIVE
+    special.k1e,
+    partials={"x": lambda y, x: -_decaying_gap(special.k0e(x), y, x) - y / x},
+    samples=POSITIVE,
 )
 
 

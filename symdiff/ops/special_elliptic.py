@@ -116,6 +116,12 @@ hyp1f1 = scipy_ufunc(
     | {"z": lambda y, a, b, z: a / b * special.hyp1f1(a + 1, b + 1, z)},
     samples=Samples(0.3, 2.5, complex=False),
 )
+hyperu = scipy_ufunc(
+    special.hyperu,
+    partials=no_formula("hyperu", "a", "b")
+    | {"x": lambda y, a, b, x: -a * special.hyperu(a + 1, b + 1, x)},
+    samples=Samples(0.3, 2.5),
+)
 hyp2f1 = scipy_ufunc(
     special.hyp2f1,
     partials=no_formula("hyp2f1", "a", "b", "c")
