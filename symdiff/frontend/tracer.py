@@ -63,7 +63,7 @@ class Tracer:
     @property
     def in_memory(self) -> bool:
         """Whether it is an array, which can be changed, and not a number."""
-        return self.is_array or bool(self.shape)
+        return self.is_array or self.known is None or bool(self.shape)
 
     @property
     def untraced_type(self) -> type:

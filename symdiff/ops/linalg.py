@@ -518,6 +518,13 @@ def _rows(x: Any) -> Any:
     return np.broadcast_to(x, np.shape(x) * 2) if np.ndim(x) == 1 else x
 
 
+def _diagonal_number(k: Any) -> int:
+    """Which diagonal. Of a fraction NumPy makes different ones in each row, or none."""
+    if k != int(k):
+        raise ValueError(f"k={k} is no whole number, and there is no such diagonal")
+    return int(k)
+
+
 def _triangle(function: Any) -> Primitive:
     """np.tril or np.triu: the matrices with zeros on the other side of a diagonal."""
     name = function.__name__
@@ -525,7 +532,7 @@ def _triangle(function: Any) -> Primitive:
         function,
         result=lambda x, k: x,
         transpose={"x": lambda y_bar, x, k: function(y_bar, k)},
-        call=lambda m, k=0: ((_rows(m),), {"k": int(k)}),
+        call=lambda m, k=0: ((_rows(m),), {"k": _diagonal_number(k)}),
         batch=function,
         numpy=lambda x, k: f"np.{name}({x}, {k})" if k else f"np.{name}({x})",
         samples=Samples(cases=(case("f[3,3]", k=0), case("f[2,3]", k=-1), case("f[2,1,3]", k=1))),

@@ -545,6 +545,11 @@ def _of_computed(name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: b
         value = low
     else:
         value = np.where(gamma < 0.5, low + (high - low) * gamma, high - (high - low) * (1 - gamma))
+    outside = (q < 0) | (q > 1)
+    if is_plain(outside) and np.any(outside):
+        raise ValueError("Quantiles must be in the range [0, 1]")
+    if not is_plain(outside):
+        value = _nan_where(np.reshape(outside, (*np.shape(q), *(1,) * (np.ndim(rows) - 1))), value)
     if not name.startswith("nan") and a.dtype.kind == "f":
         value = _nan_where(np.any(np.isnan(rows), axis=0), value)
     if keepdims:

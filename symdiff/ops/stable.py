@@ -16,7 +16,7 @@ import numpy as np
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Jvp, Partial, Primitive, Samples, case, register
-from symdiff.ops.reductions import Axes, expand, reduced_shape
+from symdiff.ops.reductions import Axes, reduced_shape
 
 
 def _either(name: str, formula: Callable[..., Any]) -> Callable[..., Any]:

@@ -369,3 +369,14 @@ def test_no_program_of_views_and_changes_computes_what_numpy_does_not(seed):
             continue
         for mine, numpys in zip(found, expected, strict=True):
             np.testing.assert_array_equal(mine, numpys, strict=True)
+
+
+def test_an_argument_that_may_have_been_changed_through_another_layout():
+    def total(x):
+        y = x.reshape(2, 2, order="F")
+        y *= 2
+        return np.sum(y * np.array([[1.0, 2.0], [3.0, 4.0]]))
+
+    rows = np.arange(12.0).reshape(3, 4)
+    expected = [total(row) for row in rows.copy()]
+    np.testing.assert_allclose(vmap(total)(rows), expected)

@@ -126,3 +126,11 @@ def test_products_of_many_axes_have_numpys_bits(function, shape, other):
 def test_dot_of_shapes_that_do_not_fit():
     with pytest.raises(ShapeError, match="do not fit"):
         jit(lambda a, b: np.dot(a, b))(np.ones((2, 3, 4)), np.ones((2, 3, 3)))
+
+
+@pytest.mark.parametrize("function", [np.tril, np.triu])
+def test_diagonals_are_whole_numbers(function):
+    x = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(jit(lambda x: function(x, 1.0))(x), function(x, 1.0))
+    with pytest.raises(ValueError, match=r"k=0.5 is no whole number"):
+        jit(lambda x: function(x, 0.5))(x)
