@@ -153,13 +153,16 @@ class Transformed:
         _all.add(self)
 
     def __new__(cls, function: Callable[..., Any], **options: Any) -> Transformed:
-        # a class of its own: __call__ then has the function's own signature, and binds natively
-        parameters = options.get("parameters") or parameters_of(function)
-        call = _call_method(parameters, function_name(function))
-        return object.__new__(type(cls.__name__, (cls,), {"__call__": call, "__slots__": ()}))
+        # a class of its own, for a __call__ of its own
+        return object.__new__(type(cls.__name__, (cls,), {"__slots__": ()}))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("replaced by __new__")
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The first call, or one inside a trace; the class gets a method for those after it."""
+        if not self.was_compiled and not kwargs and self.parameters.are_given_by(len(args)):
+            return self._slow(args)
+        method = _call_method(self.parameters, function_name(self.function))
+        type(self).__call__ = method  # type: ignore[method-assign]
+        return method(self, *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<{self.suffix or self.mode} of {self.name}>"

@@ -19,6 +19,8 @@ _ANY = inspect.Signature(
 )
 _PASSED_ON = tuple(each.kind for each in _ANY.parameters.values())
 
+_BY_POSITION = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
 
 class Parameters(NamedTuple):
     """A call is held as one value per parameter; *args is a tuple, **kwargs a dict."""
@@ -36,6 +38,11 @@ class Parameters(NamedTuple):
             if each.kind is each.VAR_POSITIONAL:
                 return i
         return None
+
+    def are_given_by(self, count: int) -> bool:
+        """Whether so many arguments, by position, are one for each parameter."""
+        kinds = [each.kind for each in self.signature.parameters.values()]
+        return len(kinds) == count and _BY_POSITION.issuperset(kinds)
 
     def without_last(self, count: int) -> Parameters:
         """The parameters but for the last `count`."""

@@ -59,15 +59,10 @@ class ArrayType:
         raise AttributeError("an ArrayType is immutable")
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return (
-            isinstance(other, ArrayType)
-            and self._hash == other._hash
-            and self.shape == other.shape
-            and self.dtype == other.dtype
-            and self.weak == other.weak
-        )
+        if self is other or type(other) is not ArrayType or self._hash != other._hash:
+            return self is other
+        same = self.shape == other.shape and self.dtype == other.dtype
+        return same and self.weak == other.weak
 
     def __hash__(self) -> int:
         return self._hash

@@ -43,3 +43,10 @@ def test_a_wrapper_is_called_as_it_says():
 
     assert parameters_of(twice).names == ("x",)
     assert parameters_of(passes_on).names == parameters_of(f).names
+
+
+def test_arguments_by_position_that_are_one_for_each_parameter():
+    assert parameters_of(lambda a, b: a).are_given_by(2)
+    assert not parameters_of(lambda a, b=1: a).are_given_by(1)
+    assert not parameters_of(lambda a, *b: a).are_given_by(2)
+    assert not parameters_of(lambda a, *, b: a).are_given_by(2)
