@@ -58,7 +58,7 @@ class Graph:
     shapes in it rest on another value. They stay through every stage.
     """
 
-    __slots__ = ("effects", "inputs", "name", "notes", "outputs")
+    __slots__ = ("_nodes", "effects", "inputs", "name", "notes", "outputs")
 
     def __init__(
         self,
@@ -73,10 +73,12 @@ class Graph:
         self.outputs = outputs
         self.effects = effects
         self.notes: dict[Node, Note] = {} if notes is None else notes
+        self._nodes: tuple[Node, ...] = ()  # once they were asked for
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> tuple[Node, ...]:
         """Every reachable node, operands before their users."""
-        return toposort((*self.outputs, *self.effects))
+        self._nodes = self._nodes or tuple(toposort((*self.outputs, *self.effects)))
+        return self._nodes
 
     def with_outputs(self, outputs: Iterable[Node], name: str = "") -> Graph:
         return Graph(name or self.name, self.inputs, tuple(outputs), self.effects, self.notes)
@@ -196,7 +198,8 @@ def map_bodies(
     Where `primal`, the nodes of the user's own program, is a set, it grows by what they become.
     """
     nodes = graph.nodes()
-    if not any(True for each in nodes for _ in bodies(each)):
+    holders = [each for each in nodes if each.type is TUPLE]
+    if not any(True for each in holders for _ in bodies(each)):
         return graph
     known: dict[Graph, Graph] = {}
 

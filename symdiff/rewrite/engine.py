@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain, product
 from operator import attrgetter, is_
@@ -273,7 +273,7 @@ class _Rewriter:
 
     def run(self) -> Graph:
         outputs = (*self.graph.outputs, *self.graph.effects)
-        nodes = toposort(outputs)
+        nodes: Sequence[Node] = self.graph.nodes()
         self.budget = 1000 + PER_NODE * len(nodes)
         for _ in range(PASSES):
             outputs = self._pass(nodes, outputs)
@@ -286,7 +286,7 @@ class _Rewriter:
             return graph
         return Graph(graph.name, graph.inputs, outputs[:count], outputs[count:], self.notes)
 
-    def _pass(self, nodes: list[Node], outputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    def _pass(self, nodes: Sequence[Node], outputs: tuple[Node, ...]) -> tuple[Node, ...]:
         """One walk from operands to readers; rules that sharing stopped may fit in the next."""
         self.done, self.next, self.shared, self.votes = {}, {}, [], {}
         self.uses = _count_uses(nodes, outputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from symdiff.frontend.rules import Template, template
 from symdiff.ir.graph import Graph, Note, between, map_bodies
 from symdiff.ir.node import Node, node
@@ -24,7 +26,7 @@ def expand(graph: Graph, primal: set[Node] | None = None) -> Graph:
     return graph
 
 
-def _expand_once(graph: Graph, nodes: list[Node], primal: set[Node]) -> Graph:
+def _expand_once(graph: Graph, nodes: Sequence[Node], primal: set[Node]) -> Graph:
     notes = dict(graph.notes)
     new: dict[Node, Node] = {}
     for each in nodes:
