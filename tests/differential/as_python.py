@@ -69,7 +69,7 @@ def of_floats(function, args):
 
     def of_chosen(*values):
         given = iter(values)
-        both = [next(given) if leaf is None else leaf for leaf in leaves(others)]
+        both = [next(given) if inexact else leaf for leaf, inexact in zip(leaves(others), chosen)]
         return function(*rebuilt(others, iter(both)))
 
     return of_chosen, tuple(leaf for leaf, inexact in zip(flat, chosen) if inexact)
