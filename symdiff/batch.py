@@ -10,44 +10,98 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from symdiff.errors import RuleError
+from symdiff.errors import RuleError, TraceError, word
 from symdiff.frontend.rules import template
 from symdiff.frontend.tracer import coerce
 from symdiff.ir.graph import Graph, Note, between
 from symdiff.ir.node import Const, Input, Node, Params, input_node, node
-from symdiff.ir.types import ArrayType, array_type
+from symdiff.ir.types import TUPLE, ArrayType, ObjectType, array_type
+from symdiff.ops.effects import happens
 from symdiff.ops.primitive import Primitive, asks_for
 
 
 def batch(
-    graph: Graph, inputs: Collection[Input], size: int, primal: set[Node] | None = None
+    graph: Graph,
+    inputs: Collection[Input],
+    size: int,
+    primal: set[Node] | None = None,
+    since: int = 0,
 ) -> Graph:
     """The graph for `size` values of each of `inputs` at once.
 
     Outputs that depend on them have `size` values in front too, the others are as they were.
-    `primal`, the nodes of the user's own program, grows by the nodes that they become.
+    `primal`, the nodes of the user's own program, grows by the nodes that they become. Effects
+    with a number from `since` on happen for each row.
     """
     rows: dict[Node, Node] = {
         each: input_node(each.name, _stacked(each.type, size))
         for each in graph.inputs
         if each in inputs
     }
+    new = dict(rows)  # what becomes of a node, batched or not
     for each in graph.nodes():
-        if not isinstance(each, (Input, Const)) and any(arg in rows for arg in each.args):
-            made = rows[each] = _batch_node(each, rows, size)
-            if primal is not None and each in primal:
-                primal.update((made, *between(made, [rows.get(arg, arg) for arg in each.args])))
+        if isinstance(each, (Input, Const)):
+            continue
+        if _is_row(each, rows, since):
+            if happens(each):
+                _check_effect(each, rows, graph.notes)
+            rows[each] = new[each] = _batch_node(each, rows, new, size)
+        elif any(arg in new for arg in each.args):  # it follows an effect that is batched
+            new[each] = node(each.op, tuple([new.get(arg, arg) for arg in each.args]), each.params)
+        else:
+            continue
+        if primal is not None and each in primal:
+            args = [new.get(arg, arg) for arg in each.args]
+            primal.update((new[each], *between(new[each], args)))
     return Graph(
         graph.name,
-        tuple([rows.get(each, each) for each in graph.inputs]),  # type: ignore[misc]
-        tuple([rows.get(each, each) for each in graph.outputs]),
-        tuple([rows.get(each, each) for each in graph.effects]),
-        _carried(graph.notes, rows),
+        tuple([new.get(each, each) for each in graph.inputs]),  # type: ignore[misc]
+        tuple([new.get(each, each) for each in graph.outputs]),
+        tuple([new.get(each, each) for each in graph.effects]),
+        _carried(graph.notes, new),
     )
+
+
+def _is_row(each: Node, rows: dict[Node, Node], since: int) -> bool:
+    """Whether there is one of it for each row."""
+    if not happens(each):
+        return any(arg in rows for arg in each.args)
+    own = any(isinstance(arg.type, ObjectType) and not _is_seeded(arg) for arg in each.args)
+    return any(arg in rows for arg in each.args[1:]) or (own and each.param("number") >= since)
+
+
+def _check_effect(each: Node, rows: dict[Node, Node], notes: dict[Node, Note]) -> None:
+    """Raises TraceError where doing an effect for all rows at once is not to do it row by row."""
+    assert isinstance(each.op, Primitive)
+    generators = {arg for arg in each.args if isinstance(arg.type, ObjectType)}
+    before = each.args[0]
+    again = False
+    while before.args and not again:
+        again = before in rows and not generators.isdisjoint(before.args)
+        before = before.args[0]
+    reason = "more than once for each row" if again else each.op.by_row(**dict(each.params))
+    if any(map(_is_seeded, generators)):
+        reason = "with parameters that differ by row, from a generator made for each row"
+    if reason:
+        note = notes.get(each)
+        raise TraceError(
+            word(
+                f"a function that is mapped draws {reason}",
+                where=note.position.said if note and note.position else "",
+                way_out="Draw before, for all rows, and map over what was drawn.",
+            )
+        )
+
+
+def _is_seeded(generator: Node) -> bool:
+    """Whether each row would make the random generator anew, and draw the same numbers."""
+    return bool(dict(generator.params).get("given"))
 
 
 def _stacked(each: ArrayType, size: int) -> ArrayType:
     """The type with the batch axis in front. Python scalars become arrays of their dtype."""
+    if each.dtype == TUPLE.dtype:
+        return each
     return array_type(each.dtype, (size, *each.shape))
 
 
@@ -62,7 +116,7 @@ def _carried(notes: dict[Node, Note], rows: dict[Node, Node]) -> dict[Node, Note
     return carried
 
 
-def _batch_node(each: Node, rows: dict[Node, Node], size: int) -> Node:
+def _batch_node(each: Node, rows: dict[Node, Node], new: dict[Node, Node], size: int) -> Node:
     op = each.op
     assert isinstance(op, Primitive)
     if op.elementwise:
@@ -71,8 +125,9 @@ def _batch_node(each: Node, rows: dict[Node, Node], size: int) -> Node:
         raise RuleError(f"{op.name} has no batching rule")
     elif asks_for(op.batch, "batched"):
         batched = tuple([arg in rows for arg in each.args])
-        args = tuple([rows.get(arg, arg) for arg in each.args])
-        made = _apply(op, op.batch, args, (*each.params, ("batched", batched)))
+        args = tuple([new.get(arg, arg) for arg in each.args])
+        told = (("batched", batched), *((("rows", size),) if asks_for(op.batch, "rows") else ()))
+        made = _apply(op, op.batch, args, (*each.params, *told))
     else:
         made = _apply(op, op.batch, _all_batched(each, rows, size), each.params)
     if made.type != _stacked(each.type, size):

@@ -23,6 +23,7 @@ from symdiff.ir.graph import Graph, Note, every_node, toposort
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
+from symdiff.ops.effects import in_one_chain
 from symdiff.ops.primitive import Primitive
 from symdiff.rewrite import Application, simplify, stabilize, tidy
 from symdiff.schedule.expand import expand
@@ -193,7 +194,7 @@ def _expand(work: Work) -> Work:
     """A formula that warns of nothing keeps its bits, as the user's own program does."""
     assert work.graph is not None
     primal = {*work.primal, *filter(_warns_of_nothing, every_node(work.graph))}
-    graph, log = expand(work.graph, primal), list(work.log)
+    graph, log = expand(in_one_chain(work.graph), primal), list(work.log)
     if graph is not work.graph:
         settled = set(work.settled)
         graph = tidy(graph, primal=primal, math=work.request.math, log=log, settled=settled)

@@ -26,6 +26,7 @@ from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import elementwise, shaping
 from symdiff.ops.primitive import Primitive
+from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import Request, finish
 from symdiff.runtime.python_module import Definition
 
@@ -60,7 +61,11 @@ class Closed:
         running = context.current()
         assert running is not None
         # none depends on the arguments, which are not known
-        running.relied |= dict.fromkeys(work.graph.effects)
+        running.relied |= dict.fromkeys(filter(is_guard, work.graph.effects))
+        if not all(map(is_guard, work.graph.effects)):
+            what = f"{self.name}, which is called again and again, draws random numbers or prints"
+            way_out = "Draw before, and have the function read what was drawn."
+            raise TraceError(word(what, where=where(), way_out=way_out))
         self.names = tuple(names)
         if not (work.traced.out_spec.is_leaf() and work.graph.outputs):
             raise TraceError(word(f"{self.name} should return one array", where=where()))

@@ -25,11 +25,13 @@ from symdiff.api.transformed import (
 )
 from symdiff.batch import batch
 from symdiff.errors import NoForwardModeError, NotDifferentiableError, ShapeError, word
+from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import Layout, Static, flatten, layout_of, tree_text, unflatten
+from symdiff.frontend.replacements import RandomStandIn
 from symdiff.frontend.trace import UNKNOWN, Leaf
 from symdiff.frontend.tracer import call, lift
-from symdiff.ir.graph import depends_on
+from symdiff.ir.node import count
 from symdiff.pipeline import JVP, VJP, Request
 
 
@@ -101,6 +103,7 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         UNKNOWN if isinstance(leaf, _Mapped) else row
         for row, leaf in zip(rows, leaves, strict=True)
     ]
+    since = count()
     work = until_simplified(request, given)
     keep_apart(work, rows)
     assert work.traced is not None and work.graph is not None
@@ -110,11 +113,11 @@ def _mapped(fun: Callable[..., Any], in_axes: Any, out_axes: Any, *args: Any, **
         if each is not None and isinstance(leaf, _Mapped)
     ]
     primal = set(work.primal)
-    graph = batch(work.graph, batched, size, primal)
+    graph = batch(work.graph, batched, size, primal, since)
     values = [row for row, each in zip(rows, work.traced.inputs, strict=True) if each is not None]
     layout = layout_of(result_tree(work.traced, range(len(graph.outputs))))
-    varies = depends_on(work.graph.outputs, batched)
-    varying = [each in varies for each in work.graph.outputs]
+    pairs = zip(graph.outputs, work.graph.outputs, strict=True)
+    varying = [each.type.ndim > one.type.ndim for each, one in pairs]
     results = place(graph, work.arrays, values, layout, primal)
     return _arranged(results, layout, varying, size, out_axes)
 
@@ -180,7 +183,7 @@ def _mark(value: Any, axis: Any) -> Any:
     return unflatten(
         spec,
         [
-            leaf if each is None else _Mapped(leaf, each)
+            leaf if each is None or issubclass(type(leaf), RandomStandIn) else _Mapped(leaf, each)
             for leaf, each in zip(leaves, axes, strict=True)
         ],
     )
@@ -331,7 +334,8 @@ def _halves(
 
 
 def _cheaper(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any:
-    y, _ = reverse(*args, **kwargs)
+    with context.tried():
+        y, _ = reverse(*args, **kwargs)
     results = flatten(y[0] if reverse.has_aux else y)[0]
     arguments = _leaves(reverse.selected_parts(*args, **kwargs))
     backward = sum(map(np.size, results)) < sum(map(np.size, arguments))
@@ -344,9 +348,13 @@ def _cheaper(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any
 
 def _forward_if_possible(forward: Halves, reverse: Halves, *args: Any, **kwargs: Any) -> Any:
     """By forward mode, but where a function in it has a rule for reverse mode only."""
+    running = context.current()
+    assert running is not None
+    effect = running.effect
     try:
         return _forward(forward, *args, **kwargs)
     except NoForwardModeError:
+        running.effect = effect
         return _reverse(reverse, *args, **kwargs)
 
 

@@ -39,7 +39,8 @@ from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
-from symdiff.ir.types import array_type, is_foreign, is_masked, is_supported, type_of
+from symdiff.ir.types import array_type, is_foreign, is_generator, is_masked, is_supported, type_of
+from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.dispatch import (
     MISS,
@@ -648,7 +649,7 @@ def leaf_of(value: Any) -> Leaf:
         return Leaf(value.node.type, value.is_array)
     if isinstance(value, (np.ndarray, np.generic)) and is_supported(value.dtype):
         return Leaf(type_of(value), isinstance(value, np.ndarray))
-    if isinstance(value, (bool, int, float, complex)):
+    if isinstance(value, (bool, int, float, complex)) or is_generator(value):
         return Leaf(type_of(value))
     return Leaf(None, static=value)
 
@@ -894,7 +895,7 @@ def place(
     new = substitute((*graph.outputs, *graph.effects), replacements)
     running = context.current()
     if running is not None:
-        running.relied |= dict.fromkeys(new[each] for each in graph.effects)
+        _happen(running, [new[each] for each in graph.effects])
         for each, made in new.items():
             if each in graph.notes:
                 running.inherited.setdefault(made, graph.notes[each])
@@ -906,6 +907,15 @@ def place(
     ]
     leaves = [each.value if isinstance(each, Static) else outputs[each] for each in layout.leaves]
     return unflatten(layout.spec, leaves)
+
+
+def _happen(running: context.Context, effects: Sequence[Node]) -> None:
+    """Note the effects of a graph that becomes part of the running trace."""
+    for each in effects:
+        if is_guard(each):
+            running.relied[each] = None
+        elif running.effect is not None and each.serial > running.effect.serial:
+            running.effect = each  # and not one that is there already
 
 
 # ---------------------------------------------------------------------------- generated __call__

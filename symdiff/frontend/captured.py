@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.ir.node import Input
-from symdiff.ir.types import is_foreign, is_sparse, is_supported, type_of
+from symdiff.ir.types import is_foreign, is_generator, is_sparse, is_supported, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class Captured:
 
 
 def _fits(value: object, input: Input) -> bool:
-    if is_sparse(value):
+    if is_sparse(value) or is_generator(value):
         return type_of(value) == input.type
     return (
         isinstance(value, np.ndarray)

@@ -33,12 +33,18 @@ class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
     __slots__ = (
-        "changes", "constants", "derived", "examples", "fixed", "inherited", "integers",
-        "interposer", "level",
+        "before", "changes", "constants", "derived", "effect", "examples", "fixed", "inherited",
+        "integers", "interposer", "level",
         "named", "operands", "place", "placeholders", "places", "refused", "relied", "rules",
     )  # fmt: skip
 
-    def __init__(self, interposer: Any = None, examples: Examples | None = None) -> None:
+    def __init__(
+        self,
+        interposer: Any = None,
+        examples: Examples | None = None,
+        effect: Node | None = None,
+    ) -> None:
+        self.effect = self.before = effect  # the last one until now, None where none is allowed
         self.interposer = interposer  # runs the functions that this trace calls
         self.examples = examples or Examples()  # shared with the traces inside this one
         self.relied: dict[Node, None] = {}  # truth values that shapes of this trace rest on
@@ -64,7 +70,14 @@ class Context:
             last.array.known = last.before
         self.relied.clear()
         self.level = 0
+        self.effect = self.before
         self.refused = None
+
+    @property
+    def effects(self) -> tuple[Node, ...]:
+        """What a graph of this trace has to keep besides its results."""
+        happened = () if self.effect is None or self.effect is self.before else (self.effect,)
+        return (*self.relied, *happened)
 
     def is_fixed(self, root: Node) -> bool:
         """Whether a node depends on no input, so that its value is known."""
@@ -111,6 +124,18 @@ class Setting:
 def tracing(context: Context | None) -> Setting:
     """Nodes made inside are recorded in `context` (None: not recorded)."""
     return Setting(_context, context)
+
+
+@contextmanager
+def tried() -> Iterator[None]:
+    """What happens inside does not count: only what is known of its results."""
+    running = _context.get()
+    assert running is not None
+    effect = running.effect
+    try:
+        yield
+    finally:
+        running.effect = effect
 
 
 def refuse(error: BaseException) -> NoReturn:

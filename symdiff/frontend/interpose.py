@@ -37,6 +37,7 @@ from symdiff.frontend.replacements import (
     Hook,
     LibraryModule,
     NoDraws,
+    RandomStandIn,
     called,
     draws,
     instead_of,
@@ -47,10 +48,12 @@ from symdiff.frontend.replacements import (
 )
 from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer
 from symdiff.ir.node import Input, Node, input_node
-from symdiff.ir.types import is_foreign, is_sparse, is_supported, type_of
+from symdiff.ir.types import is_foreign, is_generator, is_sparse, is_supported, type_of
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
-_STAND_INS = (Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws)
+_STAND_INS = (
+    Tracer, Hook, ObjectProxy, ClassProxy, SuperProxy, LibraryModule, NoDraws, RandomStandIn
+)  # fmt: skip
 
 _BYTES = (bytearray, array)  # numbers that are compared all at once
 _CONTAINERS = (list, tuple, dict, set, frozenset, deque, MappingProxyType, *_BYTES)
@@ -198,8 +201,8 @@ class Interposer:
         if path is not None and path.steps:
             self._captured.setdefault(path.key, Captured(path, None, expected))
 
-    def capture(self, hidden: Hidden) -> Input:
-        """The input that stands for an array."""
+    def capture(self, hidden: Any) -> Input:
+        """The input that stands for an array, or a random generator."""
         made = input_node(hidden.path.name or "captured", type_of(hidden.array))
         running = context.current()
         if running is not None:
@@ -230,6 +233,8 @@ class Interposer:
             return self._array(value, path)
         if path is not None and is_sparse(value):
             return self._remembered(value, path, self._sparse)
+        if path is not None and is_generator(value):
+            return self._generator(value, path)
         if issubclass(kind, _CONTAINERS):
             return self._container(value, path)
         if path is not None and is_array_of_library(value):
@@ -279,6 +284,21 @@ class Interposer:
         assert path is not None
         return SparseMatrix(value, path, self)
 
+    def _generator(self, value: Any, path: Path) -> Any:
+        """What stands for a random generator, which may be another one at the next call."""
+        from symdiff.frontend.draws import HiddenSource  # for the programs that need it
+
+        known = self._stand_ins.get(id(value))
+        if known is not None and known[2] is not None and known[2].key != path.key:
+            self.guard(path, known[2])
+        return self._remembered(value, path, lambda value, _: HiddenSource(value, path, self))
+
+    def _draw(self, method: Any, path: Path | None) -> Any:
+        if method.__self__ is np.random.mtrand._rand or path is None:
+            return replaced(method)
+        owner = self._generator(method.__self__, path.attribute("__self__").named("rng"))
+        return getattr(owner, method.__name__)
+
     def _container(self, value: Any, path: Path | None) -> Any:
         if path is None:
             return value
@@ -314,6 +334,8 @@ class Interposer:
         kind = type(value)
         if kind is FunctionType:
             return REPLACEMENTS.get(value) or self._function(value)
+        if is_generator(getattr(value, "__self__", None)):  # the method of a generator
+            return self._draw(value, path)
         if kind is MethodType:
             instance = path.attribute("__self__") if path is not None else None
             return MethodType(self.wrap(value.__func__, None), self.wrap(value.__self__, instance))
@@ -343,7 +365,8 @@ class Interposer:
         keywords = {
             key: self.wrap(each, at("keywords", key)) for key, each in value.keywords.items()
         }
-        return functools.partial(self.wrap(value.func, None), *args, **keywords)
+        function = path.attribute("func") if path is not None else None
+        return functools.partial(self.wrap(value.func, function), *args, **keywords)
 
     def _module(self, module: Any) -> Any:
         if is_library(module):

@@ -108,9 +108,12 @@ def instead_of(function: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
 def replaced(value: Any) -> Any:
     """What interposed code gets for a function of Python or a library; others stay as they are."""
-    random = sys.modules.get("numpy.random")  # which NumPy loads when it is first used
-    if random is not None:
-        REPLACEMENTS.setdefault(random.default_rng, _default_rng)
+    if getattr(value, "__module__", "") == "random" and value is sys.modules["random"].Random:
+        return _seeded
+    random = _random()
+    shared = random and getattr(value, "__self__", None) is random.mtrand._rand
+    if random and (shared or value is random.seed):
+        return _shared_draw(value.__name__)
     try:
         found = REPLACEMENTS.get(value)
     except TypeError:  # unhashable: not in the table
@@ -147,6 +150,7 @@ def _takes_a_function(value: Any) -> bool:
 
 def replaced_class(value: Any) -> bool:
     """Whether the value is a class that is replaced only where it is called."""
+    _random()
     return isinstance(value, type) and value in REPLACEMENTS
 
 
@@ -292,7 +296,7 @@ def _fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
 
 @when_traced(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
-    shape = _sizes(shape)
+    shape = sizes(shape)
     if not isinstance(fill_value, Tracer):
         return np.full(shape, fill_value, dtype)
     made = _array(fill_value, dtype)
@@ -301,33 +305,33 @@ def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
 
 @when_traced(np.zeros)
 def _zeros(shape: Any, dtype: Any = None, **layout: Any) -> Any:
-    return np.zeros(_sizes(shape), dtype)
+    return np.zeros(sizes(shape), dtype)
 
 
 @when_traced(np.ones)
 def _ones(shape: Any, dtype: Any = None, **layout: Any) -> Any:
-    return np.ones(_sizes(shape), dtype)
+    return np.ones(sizes(shape), dtype)
 
 
 @when_traced(np.empty)
 def _empty(shape: Any, dtype: Any = None, **layout: Any) -> Any:
-    return np.empty(_sizes(shape), dtype)
+    return np.empty(sizes(shape), dtype)
 
 
 @when_traced(np.eye, np.identity)
-def _eye(*sizes: Any, **options: Any) -> Any:
-    return np.eye(*map(_sizes, sizes), **options)
+def _eye(*extents: Any, **options: Any) -> Any:
+    return np.eye(*map(sizes, extents), **options)
 
 
 @when_traced(np.arange)
 def _arange(*limits: Any, dtype: Any = None) -> Any:
-    return np.arange(*map(_sizes, limits), dtype=dtype)
+    return np.arange(*map(sizes, limits), dtype=dtype)
 
 
-def _sizes(shape: Any) -> Any:
+def sizes(shape: Any) -> Any:
     """Sizes as Python ints: a traced one is decided, and known from then on."""
     if isinstance(shape, (list, tuple)):
-        return tuple(_sizes(each) for each in shape)
+        return tuple(sizes(each) for each in shape)
     if isinstance(shape, Tracer) and shape.shape:
         return tuple(map(operator.index, shape))
     return operator.index(shape) if isinstance(shape, Tracer) else shape
@@ -397,11 +401,43 @@ def refuse_draw(name: str, *args: Any, **kwargs: Any) -> NoReturn:
     ))
 
 
-def _default_rng(seed: Any = None) -> Any:
-    """A seeded generator draws the same numbers at each call, an unseeded one does not."""
+def _seeded(seed: Any = None) -> Any:
+    """random.Random: with a seed it gives the same numbers at each call."""
     if seed is None:
-        refuse_draw("np.random.default_rng()")
-    return np.random.default_rng(seed)
+        refuse_draw("random.Random()")
+    return sys.modules["random"].Random(seed)
+
+
+class RandomStandIn:
+    """What stands for a random generator of NumPy's: see `draws`."""
+
+    __slots__ = ()
+
+
+_MAKERS = ("default_rng", "Generator", "RandomState",
+           "MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")  # fmt: skip
+
+
+def _random() -> Any:
+    """numpy.random, which NumPy loads when it is first used; None before."""
+    random = sys.modules.get("numpy.random")
+    if random is not None and random.default_rng not in REPLACEMENTS:
+        for name in _MAKERS:  # if interposed code calls them
+            REPLACEMENTS[getattr(random, name)] = functools.partial(_make_generator, name)
+    return random
+
+
+def _make_generator(maker: str, *args: Any, **kwargs: Any) -> Any:
+    from symdiff.frontend.draws import made  # for the programs that need it
+
+    return made(maker, *args, **kwargs)
+
+
+def _shared_draw(name: str) -> Any:
+    """A function of numpy.random, which draws from the generator that all share."""
+    from symdiff.frontend.draws import shared_method  # for the programs that need it
+
+    return shared_method(name)
 
 
 class NoDraws:
@@ -621,7 +657,7 @@ class LibraryModule(ModuleType):
         if replaced_class(value):
             return replaced(value) if called(sys._getframe(1)) else value
         found = library_module(value) if is_library(value) else replaced(value)
-        if draws(getattr(value, "__self__", None)):  # the generator that all share
+        if draws(getattr(value, "__self__", None)) and self.__name__ == "random":  # Python's own
             found = functools.partial(refuse_draw, f"{self.__name__}.{name}")
         self.__dict__[name] = found
         return found

@@ -21,8 +21,9 @@ from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
 from symdiff.frontend.source_map import name_at, operand_names, position_of, said
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, depends_on, lift
 from symdiff.ir.graph import Graph, Note, users
-from symdiff.ir.node import Const, Input, Node, input_node
-from symdiff.ir.types import ArrayType
+from symdiff.ir.node import Const, Input, Node, input_node, node
+from symdiff.ir.types import ArrayType, ObjectType
+from symdiff.ops.effects import beginning
 
 _PATH = re.compile(r"(\w*)(.*)", re.DOTALL)
 UNKNOWN: Any = object()  # in the place of the value of a leaf
@@ -96,12 +97,16 @@ def trace(
         for name, leaf in zip(names, leaves, strict=True)
     )
     values = [
-        Tracer(each, leaf.is_array) if each is not None else leaf.static
+        _stand_in(each, leaf.is_array) if each is not None else leaf.static
         for each, leaf in zip(inputs, leaves, strict=True)
     ]
     outer = context.current()
     interposer = outer.interposer if outer is not None and outer.interposer else Interposer()
-    running = Context(interposer, outer.examples if outer is not None else None)
+    running = (
+        Context(interposer, outer.examples, outer.effect)
+        if outer is not None
+        else Context(interposer, None, node(beginning, ()))
+    )
     for each, value in zip(inputs, known, strict=False):
         if each is not None and value is not UNKNOWN:
             running.examples.give(each, value)
@@ -120,7 +125,7 @@ def trace(
     hidden = tuple(each.input for each in captured if each.input is not None)
     visible = tuple(each for each in inputs if each is not None)
     every = (*visible, *hidden)
-    graph = Graph(function_name(function), every, tuple(outputs), tuple(running.relied))
+    graph = Graph(function_name(function), every, tuple(outputs), running.effects)
     nodes = graph.nodes()
     graph.notes.update(notes_of(running, graph.inputs, nodes))
     if running.placeholders:
@@ -143,6 +148,15 @@ def trace(
 
 
 beginnings.add(trace.__code__)
+
+
+def _stand_in(each: Input, is_array: bool) -> Any:
+    """What the function gets for an argument."""
+    if isinstance(each.type, ObjectType):
+        from symdiff.frontend.draws import RandomSource  # which few programs need
+
+        return RandomSource(each)
+    return Tracer(each, is_array)
 
 
 def _changes(

@@ -232,7 +232,7 @@ class Tracer:
     def __setitem__(self, index: Any, value: Any) -> None:
         from symdiff.frontend import stores  # only for programs that store
 
-        context.at_user_place(_user_call, stores.store, (self, index, value), {})
+        context.at_user_place(user_call, stores.store, (self, index, value), {})
 
     def refuse_store(self, what: str) -> NoReturn:
         """Raises TraceError: what is stored into is no value of this trace."""
@@ -261,7 +261,7 @@ class Tracer:
         context.refuse(TraceError(word(what, where=where(), depends_on=root, way_out=way_out)))
 
     def __getitem__(self, index: Any) -> Any:
-        return context.at_user_place(_user_call, _getitem, (self, index), {})
+        return context.at_user_place(user_call, _getitem, (self, index), {})
 
     # ------------------------------------------------------------------ methods
 
@@ -393,14 +393,14 @@ def _operator(ufunc: Any, reflected: bool = False) -> Any:
 
     def forward(self: Tracer, other: Any) -> Any:
         if type(other) in _SCALARS or isinstance(other, Tracer):
-            return context.at_user_place(_user_call, _python, (op, self, other), {})
+            return context.at_user_place(user_call, _python, (op, self, other), {})
         if _defers(other) or _repeats(ufunc, self, other):
             return NotImplemented
         return call(ufunc, self, other)
 
     def backward(self: Tracer, other: Any) -> Any:
         if type(other) in _SCALARS:
-            return context.at_user_place(_user_call, _python, (op, other, self), {})
+            return context.at_user_place(user_call, _python, (op, other, self), {})
         if _repeats(ufunc, self, other):
             return NotImplemented
         return call(ufunc, other, self)
@@ -481,7 +481,7 @@ def _unary(ufunc: Any) -> Any:
     op = find(ufunc)
 
     def method(self: Tracer) -> Any:
-        return context.at_user_place(_user_call, _python, (op, self), {})
+        return context.at_user_place(user_call, _python, (op, self), {})
 
     return method
 
@@ -674,9 +674,9 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     if type(function) is np.ufunc and (kwargs or len(args) > function.nin):
         from symdiff.frontend import options  # which few programs use
 
-        return context.at_user_place(_user_call, options.call_ufunc, (function, args, kwargs), {})
+        return context.at_user_place(user_call, options.call_ufunc, (function, args, kwargs), {})
     out = kwargs.pop("out", None)
-    result = context.at_user_place(_user_call, _dispatch, (function, *args), kwargs)
+    result = context.at_user_place(user_call, _dispatch, (function, *args), kwargs)
     if isinstance(result, tuple) and out is not None:
         outs = out if isinstance(out, tuple) else (out,)
         return tuple(starmap(_stored, zip_longest(result, outs)))
@@ -695,10 +695,10 @@ def _stored(result: Any, out: Any) -> Any:
 
 def call_python(op: Primitive, *args: Any) -> Any:
     """Apply an elementwise primitive as a Python function does: to numbers it gives a number."""
-    return context.at_user_place(_user_call, _python, (op, *args), {})
+    return context.at_user_place(user_call, _python, (op, *args), {})
 
 
-def _user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One operation, its errors worded with the user's line, its operands and result noted."""
     running = context.current()
     if running is not None and running.place is not None:

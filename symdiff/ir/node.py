@@ -136,6 +136,11 @@ def _table() -> _Compilation:
     return table
 
 
+def count() -> int:
+    """How many nodes were made in this compilation: another number after each new one."""
+    return _table().count
+
+
 def node(
     op: Op, args: tuple[Node, ...], params: Params = (), type: ArrayType | None = None
 ) -> Node:

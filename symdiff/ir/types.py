@@ -112,6 +112,33 @@ def array_type(dtype: Any, shape: tuple[int, ...] = (), weak: bool = False) -> A
     return ArrayType(np.dtype(dtype), shape, weak)
 
 
+class ObjectType(ArrayType):
+    """The type of an object with a state, which is no array: a random generator."""
+
+    __slots__ = ("kind",)
+
+    kind: type
+
+    def __init__(self, kind: type) -> None:
+        super().__init__(np.dtype(object), ())
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "_hash", hash((np.dtype(object), kind)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectType) and self.kind is other.kind
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ObjectType, (self.kind,)
+
+    def __str__(self) -> str:
+        return self.kind.__name__
+
+    __repr__ = __str__
+
+
 # Several arrays that one call returns, of which parts are taken: no value to compute with. A sparse
 # matrix is such a value too, with a shape.
 TUPLE = array_type(np.dtype(object))
@@ -140,8 +167,14 @@ def is_sparse(value: Any) -> bool:
     return sparse is not None and issubclass(type(value), (sparse.sparray, sparse.spmatrix))
 
 
+def is_generator(value: Any) -> bool:
+    """Whether this is a random generator of NumPy's; found without importing numpy.random."""
+    random = sys.modules.get("numpy.random")
+    return random is not None and type(value) in (random.Generator, random.RandomState)
+
+
 def type_of(value: Any) -> ArrayType:
-    """The type of an array, a NumPy scalar or a Python number."""
+    """The type of an array, a NumPy scalar, a Python number or a random generator."""
     if isinstance(value, np.ndarray):
         return array_type(value.dtype, value.shape)
     if isinstance(value, np.generic):
@@ -151,6 +184,8 @@ def type_of(value: Any) -> ArrayType:
             return array_type(_PYTHON[name], (), True)
     if is_sparse(value):
         return array_type(TUPLE.dtype, value.shape)
+    if is_generator(value):
+        return ObjectType(type(value))
     raise TypeError(f"{type(value).__name__} is not a number or an array")
 
 
@@ -160,6 +195,8 @@ def parse_type(text: str) -> ArrayType:
     Raises ValueError with the expected form where the text is neither.
     """
     text = text.replace(" ", "")
+    if text in ("Generator", "RandomState"):
+        return ObjectType(getattr(np.random, text))
     if text in _PYTHON:
         return array_type(_PYTHON[text], (), True)
     match = re.fullmatch(r"([a-z]+\d*)\[([\d,?]*)\]", text)

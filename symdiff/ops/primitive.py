@@ -182,6 +182,8 @@ class Primitive:
     reverse_only: bool = False  # a tangent that can be transposed, and not computed
     repeats_operands: bool = False  # its source evaluates them again and again
     foreign: bool = False  # what it reads and returns may be kept by others
+    effect: bool = False  # a statement of its own, in order; read by what comes after
+    by_row: Callable[..., str] = lambda **params: ""  # of an effect: why it has to be row by row
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does
     read_only: bool = False  # ... and cannot be stored into
@@ -307,6 +309,7 @@ _FAMILIES = {
         "symdiff.ops.sequences",
         "symdiff.ops.sampled",
         "symdiff.ops.counting",
+        "symdiff.ops.draws",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
     "scipy.signal": ("symdiff.ops.signal",),

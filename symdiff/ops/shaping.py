@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     CONSTANT,
@@ -475,6 +476,11 @@ counts: Primitive = register(
         samples=Samples(cases=(case("b[4]:2", count=2), case("b[2,3]:1", count=4))),
     )
 )
+
+
+def is_guard(effect: Node) -> bool:
+    """Whether an effect of a graph is a truth value, which its shapes rest on."""
+    return effect.op is counts
 
 
 def _nonzero(mask: Any, count: int, axis: int) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from symdiff.ir.graph import Graph, map_bodies, substitute
 from symdiff.ir.node import Const, Node, node
+from symdiff.ops.shaping import is_guard
 from symdiff.rewrite.algebra import ALGEBRA
 from symdiff.rewrite.broadcast import BROADCAST
 from symdiff.rewrite.constants import CONSTANTS
@@ -124,13 +125,15 @@ def _rewritten(
 
 def _with_exact_masks(graph: Graph, tables: tuple[Table, ...], primal: Collection[Node]) -> Graph:
     """The graph with its masks rewritten as far as that is exact: from here on they stay."""
-    masks = tuple([each.args[0] for each in graph.effects])
+    guards = [each for each in graph.effects if is_guard(each)]
+    masks = tuple([each.args[0] for each in guards])
     opened = Graph(graph.name, graph.inputs, masks, (), graph.notes)
     exact = rewrite(opened, tables, math="ieee", primal=primal) if masks else opened
     changed = {old: new for old, new in zip(masks, exact.outputs, strict=True) if old is not new}
     if not changed:
         return graph
-    new = substitute(graph.outputs, changed)
+    happens = [each for each in graph.effects if not is_guard(each)]
+    new = substitute((*graph.outputs, *happens), changed)
     for before, after in new.items():
         if before in graph.notes:
             exact.notes.setdefault(after, graph.notes[before])
@@ -138,8 +141,9 @@ def _with_exact_masks(graph: Graph, tables: tuple[Table, ...], primal: Collectio
             primal.add(after)
     holds = [
         node(each.op, (mask,), each.params)
-        for each, mask in zip(graph.effects, exact.outputs, strict=True)
+        for each, mask in zip(guards, exact.outputs, strict=True)
         if not isinstance(mask, Const)
     ]
+    holds += [new[each] for each in happens]
     outputs = tuple([new[each] for each in graph.outputs])
     return Graph(graph.name, graph.inputs, outputs, tuple(dict.fromkeys(holds)), exact.notes)

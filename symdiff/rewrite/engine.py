@@ -13,6 +13,7 @@ from symdiff.errors import RuleError
 from symdiff.ir.graph import Graph, Position, toposort
 from symdiff.ir.node import CONST, Const, Node, node
 from symdiff.ops import shaping
+from symdiff.ops.effects import happens
 from symdiff.rewrite.pattern import (
     ACCURATE,
     EXACT,
@@ -257,7 +258,8 @@ class _Rewriter:
         self.graph = graph
         self.rows = rows
         self.primal = primal if isinstance(primal, set) else set(primal)
-        self.kept = {arg for each in graph.effects for arg in each.args}  # they stay as they are
+        # what is counted stays as it is
+        self.kept = {each.args[0] for each in graph.effects if shaping.is_guard(each)}
         self.log = log
         self.notes = dict(graph.notes)
         self.done: dict[Node, Node] = {}
@@ -274,6 +276,7 @@ class _Rewriter:
     def run(self) -> Graph:
         outputs = (*self.graph.outputs, *self.graph.effects)
         nodes: Sequence[Node] = self.graph.nodes()
+        self.kept.update(filter(happens, nodes))
         self.budget = 1000 + PER_NODE * len(nodes)
         for _ in range(PASSES):
             outputs = self._pass(nodes, outputs)

@@ -6,13 +6,15 @@ with inline expressions, calls the generated function, and builds the result's t
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import re
 import sys
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType, FrameType, ModuleType
@@ -34,7 +36,7 @@ from symdiff.frontend.pytree import (
 )
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.node import compilation, input_node
-from symdiff.ir.types import TUPLE, ArrayType, type_of
+from symdiff.ir.types import TUPLE, ArrayType, ObjectType, is_generator, type_of
 from symdiff.runtime.python_module import GuardError
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
@@ -58,7 +60,7 @@ class _Locks:
         self.compiling = threading.RLock()
         self.keeping = threading.RLock()
 
-    @contextmanager
+    @contextlib.contextmanager
     def one_compiles(self) -> Iterator[None]:
         """Wait while another thread compiles. What two compile at once is right, and kept twice."""
         lock = self.compiling
@@ -93,6 +95,31 @@ class CacheInfo(NamedTuple):
     misses: int
     maxsize: int
     currsize: int
+
+
+States = tuple[tuple[Any, Any], ...]
+_SHARED = re.compile(r"\bnp\.random\.(?!default_rng\(|RandomState\()")
+
+
+def states_of(*generators: Any) -> States:
+    """Random generators with their states, to be restored where a call does not count."""
+    return tuple(
+        [
+            (each, each.bit_generator.state)
+            if isinstance(each, np.random.Generator)
+            else (each, each.get_state(legacy=False))
+            for each in generators
+        ]
+    )
+
+
+def restore(states: States) -> None:
+    """Take random generators back to states that they had."""
+    for each, state in states:
+        if isinstance(each, np.random.Generator):
+            each.bit_generator.state = state
+        else:
+            each.set_state(state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +159,11 @@ class Entry:
             others = [given[i] for i in each.others]
             apart(each, given[each.leaf], [*others, *hidden, *map(Captured.read, self.known)])
         taken = _taken(used, self.leaves, self.spec)
+        states = self._states(used) if self.compiled.guarded else ()
         try:
             result = self.compiled.function(*taken, *hidden)
         except GuardError:
+            restore(states)
             return MISS
         return result if self.layout.plain else self._built(result)
 
@@ -151,8 +180,23 @@ class Entry:
         """Whether it was compiled for the values of these arguments, not only for their types."""
         if not self.compiled.guarded:
             return True
-        with np.errstate(all="ignore"):
-            return self.run(*used) is not MISS
+        states = self._states(used)
+        try:
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+                return self.run(*used) is not MISS
+        finally:
+            restore(states)
+
+    def _states(self, used: tuple[Any, ...]) -> States:
+        """The random generators that a call draws from, as they are."""
+        given, _ = flatten(used)
+        found = [each for each in (*given, *self.hidden) if is_generator(each)]
+        return states_of(*found, *([np.random.mtrand._rand] if self.draws_shared else ()))
+
+    @property
+    def draws_shared(self) -> bool:
+        """Whether it draws from the generator that the functions of numpy.random share."""
+        return bool(_SHARED.search(self.compiled.source))
 
     @property
     def key(self) -> Hashable:
@@ -252,6 +296,9 @@ class Dispatcher:
         """A call that no recent wrapper fits: of a signature used long ago, or a new one."""
         while True:
             used, leaves, spec = self._describe(values)
+            result = self._answer(_key(leaves, spec), used)
+            if result is not MISS:
+                return result
             try:
                 result = self.entry(used, leaves, spec).run(*used)
             except Redescribe:
@@ -280,15 +327,29 @@ class Dispatcher:
         self._use(found)
         return found
 
+    def _answer(self, key: Hashable, used: tuple[Any, ...]) -> Any:
+        """What a compiled program gives that is for these arguments; MISS where there is none."""
+        for each in self._entries.get(key, ()):
+            if each.holds() and (result := each.run(*used)) is not MISS:
+                with _locks.keeping:
+                    self._keep_first(key, each)
+                self._use(each)
+                return result
+        return MISS
+
+    def _keep_first(self, key: Hashable, entry: Entry) -> None:
+        """What was used last is tried first."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            rest = [each for each in self._entries[key] if each is not entry]
+            self._entries[key] = (entry, *rest)
+
     def _find(self, key: Hashable, used: tuple[Any, ...]) -> Entry | None:
         entries = self._entries.get(key, ())
         found = next((each for each in entries if each.holds() and each.fits(used)), None)
-        with _locks.keeping:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                if found is not None:  # what was used last is tried first
-                    rest = [each for each in self._entries[key] if each is not found]
-                    self._entries[key] = (found, *rest)
+        if found is not None:
+            with _locks.keeping:
+                self._keep_first(key, found)
         return found
 
     def keep(self, entry: Entry) -> None:
@@ -383,6 +444,8 @@ class _Wrapper:
         """Conditions under which the value `text` is the leaf that was compiled for."""
         if leaf.type is None:
             return [self._static(text, leaf.static)]
+        if isinstance(leaf.type, ObjectType):
+            return [f"type({text}) is {self.bind(leaf.type.kind)}"]
         if leaf.type.weak:
             return [f"type({text}) is {leaf.type.python.__name__}"]
         if leaf.type.shape or leaf.is_array:
@@ -457,6 +520,9 @@ class Loaded(Protocol):
     @property
     def guarded(self) -> bool: ...
 
+    @property
+    def source(self) -> str: ...
+
 
 def _wrapper_of(entry: Entry) -> Callable[..., Any]:
     """The wrapper of a compiled signature."""
@@ -474,7 +540,7 @@ def _wrapper_of(entry: Entry) -> Callable[..., Any]:
             *_own_lines(wrapper, parameters, entry.leaves, entry.spec),
             *_captured_lines(wrapper, entry.captured),
             *_apart_lines(wrapper, parameters, entry, arguments[len(arguments) - count :]),
-            *_result_lines(call, wrapper, entry),
+            *_result_lines(call, wrapper, entry, _states_source(wrapper, parameters, entry)),
         ]
     )
     namespace = dict(wrapper.bound)
@@ -482,6 +548,17 @@ def _wrapper_of(entry: Entry) -> Callable[..., Any]:
     made = namespace["call"]
     assert callable(made)
     return made  # type: ignore[no-any-return]
+
+
+def _states_source(wrapper: _Wrapper, parameters: Sequence[str], entry: Entry) -> str:
+    """The expression for the generators that are drawn from, as they are; "" without any."""
+    pairs = zip(_texts(parameters, entry.spec), entry.leaves, strict=True)
+    found = [text for text, leaf in pairs if isinstance(leaf.type, ObjectType)]
+    hidden = [each.input.type for each in entry.captured if each.input is not None]
+    found += [f"h{i}" for i, type in enumerate(hidden) if isinstance(type, ObjectType)]
+    if entry.draws_shared:
+        found.append(wrapper.bind(np.random.mtrand._rand))
+    return f"{wrapper.bind(states_of)}({', '.join(found)})" if found else ""
 
 
 def _own_lines(
@@ -564,7 +641,9 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
             continue
         name = f"h{hidden}"
         hidden += 1
-        if each.input.type.dtype == TUPLE.dtype:  # its guards say of which kind it is
+        if isinstance(each.input.type, ObjectType):
+            conditions.append(f"type({name} := {value}) is {wrapper.bind(each.input.type.kind)}")
+        elif each.input.type.dtype == TUPLE.dtype:  # its guards say of which kind it is
             conditions.append(f"({name} := {value}) is not None")
         else:
             conditions += wrapper.array(f"{name} := {value}", name, each.input.type)
@@ -599,7 +678,7 @@ def _taken(parameters: Sequence[Any], leaves: Sequence[Leaf], spec: Spec) -> lis
     ]
 
 
-def _result_lines(call: str, wrapper: _Wrapper, entry: Entry) -> list[str]:
+def _result_lines(call: str, wrapper: _Wrapper, entry: Entry, states: str) -> list[str]:
     """Call the generated function, which returns the result itself if its tree is plain.
 
     A guard in it that does not hold says that another one is meant.
@@ -609,6 +688,9 @@ def _result_lines(call: str, wrapper: _Wrapper, entry: Entry) -> list[str]:
     if entry.compiled.guarded:
         failed = f"except {wrapper.bind(GuardError)}:"
         lines = ["try:", f"    {lines[0]}", failed, "    return MISS"]
+        if states:  # what was drawn in vain is drawn again
+            again = f"    {wrapper.bind(restore)}(states)"
+            lines = [f"states = {states}", *lines[:3], again, *lines[3:]]
     if not layout.plain:
         slots = ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
         lines.append(f"return {wrapper.build(layout, slots)}")

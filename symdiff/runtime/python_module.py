@@ -20,6 +20,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from symdiff.errors import CompileError, TraceError, word
+from symdiff.ir.types import is_generator
 
 
 class GuardError(ValueError):
@@ -87,6 +88,7 @@ def save(
     """Write the source as a module of its own, and the arrays it needs into an .npz beside it.
 
     The last `parameters` are for the `hidden` arrays: keyword arguments that have them as defaults.
+    Random generators among them have none.
 
     Functions that it calls besides NumPy's are imported from where they are defined.
 
@@ -97,13 +99,15 @@ def save(
     if path.suffix != ".py":
         raise ValueError(f"{path} should end in .py: what is saved is a Python module")
     count = len(parameters) - len(hidden)
-    defaults = [f"{name}={name}" for name in parameters[count:]]
+    own = dict(zip(parameters[count:], hidden, strict=True))
+    kept = {name: value for name, value in own.items() if not is_generator(value)}
+    defaults = [f"{name}={name}" if name in kept else name for name in own]
     objects = {key: each for key, each in constants.items() if not _is_array(each)}
     arrays = {key: each for key, each in constants.items() if key not in objects}
-    arrays |= dict(zip(parameters[count:], hidden, strict=True))
+    arrays |= kept
     if objects:
-        own = "\n".join([_import_line(name, value) for name, value in objects.items()])
-        source = source.replace("\n\n\n", f"\n{own}\n\n\n", 1)
+        used = "\n".join([_import_line(name, value) for name, value in objects.items()])
+        source = source.replace("\n\n\n", f"\n{used}\n\n\n", 1)
     if defaults:
         header = ", ".join([*parameters[:count], "*", *defaults])
         before, start, last = source.rpartition("\ndef ")

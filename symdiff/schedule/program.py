@@ -29,7 +29,10 @@ class Expression(NamedTuple):
 
 
 class Assign(NamedTuple):
-    """`name = expression`; several names, `a, b`, take the parts of a call's result."""
+    """`name = expression`; several names, `a, b`, take the parts of a call's result.
+
+    Without a name it is an expression by itself.
+    """
 
     name: str
     expression: Expression
@@ -37,7 +40,8 @@ class Assign(NamedTuple):
     node: Node | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.expression.source.text}"
+        text = self.expression.source.text
+        return f"{self.name} = {text}" if self.name else text
 
 
 class Update(NamedTuple):

@@ -15,6 +15,7 @@ from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
+from symdiff.ops.effects import happens
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
@@ -39,6 +40,7 @@ MAPPED = 1 << 24  # elements of an array of which it is known which ones are zer
 APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
 LONG = 1000  # operations of a program that nobody reads line by line any more
 _ROOT = re.compile(r"\w*")
+_NAME = re.compile(r"[\w.]+")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
 
@@ -90,7 +92,8 @@ class _Scheduler:
         self.reuse = reuse
         self.lean = reuse  # whether operations are written as they cost least to call
         self.roles = dict(roles)
-        self.guards = {each.args[0]: each for each in graph.effects}  # by the mask that is counted
+        # by the mask that is counted
+        self.guards = {each.args[0]: each for each in graph.effects if shaping.is_guard(each)}
         for mask in self.guards:
             self.roles.setdefault(mask, "mask")
         self.names = Names(graph.notes, self.roles)
@@ -148,7 +151,7 @@ class _Scheduler:
 
     def _count_reads(self) -> list[Node]:
         """What each emitted node reads, found from the outputs: implicit steps drop out."""
-        found = [*self.graph.outputs, *self.guards]
+        found = [*self.graph.outputs, *self.guards, *filter(happens, self.graph.effects)]
         uses, reads = self.uses, self.reads
         for each in found:  # grows
             uses[each] = uses.get(each, 0) + 1
@@ -156,7 +159,7 @@ class _Scheduler:
                 reads[each] = operands(each)
                 found += reads[each]
         for each in reads:
-            if each.args and getattr(each.args[0].op, "parts", ()):
+            if each.args and getattr(each.args[0].op, "parts", ()) and not happens(each):
                 self._note_part(each)
         self.lean |= len(reads) > LONG
         # the function first, then its derivative
@@ -230,7 +233,8 @@ class _Scheduler:
         return out
 
     def _is_anchor(self, each: Node) -> bool:
-        return each in self.graph.notes or each in self.outputs or each in self.guards
+        noted = each in self.graph.notes or each in self.outputs or each in self.guards
+        return noted or happens(each)
 
     def _only_returned(self, each: Node) -> bool:
         return each not in self.primal and self.uses[each] == 1 and bool(self.reads[each])
@@ -267,8 +271,13 @@ class _Scheduler:
         if each.op in UPDATES:
             self._emit_update(each)
             return
+        if happens(each):
+            self._emit_effect(each)
+            return
         value = self._value(each)
-        if self._unpacks(each):
+        if not each.args and _NAME.fullmatch(value.source.text):
+            self.named[each] = value.source.text  # as short as a name of its own
+        elif self._unpacks(each):
             self._emit_unpacked(each, value.expression)
         elif each in self.kept:
             source = Source(f"{value.source.within(ATOM)}.copy()")
@@ -295,6 +304,22 @@ class _Scheduler:
             self.buffers.made(part)
             self.buffers.release(each)
         self.statements.append(Assign(", ".join(names), expression, self._comment(each), each))
+
+    def _emit_effect(self, each: Node) -> None:
+        """A statement by itself; what it gives has a name where something reads it."""
+        self.named[each] = ""  # only what comes behind it reads it
+        if not each.args:  # the beginning
+            return
+        expression = self._value(each).expression
+        self.buffers.consume(expression.operands)
+        name, given = "", each
+        for given in self.parts.get(each, {}).values():
+            name = self.names.give(given, self._is_free)
+            self._hold(given, name)
+            self.buffers.made(given)
+            self.buffers.release(each)
+        written = expression._replace(node=given)
+        self.statements.append(Assign(name, written, self._comment(given), given))
 
     def _emit_guard(self, mask: Node) -> None:
         """As soon as a mask is known, that it selects as many elements as the shapes say."""
