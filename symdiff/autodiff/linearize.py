@@ -60,7 +60,7 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
             continue
         if each.type is TUPLE and each.op.control and any(arg in dots for arg in each.args):  # type: ignore[attr-defined]
             values[each] = _control().tangents(each, dots)
-        several = each.args[0] in values
+        several = bool(each.args) and each.args[0] in values
         if not each.type.inexact or not (several or any(arg in dots for arg in each.args)):
             continue
         try:

@@ -7,7 +7,7 @@ import runpy
 import numpy as np
 import pytest
 
-from symdiff import grad, hessian, jacobian, jit, jvp, value_and_grad, vjp, vmap
+from symdiff import fori_loop, grad, hessian, jacobian, jit, jvp, value_and_grad, vjp, vmap
 from symdiff.errors import NotDifferentiableError, TraceError
 
 X = np.array([0.3, 0.5, 0.7])
@@ -538,9 +538,11 @@ def test_cannot_differentiate_with_respect_to_a_generator():
         grad(noisy, argnums=1)(X, np.random.default_rng(0))
 
 
-def test_solvers_do_not_draw():
+def test_solvers_and_bodies_of_loops_do_not_draw():
     from scipy.integrate import quad
 
     rng = np.random.default_rng(0)
+    with pytest.raises(TraceError, match="how often"):
+        grad(lambda x: fori_loop(0, 5, lambda i, y: y * rng.normal(), x))(2.0)
     with pytest.raises(TraceError, match=r"again and again|how often"):
         grad(lambda x: quad(lambda t: t * x * rng.normal(), 0, 1)[0])(2.0)
