@@ -72,6 +72,7 @@ GENERATED_TESTS = {
         "ops/folding.py",
         "ops/masked.py",
         "ops/placing.py",
+        "ops/recurrence.py",
         "ops/reductions.py",
         "ops/scipy_fft.py",
         "ops/several.py",

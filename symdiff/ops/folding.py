@@ -25,6 +25,7 @@ from symdiff.ops.primitive import (
     primitive,
     resolve,
 )
+from symdiff.ops.recurrence import recurrence
 from symdiff.ops.reductions import Axes, axes_of, merged, one_axis, reduced_shape
 
 # ---------------------------------------------------------------------------- partials
@@ -213,15 +214,7 @@ def _accumulate_tangent(y: Any, x: Any, x_dot: Any, ufunc: str, axis: int) -> An
     before, here = _steps(ufunc, y, x, axis)
     first, others = x_dot[_span(axis, 1)], x_dot[_span(axis, 1, None)]
     factor = np.concatenate([np.zeros_like(first), before], axis)
-    tangent = np.concatenate([first, here * others], axis)
-    span = 1
-    while span < np.shape(x)[axis]:  # steps of 1, 2, 4, … at once
-        head, tail, earlier = _span(axis, span), _span(axis, span, None), _span(axis, -span)
-        late = tangent[tail] + factor[tail] * tangent[earlier]
-        tangent = np.concatenate([tangent[head], late], axis)
-        factor = np.concatenate([factor[head], factor[tail] * factor[earlier]], axis)
-        span *= 2
-    return tangent
+    return recurrence(factor, np.concatenate([first, here * others], axis), axis=axis)
 
 
 def _record_tangent(y: Any, x_dot: Any, axis: int) -> Any:

@@ -305,6 +305,7 @@ _FAMILIES = {
         "symdiff.ops.order",
         "symdiff.ops.arranging",
         "symdiff.ops.masked",
+        "symdiff.ops.recurrence",
         "symdiff.ops.folding",
         "symdiff.ops.sequences",
         "symdiff.ops.sampled",

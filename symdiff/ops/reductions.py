@@ -199,16 +199,10 @@ def along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
 
 
 def _cumprod_tangent(y: Any, x: Any, x_dot: Any, axis: int) -> Any:
-    """The product rule over spans of 1, 2, 4, … elements. Without division: x may be 0."""
-    product, tangent = x, x_dot
-    span = 1
-    while span < np.shape(x)[axis]:
-        head, tail, earlier = along(axis, span), along(axis, span, None), along(axis, -span)
-        late = tangent[tail] * product[earlier] + product[tail] * tangent[earlier]
-        tangent = np.concatenate([tangent[head], late], axis)
-        product = np.concatenate([product[head], product[tail] * product[earlier]], axis)
-        span *= 2
-    return tangent
+    """The product rule, step by step. Without division: x may be 0."""
+    from symdiff.ops.recurrence import before, recurrence  # for few programs
+
+    return recurrence(x, before(y, np.ones_like(x[along(axis, 1)]), axis) * x_dot, axis=axis)
 
 
 cumprod = primitive(

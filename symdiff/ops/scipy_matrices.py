@@ -170,8 +170,8 @@ solve_sylvester: Primitive = record(
     arguments=("a", "b", "q"),
     result=lambda a, b, q: q,
     rules={
-        "a": Jvp(lambda x, a, b, q, a_dot: -solve_sylvester(a, b, a_dot @ x)),
-        "b": Jvp(lambda x, a, b, q, b_dot: -solve_sylvester(a, b, x @ b_dot)),
+        "a": Jvp(lambda x, a, b, q, a_dot: solve_sylvester(a, b, -(a_dot @ x))),
+        "b": Jvp(lambda x, a, b, q, b_dot: solve_sylvester(a, b, -(x @ b_dot))),
         "q": Transpose(
             lambda x_bar, a, b, q: solve_sylvester(transposed(a), transposed(b), x_bar)
         ),

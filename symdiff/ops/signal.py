@@ -20,7 +20,7 @@ from symdiff.ops.primitive import (
     linear,
     register,
 )
-from symdiff.ops.reductions import normalize_axes, one_axis
+from symdiff.ops.reductions import along, normalize_axes, one_axis
 
 Axes = tuple[int, ...]
 
@@ -267,6 +267,9 @@ for _name in OVER_AXES:
 # ---------------------------------------------------------------------------- filters
 
 
+FEW_DELAYS = 16  # up to so many products cost less than a transform
+
+
 def _lfilter(b: Any, a: Any, x: Any, axis: int) -> Any:
     return signal.lfilter(b, a, x, axis=axis)
 
@@ -284,6 +287,10 @@ def _filtered_numerator(y_bar: Any, b: Any, a: Any, x: Any, axis: int) -> Any:
     """The signal without the numerator, against the cotangent at each delay."""
     count, extent = np.shape(b)[0], np.shape(x)[axis]
     alone = lfilter(np.ones(1, y_bar.dtype), a, x, axis=axis)
+    if 0 < count <= min(FEW_DELAYS, extent):
+        later = [y_bar, *(y_bar[along(axis, i, None)] for i in range(1, count))]
+        earlier = [alone, *(alone[along(axis, -i)] for i in range(1, count))]
+        return np.stack([np.sum(each * x) for each, x in zip(later, earlier, strict=True)])
     full = SLIDING["fftconvolve"](y_bar, np.flip(alone, axis), mode="full", axes=(axis,))
     delays = full[(*(slice(None),) * axis, slice(extent - 1, extent - 1 + count))]
     b_bar = np.sum(delays, axis=tuple(i for i in range(np.ndim(x)) if i != axis))
@@ -327,6 +334,7 @@ lfilter: Primitive = register(
                 case("f[2]", "f[3]:positive", "f[2,4]", axis=1),
                 case("f[1]", "f[1]:positive", "f[3,2]", axis=0),
                 case("f[4]", "f[2]:positive", "f[2]", axis=0),
+                case("f[17]", "f[2]:positive", "f[18]", axis=0),
             )
         ),
     )
