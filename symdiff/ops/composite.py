@@ -189,20 +189,7 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
 # ---------------------------------------------------------------------------- elementwise
 
 
-@composite(np.clip)
-def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
-) -> Any:
-    """Not below one bound and not above another: either may be None."""
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    if low is not None:
-        a = np.maximum(a, low)
-    if low is None and high is None:
-        return _own(a)
-    return a if high is None else np.minimum(a, high)
-
-
-def _own(a: Any) -> Any:
+def own(a: Any) -> Any:
     """A copy of an array, which may be changed in place; of a number a scalar, which cannot be."""
     return np.copy(a) if np.ndim(a) else np.copy(a)[()]
 
@@ -210,7 +197,7 @@ def _own(a: Any) -> Any:
 @composite(np.conjugate)
 def conjugate(x: Any, /) -> Any:
     """The complex conjugate: a real array itself."""
-    return e.conjugate(x) if x.dtype.kind in "cb" else _own(x)  # a boolean becomes an integer
+    return e.conjugate(x) if x.dtype.kind in "cb" else own(x)  # a boolean becomes an integer
 
 
 @composite(np.angle)
@@ -225,7 +212,7 @@ def angle(z: Any, deg: bool = False) -> Any:
 def round_(a: Any, decimals: int = 0) -> Any:
     """To the nearest multiple of 10**-decimals, ties to even."""
     if a.dtype.kind in "iu" and decimals >= 0:
-        return _own(a)
+        return own(a)
     if decimals == 0:
         return np.rint(a)
     scale = 10 ** abs(decimals)
@@ -290,7 +277,7 @@ def nan_to_num(
     if not copy:
         raise NotImplementedError("np.nan_to_num with copy=False is not traced")
     if x.dtype.kind != "f":
-        return _own(x)
+        return own(x)
     limits = np.finfo(x.dtype)
     x = np.where(np.isnan(x), nan, x)
     x = np.where(x == np.inf, limits.max if posinf is None else posinf, x)

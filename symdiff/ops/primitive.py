@@ -295,6 +295,7 @@ _FAMILIES = {
     "scipy.sparse": ("symdiff.ops.scipy_sparse",),
     "numpy.fft": ("symdiff.ops.fourier",),
     "numpy": (
+        "symdiff.ops.clipping",
         "symdiff.ops.several",
         "symdiff.ops.equations",
         "symdiff.ops.polynomials",

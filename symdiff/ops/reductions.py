@@ -269,11 +269,25 @@ prod: Primitive = primitive(
 # ---------------------------------------------------------------------------- extremes
 
 
+# A scalar since NumPy 2.4, before that a Python number, which is another thing to compute with.
+_COUNTS = isinstance(np.count_nonzero(np.zeros(1)), np.integer)
+
+count_true: Primitive = primitive(
+    np.sum,
+    name="count_true",
+    result=lambda x: array_type(np.intp, ()),
+    batch=lambda x: np.sum(x, axis=tuple(range(1, np.ndim(x)))),
+    numpy="np.count_nonzero({x})" if _COUNTS else "np.sum({x})",
+    samples=Samples(cases=(case("b[3,4]"), case("b[0]"))),
+)
+
+
 def extreme_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
     """Elements that share the extreme share the derivative equally; where it is NaN, NaN."""
     at = x == expand(y, x, axis, keepdims)  # nothing equals NaN: 0 / 0
-    count = np.sum(at, axis=axis, keepdims=keepdims).astype(x.dtype)
-    return np.sum(at * x_dot, axis=axis, keepdims=keepdims) / count
+    whole = len(axis) == np.ndim(x) and not keepdims
+    count = count_true(at) if whole else np.sum(at, axis=axis, keepdims=keepdims)
+    return np.sum(at * x_dot, axis=axis, keepdims=keepdims) / count.astype(x.dtype)
 
 
 def _extreme_call(choose: Any) -> Any:
