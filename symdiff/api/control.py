@@ -457,18 +457,18 @@ def _inside(running: Context, inputs: Sequence[Input], name: str) -> Iterator[No
 
     Raises TraceError where it changes an array from outside.
     """
-    running.placeholders.update(inputs)
-    running.level += 1
-    before = len(running.changes)
+    running.flow.placeholders.update(inputs)
+    before, begun = len(running.changes), input_node("", control.INDEX).serial
+    effect, running.effect = running.effect, None
     try:
         yield
-        for each in running.changes[before:]:
-            if each.array.level < running.level:
-                what = f"{name} changes an array from outside"
-                way_out = "Let it change a copy, and return that: it is handed on."
-                raise _refusal(TraceError, what, way_out, said(each.place))
     finally:
-        running.level -= 1
+        running.effect = effect
+    for each in running.changes[before:]:
+        if each.array.born < begun:
+            what = f"{name} changes an array from outside"
+            way_out = "Let it change a copy, and return that: it is handed on."
+            raise _refusal(TraceError, what, way_out, said(each.place))
 
 
 def _joined(slot: Leaf, value: Any, name: str, function: str) -> Leaf:

@@ -549,7 +549,7 @@ def read(rule: Callable[..., Any], *args: Any) -> Any:
     """What a rule of the user's makes of traced values."""
     outer = context.current()
     assert outer is not None
-    running = Context(outer.interposer, outer.examples)
+    running = Context(outer.interposer, outer)
     with context.tracing(running):
         made = outer.interposer.again(rule, *args)
     outer.relied |= running.relied

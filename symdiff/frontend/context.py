@@ -30,38 +30,76 @@ class Change(NamedTuple):
     place: Place | None
 
 
+class NeedsValue(BaseException):
+    """Raised where Python must know a value while a loop or a branch is run on stand-ins."""
+
+
+class Again(BaseException):
+    """Raised where a loop or a branch cannot be captured after all: the function runs again."""
+
+
+capturing: ContextVar[bool] = ContextVar("symdiff_capturing", default=False)
+
+
+class Flow:
+    """What is known of the loops and branches of a trace, and of the traces inside it."""
+
+    __slots__ = (
+        "aliases", "capturing", "failures", "forced", "placeholders", "remembered", "roads", "runs",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.capturing = capturing.get()
+        self.placeholders: set[Node] = set()  # inputs that stand for values inside of loops
+        self.forced: set[Any] = set()  # where nothing is captured
+        self.roads: dict[Any, tuple[Any, str]] = {}  # how each was taken, with its position
+        self.forget()
+
+    def forget(self) -> None:
+        """The function runs again."""
+        self.runs: list[Any] = []  # that are going on, on stand-ins
+        self.failures: dict[Any, int] = {}
+        self.remembered: dict[Any, list[Any]] = {}  # the arrays that a loop stores into
+        self.aliases: dict[int, tuple[Any, Any]] = {}  # arrays that may share memory unseen
+
+    def check(self, known: bool, what: str) -> None:
+        """Raises NeedsValue while a side of a branch, or what is not known, is run."""
+        if self.runs and (not known or any(each.branch for each in self.runs)):
+            reason = f"{what}, which differs from turn to turn" if not known else what
+            self.runs[-1].reason = reason
+            raise NeedsValue(reason)
+
+
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
     __slots__ = (
-        "before", "changes", "constants", "derived", "effect", "examples", "fixed", "inherited",
-        "integers", "interposer", "level",
-        "named", "operands", "place", "placeholders", "places", "refused", "relied", "rules",
+        "before", "changes", "constants", "derived", "effect", "examples", "fixed", "flow",
+        "inherited", "integers", "interposer",
+        "named", "operands", "place", "places", "refused", "relied", "rules",
     )  # fmt: skip
 
     def __init__(
-        self,
-        interposer: Any = None,
-        examples: Examples | None = None,
-        effect: Node | None = None,
+        self, interposer: Any = None, outer: Context | None = None, effect: Node | None = None
     ) -> None:
         self.effect = self.before = effect  # the last one until now, None where none is allowed
         self.interposer = interposer  # runs the functions that this trace calls
-        self.examples = examples or Examples()  # shared with the traces inside this one
+        # shared with the traces inside this one
+        self.examples: Examples = Examples() if outer is None else outer.examples
+        self.flow: Flow = Flow() if outer is None else outer.flow
         self.relied: dict[Node, None] = {}  # truth values that shapes of this trace rest on
         self.place: Place | None = None
         self.places: dict[Node, Place] = {}
         self.named: dict[Node, Place] = {}
         self.operands: list[tuple[Place, tuple[Node | None, ...]]] = []  # of each operation
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
-        self.changes: list[Change] = []  # of traced arrays in place
+        # of traced arrays in place
+        self.changes: list[Change] = [] if outer is None else outer.changes
         self.fixed: dict[Node, bool] = {}  # whether a node depends on no input
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
         self.derived: set[Node] = set()  # what only the derivatives of those compute
         self.rules: dict[Any, Any] = {}  # what rules of the user's gave, by the call they are for
-        self.placeholders: set[Node] = set()  # inputs of bodies of loops: no value is known
-        self.level = 0  # how many bodies and sides are around what is run
         self.refused: BaseException | None = None  # the first refusal, which must end the trace
 
     def undo(self) -> None:
@@ -70,9 +108,9 @@ class Context:
             last = self.changes.pop()
             last.array.known = last.before
         self.relied.clear()
-        self.level = 0
         self.effect = self.before
         self.refused = None
+        self.flow.forget()
 
     @property
     def effects(self) -> tuple[Node, ...]:

@@ -126,7 +126,7 @@ def made(maker: str, *args: Any, **kwargs: Any) -> Any:
 
 def _running() -> context.Context:
     running = context.current()
-    if running is None or running.effect is None or running.level:  # in the body of a loop
+    if running is None or running.effect is None:  # in the body of a loop
         _refuse(
             "random numbers are drawn where it is not known how often",
             "Draw before, and have the function read what was drawn.",

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 def value_of(tracer: Tracer, what: str, way_out: str) -> Any:
     """The value in the call that is traced for. Raises TraceError where only types are known."""
     running = context.current()
+    assert running is not None  # what is traced
+    if running.flow.runs and not running.is_fixed(tracer.node):
+        running.flow.check(True, what)
     try:
-        return running.examples.of(tracer.node)  # type: ignore[union-attr]  # traced: it runs
+        return running.examples.of(tracer.node)
     except KeyError:
+        running.flow.check(False, what)
         tracer.refuse(
             f"{what}, and only types are known",
             f"{way_out}, or call the function with arrays, outside of vmap.",

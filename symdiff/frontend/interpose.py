@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import dis
 import functools
 import sys
 from array import array
@@ -73,6 +74,7 @@ class Hidden(Tracer):
         self.is_array = True
         self.contiguous = False
         self.view_of = self.views = None
+        self.born = 0
         self.known: Input | None = None
 
     @property
@@ -123,6 +125,8 @@ class Interposer:
                         raise
                 except StoredInCreated:
                     self._trace_created()
+                except context.Again:
+                    self._start_again()
                 except (TypeError, ValueError) as error:
                     if isinstance(error.__cause__, StoredInCreated):
                         self._trace_created()
@@ -389,8 +393,8 @@ class Interposer:
         wrapper = not is_user_code(function.__code__)
         if wrapper and not _wraps_user_code(function):
             return replaced(function)
-        code = function.__code__
         space = self.space(function.__globals__)
+        code = function.__code__ if wrapper else self._code(function.__code__, space)
         pairs = [self._cell(cell) for cell in function.__closure__ or ()]
         made = FunctionType(
             code,
@@ -411,6 +415,26 @@ class Interposer:
         for name in _class_body_names(code):
             space.prime(name)
         return made
+
+    def _code(self, code: CodeType, space: Globals) -> CodeType:
+        """The code that runs: with its control flow handed to hooks, where it is captured."""
+        running = context.current()
+        if running is None or not running.flow.capturing or not controls(code):
+            return code
+        from symdiff.frontend import capture, source  # which programs without it do not need
+
+        made = source.capturable(code)
+        if made.co_freevars != code.co_freevars:
+            return code
+        if made is not code:
+            dict.__setitem__(space, source.HOOKS, capture.hooks)
+            space.looked_up.add(source.HOOKS)
+        return made
+
+    def reached(self) -> list[Any]:
+        """What interposed code may change besides what its own variables hold."""
+        stand_ins = [made for _, made, _ in self._stand_ins.values()]
+        return [*stand_ins, *self._spaces.values()]
 
     def _cell(self, cell: CellType) -> tuple[CellType, bool]:
         """The cell that stands for this one, and whether it has just been made."""
@@ -518,6 +542,7 @@ class Globals(dict[str, Any]):
         # these two are read without asking this dict
         super().__init__(__builtins__=interposer.builtins, __name__=real.get("__name__", ""))
         self.real = real
+        self.looked_up: set[str] = set()  # what is here without having been stored
         self._interposer = interposer
 
     def __missing__(self, name: str) -> Any:
@@ -530,6 +555,7 @@ class Globals(dict[str, Any]):
         path = Path(self.real, (Item(name),), name)
         found = self._interposer.wrap(value, path) if in_module else replaced(value)
         self[name] = found
+        self.looked_up.add(name)
         return found
 
     def __contains__(self, name: object) -> bool:
@@ -547,6 +573,7 @@ class Globals(dict[str, Any]):
         if name in self.real and not super().__contains__(name):
             value = self._interposer.wrap(self.real[name], Path(self.real, (Item(name),), name))
             self[name] = value
+            self.looked_up.add(name)
 
 
 class UserModule(ModuleType):
@@ -589,6 +616,19 @@ def _wraps_user_code(function: FunctionType) -> bool:
     """Whether library code holds a function of the user's: contextlib.contextmanager."""
     inner = getattr(function, "__wrapped__", None)
     return type(inner) is FunctionType and is_user_code(inner.__code__)
+
+
+_JUMPS = {code for code, name in enumerate(dis.opname) if "JUMP" in name or name == "FOR_ITER"}
+_GENERATES = 0x20 | 0x80 | 0x200  # the flags of generators and coroutines
+
+
+@lru_cache(maxsize=1024)
+def controls(code: CodeType) -> bool:
+    """Whether the code, or that of a function defined in it, holds a loop or a branch."""
+    own = not code.co_name.endswith("comp>") and not code.co_flags & _GENERATES
+    if own and not _JUMPS.isdisjoint(code.co_code[::2]):
+        return True
+    return any(isinstance(each, CodeType) and controls(each) for each in code.co_consts)
 
 
 @lru_cache(maxsize=1024)

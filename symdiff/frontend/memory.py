@@ -142,6 +142,7 @@ def change(array: Tracer, value: Node) -> None:
     path = _path(array)
     for each in path:
         each.check_change()
+    _check_aliases(path[-1])
     place = context.user_place()
     changed: Node | None = value
     inner: Tracer | None = None
@@ -152,6 +153,25 @@ def change(array: Tracer, value: Node) -> None:
         if each.view_of is not None and changed is not None:
             changed = _inverse(each.view_of, changed)
         inner = each
+
+
+def _check_aliases(root: Tracer) -> None:
+    """Raises Again where another array may share the memory, as a loop or a branch has decided."""
+    running = context.current()
+    if running is not None and id(root) in running.flow.aliases:
+        running.flow.forced.add(running.flow.aliases[id(root)][1])
+        context.refuse(context.Again())
+
+
+def roll_back(running: context.Context, count: int) -> None:
+    """Take back all changes in place but the first `count`."""
+    while len(running.changes) > count:
+        last = running.changes.pop()
+        array: Tracer = last.array
+        _forget_views(array, None)
+        array.known = last.before
+        if array.known is not None and array.view_of is not None:
+            _attach(array, array.view_of)
 
 
 def _path(array: Tracer) -> list[Tracer]:
@@ -192,7 +212,7 @@ def _inverse(view: View, value: Node) -> Node | None:
     rule, base = step.op.rule(0), view.base.node
     if step.op is getitem:
         params = (("distinct", True), *step.params)
-        return node(index_set, (base, value), params)
+        return node(index_set, (base, value, *step.args[1:]), params)
     if not isinstance(rule, Transpose) or rule.accumulates:
         return None
     if (base.type.size, base.type.dtype) != (value.type.size, value.type.dtype):
@@ -225,7 +245,8 @@ def _refuse(array: Tracer) -> NoReturn:
 
     running, root = context.current(), _path(array)[-1]
     changes = running.changes if running is not None else []
-    place = next(each.place for each in reversed(changes) if _path(each.array)[-1] is root)
+    found = (each.place for each in reversed(changes) if _path(each.array)[-1] is root)
+    place = next(found, None)
     changed = said(place)
     context.refuse(TraceError(
         word(

@@ -302,6 +302,8 @@ def _readable(entry: Any) -> Any:
         if fixed is not None:
             return fixed if entry.shape else _readable(np.asarray(fixed)[()])
         decided = decide_index(entry) if entry.weak else None
+        if decided is None and entry.weak and entry.dtype.kind == "i":
+            return entry
         return Tracer(strong(entry.node)) if decided is None else decided
     if entry is None or entry is Ellipsis or isinstance(entry, (int, np.generic)):
         return entry

@@ -54,6 +54,7 @@ def store(x: Tracer, index: Any, value: Any) -> Tracer:
     part = _cast(new, shaping.getitem.infer(types, params))
     if not part.type.size:
         return x
+    array, entries, operands = _in_rows(array, entries, operands)
     if not operands:
         array, entries, part = _in_base(array, entries, part)
     changed = _replaced(array.node, part, entries, operands)
@@ -124,12 +125,27 @@ class _Place(NamedTuple):
     axes: tuple[int, ...]  # in the order of the part's own that are longer than 1
 
 
+def _in_rows(
+    array: Tracer, entries: Index, operands: tuple[Node, ...]
+) -> tuple[Tracer, Index, tuple[Node, ...]]:
+    """The store into the array of which a row was taken: y = x[i]; y[j] = value."""
+    while array.view_of is not None and array.view_of.step is not None:
+        step = array.view_of.step
+        if step.op is not shaping.getitem or not all(map(shaping.is_advanced, step.param("index"))):
+            break
+        if len(step.args) == 1 and not operands:
+            break
+        array = array.view_of.base
+        entries, operands = (*step.param("index"), *entries), (*step.args[1:], *operands)
+    return array, entries, operands
+
+
 def _in_base(array: Tracer, entries: Index, part: Node) -> tuple[Tracer, Index, Node]:
     """The store into what the array is a view of, as far as the part has an index there."""
     steps: list[Node] = []
     base = array
     while base.view_of is not None and base.view_of.step is not None:
-        if base.view_of.step.op not in _MOVES:
+        if base.view_of.step.op not in _MOVES or len(base.view_of.step.args) > 1:
             break
         steps.append(base.view_of.step)
         base = base.view_of.base

@@ -102,11 +102,8 @@ def trace(
     ]
     outer = context.current()
     interposer = outer.interposer if outer is not None and outer.interposer else Interposer()
-    running = (
-        Context(interposer, outer.examples, outer.effect)
-        if outer is not None
-        else Context(interposer, None, node(beginning, ()))
-    )
+    before = outer.effect if outer is not None else node(beginning, ())
+    running = Context(interposer, outer, before)
     for each, value in zip(inputs, known, strict=False):
         if each is not None and value is not UNKNOWN:
             running.examples.give(each, value)
@@ -128,7 +125,7 @@ def trace(
     graph = Graph(function_name(function), every, tuple(outputs), running.effects)
     nodes = graph.nodes()
     graph.notes.update(notes_of(running, graph.inputs, nodes))
-    if running.placeholders:
+    if running.flow.placeholders and not nested:
         _check_leaks(running, nodes)
     derived = frozenset(running.derived)
     return Traced(
@@ -243,7 +240,7 @@ def identifier(name: str) -> str:
 def _check_leaks(running: Context, nodes: Iterable[Node]) -> None:
     """Raises TraceError where a value of a loop's body is used outside of it."""
     for each in nodes:
-        if each in running.placeholders:
+        if each in running.flow.placeholders:
             what = f"`{each.name}`, or what is computed from it, is used outside of its loop"  # type: ignore[attr-defined]
             raise TraceError(word(what, way_out="Return it from the function that is repeated."))
 

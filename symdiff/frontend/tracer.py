@@ -25,7 +25,7 @@ from symdiff.errors import (
 from symdiff.frontend import context, guards, memory
 from symdiff.frontend.advice import function_name
 from symdiff.frontend.source_map import assigned_place, said, stores_part
-from symdiff.ir.node import SMALL, Const, Input, Node, constant, node
+from symdiff.ir.node import SMALL, Const, Input, Node, constant, count, node
 from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
@@ -38,7 +38,7 @@ HANDLERS: dict[Any, Callable[..., Any]] = {}
 class Tracer:
     """A traced array or number. `is_array` tells a 0-d array from a scalar of the same type."""
 
-    __slots__ = ("__weakref__", "contiguous", "is_array", "known", "level", "view_of", "views")
+    __slots__ = ("__weakref__", "born", "contiguous", "is_array", "known", "view_of", "views")
 
     __array_priority__ = 1000
 
@@ -46,10 +46,10 @@ class Tracer:
         self.known: Node | None = node  # None: forgotten, since its memory was changed
         self.is_array = is_array
         self.contiguous = False  # whether its elements are known to lie one after the other
+        self.born = count()
         self.view_of: memory.View | None = None
         self.views: list[weakref.ref[Tracer]] | None = None  # those whose value is known
         running = context.current()
-        self.level = 0 if running is None else running.level  # where it was born
         if running is not None and running.place is not None:
             running.places.setdefault(node, running.place)
 
@@ -218,6 +218,8 @@ class Tracer:
         decided = decide_index(self)
         if decided is None and self.dtype.kind not in "iub":
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        if decided is None and differs(self.node):
+            trace_created()
         return guards.whole_number(self) if decided is None else decided
 
     def __hash__(self) -> int:  # noqa: PLE0309  as __bool__
@@ -858,9 +860,9 @@ def decide(root: Node) -> None:
     That is, if it depends on nothing but Python ints and bools, and arrays from outside.
     """
     running = context.current()
-    inputs = inputs_of(root)
-    if running is not None and not running.placeholders.isdisjoint(inputs):
+    if differs(root):
         return
+    inputs = inputs_of(root)
     interposer = running.interposer if running is not None else None
     for each in inputs:
         is_int = each.type.weak and each.type.dtype.kind in "iub"
@@ -869,6 +871,14 @@ def decide(root: Node) -> None:
             return
     if inputs:
         context.refuse(StaticArgument(inputs))
+
+
+def differs(root: Node) -> bool:
+    """Whether a value is not one, since it is another in each turn of a loop."""
+    running = context.current()
+    if running is None or not running.flow.placeholders:
+        return False
+    return not running.flow.placeholders.isdisjoint(inputs_of(root))
 
 
 class StoredInCreated(BaseException):

@@ -552,7 +552,8 @@ getitem = register(
         batch=_getitem_batch,
         numpy=lambda x, *indices, index: f"{x}[{index_source(index, indices)}]",
         view=True,
-        shares=lambda x, *indices, index: not indices,
+        # a Python int in an index is no array
+        shares=lambda x, *indices, index: all(each.weak for each in indices),
         samples=Samples(cases=INDEX_CASES),
     )
 )

@@ -1,0 +1,217 @@
+"""State: what Python code can change besides traced arrays, noted before a run and put back.
+
+A loop or a branch is captured by running it; what it does to lists, dicts, objects, cells, globals,
+plain arrays and generators of random numbers must then not have happened.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import (
+    BuiltinMethodType,
+    CellType,
+    FrameType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+import numpy as np
+
+from symdiff.frontend import context
+from symdiff.frontend.objects import ClassProxy, ObjectProxy, shadow_of
+from symdiff.frontend.origin import is_user_class
+from symdiff.frontend.replacements import Hook, LibraryModule
+from symdiff.frontend.tracer import Tracer
+
+_ABSENT: Any = object()
+_PLAIN = (Tracer, int, float, complex, str, bytes, type(None), range, slice, np.generic, np.dtype,
+          Hook, LibraryModule, np.ufunc)  # fmt: skip
+
+
+class World:
+    """All that the code in a frame can reach, as it is now."""
+
+    def __init__(self, frame: FrameType, names: Sequence[str], interposer: Any) -> None:
+        self._seen: set[int] = set()
+        self._kept: list[tuple[Any, Any, Callable[[Any, Any], bool], Callable[..., None]]] = []
+        self._alive: list[Any] = []
+        self._own = {name: frame.f_locals.get(name, _ABSENT) for name in names}
+        self._waiting: list[Any] = []
+        self.opaque = ""
+        each: FrameType | None = frame
+        while each is not None and each.f_code not in context.beginnings:
+            if not context.is_internal(each.f_code):
+                self._waiting += [
+                    value for name, value in each.f_locals.items() if name[:1] not in ("$", ".")
+                ]
+            each = each.f_back
+        self._waiting += interposer.reached()
+        self._seen.add(id(interposer.builtins))
+        while self._waiting:
+            self._note(self._waiting.pop())
+
+    # ------------------------------------------------------------------ noting
+
+    def _note(self, value: Any) -> None:
+        kind = type(value)
+        if issubclass(kind, _PLAIN) or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        self._alive.append(value)
+        if issubclass(kind, ObjectProxy):
+            self._note_proxy(value)
+        elif issubclass(kind, dict):
+            self._keep(value, dict(value.items()), _same_items, _refill)
+            self._waiting += value.values()
+        elif issubclass(kind, (list, deque)):
+            self._keep(value, list(value), _same_elements, _refill)
+            self._waiting += value
+        elif issubclass(kind, (set, bytearray, array)):
+            self._keep(value, kind(value) if kind is not array else value[:], _equal, _refill)
+        elif issubclass(kind, (tuple, frozenset)):
+            self._waiting += value
+        elif issubclass(kind, np.ndarray):
+            if value.flags.writeable:
+                self._keep(value, value.copy(), _same_bits, _copy_to)
+        elif kind is FunctionType:
+            self._note_function(value)
+        elif issubclass(kind, (MethodType, BuiltinMethodType)):
+            self._waiting += [value.__self__, getattr(value, "__func__", None)]
+        elif issubclass(kind, functools.partial):
+            self._waiting += [value.func, value.args, value.keywords]
+        elif issubclass(kind, MappingProxyType):
+            self._waiting += value.values()
+        else:
+            self._note_object(value, kind)
+
+    def _note_proxy(self, value: ObjectProxy) -> None:
+        shadow = shadow_of(value)
+        self._note(shadow.stored)
+        if shadow.path is None:
+            self._note(getattr(shadow.object, "__dict__", None))
+
+    def _note_function(self, function: FunctionType) -> None:
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            content = _content(cell)
+            if content is not _ABSENT:
+                self._waiting.append(content)
+            if name in self._own and self._own[name] is content:
+                continue  # a variable of the frame itself
+            if id(cell) not in self._seen:
+                self._seen.add(id(cell))
+                self._alive.append(cell)
+                self._keep(cell, content, _same_content, _set_content)
+        self._waiting += [function.__defaults__, function.__kwdefaults__, vars(function)]
+
+    def _note_object(self, value: Any, kind: type) -> None:
+        if issubclass(kind, np.random.Generator if "numpy.random" in sys.modules else ()):
+            bits = value.bit_generator
+            self._keep(bits, bits.state, _same_state, _set_state)
+        elif issubclass(kind, random.Random):
+            self._keep(value, value.getstate(), lambda v, s: v.getstate() == s,
+                       lambda v, s: v.setstate(s))
+        elif isinstance(value, Iterator):
+            self.opaque = f"a {kind.__name__} stands in a variable, which may be advanced"
+        elif issubclass(kind, (ClassProxy,)) or (
+            not issubclass(kind, (type, ModuleType)) and is_user_class(kind)
+        ):
+            self._waiting.append(getattr(value, "__dict__", None))
+
+    def _keep(self, value: Any, kept: Any, same: Any, restore: Any) -> None:
+        self._kept.append((value, kept, same, restore))
+
+    # ------------------------------------------------------------------ later
+
+    def changed(self) -> str:
+        """What is not as it was, in words; "" if nothing is."""
+        for value, kept, same, _ in self._kept:
+            if not same(value, kept):
+                return f"it changes a {_kind_of(value)}"
+        return self.opaque
+
+    def restore(self) -> None:
+        """Puts everything back."""
+        for value, kept, same, put in self._kept:
+            if not same(value, kept):
+                put(value, kept)
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, CellType):
+        return "variable of another function"
+    return "global variable" if hasattr(value, "real") else type(value).__name__
+
+
+def _equal(value: Any, kept: Any) -> bool:
+    return bool(value == kept)
+
+
+def _same_elements(value: Iterable[Any], kept: list[Any]) -> bool:
+    now = list(value)
+    return len(now) == len(kept) and all(a is b for a, b in zip(now, kept, strict=True))
+
+
+def _same_items(value: dict[Any, Any], kept: dict[Any, Any]) -> bool:
+    looked_up = getattr(value, "looked_up", ())
+    now = {key: each for key, each in value.items() if key in kept or key not in looked_up}
+    return len(now) == len(kept) and all(now.get(key, _ABSENT) is kept[key] for key in kept)
+
+
+def _refill(value: Any, kept: Any) -> None:
+    if isinstance(value, dict):
+        looked_up = getattr(value, "looked_up", ())
+        for key in [key for key in value if key not in kept and key not in looked_up]:
+            del value[key]
+        value.update(kept)
+    elif isinstance(value, (deque, set)):
+        value.clear()
+        value.extend(kept) if isinstance(value, deque) else value.update(kept)
+    else:
+        value[:] = kept
+
+
+def _same_bits(value: np.ndarray, kept: np.ndarray) -> bool:
+    if value.shape != kept.shape:
+        return False
+    if value.dtype.kind == "O":
+        return all(a is b for a, b in zip(value.flat, kept.flat, strict=True))
+    return bool(value.tobytes() == kept.tobytes())
+
+
+def _copy_to(value: np.ndarray, kept: np.ndarray) -> None:
+    value[...] = kept
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned
+        return _ABSENT
+
+
+def _same_content(cell: CellType, kept: Any) -> bool:
+    return _content(cell) is kept
+
+
+def _set_content(cell: CellType, kept: Any) -> None:
+    if kept is _ABSENT:
+        del cell.cell_contents
+    else:
+        cell.cell_contents = kept
+
+
+def _same_state(bits: Any, kept: Any) -> bool:
+    return repr(bits.state) == repr(kept)
+
+
+def _set_state(bits: Any, kept: Any) -> None:
+    bits.state = kept
