@@ -325,6 +325,7 @@ class _Loop:
             reverse=like.param("reverse") != self.backwards,
             trips=like.param("trips"),
             count=saved.count(),
+            level=like.param("level"),
         )
 
 

@@ -653,7 +653,12 @@ def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
         dtype = np.result_type(*[_promotable(operands[i].type) for i in values])
         for i in values:
             operands[i] = coerce(operands[i], array_type(dtype, operands[i].type.shape))
-    made = node(op, tuple([strong(each) for each in operands]), tuple(sorted(params.items())))
+    places = op.arguments[-1] == "indices"  # where a Python int stays one, as in x[i]
+    operands = [
+        each if places and op.argument(i) == "indices" else strong(each)
+        for i, each in enumerate(operands)
+    ]
+    made = node(op, tuple(operands), tuple(sorted(params.items())))
     in_memory = memory.shares(made) is not False
     result = Tracer(made, is_array=in_memory and not _is_scalar(args[0]))
     return memory.share(result, args[0], made) if isinstance(args[0], Tracer) else result

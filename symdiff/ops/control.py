@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.errors import RuleError
+from symdiff.ir.extent import is_open
 from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
-from symdiff.ops.evaluate import evaluate
+from symdiff.ops.evaluate import at_index, evaluate
 from symdiff.ops.primitive import CONSTANT, Primitive, Samples, Transpose, case, register
 
 _SERIAL = attrgetter("serial")
@@ -100,6 +101,7 @@ def _run_loop(
     carried: int,
     scanned: int,
     reverse: bool,
+    level: int | None,
 ) -> tuple[Any, ...]:
     """A loop as it is meant: `body(index, *invariant, *carried, *row)` in each trip.
 
@@ -114,8 +116,10 @@ def _run_loop(
     done = 0
     while _goes_on(test, (*rest, *state), done, count):
         at = int(count) - 1 - done if reverse else done
-        values = (start + step * at, *rest, *state, *(each[at] for each in rows))
-        results = evaluate(body.outputs, dict(zip(body.inputs, values, strict=True)))
+        index = start + step * at
+        values = (index, *rest, *state, *(each[at] for each in rows))
+        with at_index(level, index):
+            results = evaluate(body.outputs, dict(zip(body.inputs, values, strict=True)))
         state = results[:carried]
         for own, found in zip(collected, results[carried:], strict=True):
             own.append(found)
@@ -190,11 +194,13 @@ def loop_node(
     start: int = 0,
     step: int = 1,
     reverse: bool = False,
+    level: int | None = None,
 ) -> Node:
     """A loop: of a number of `trips`, of as many as `count` says, or for as long as `test` does.
 
     In trip k (counted from 0, or with `reverse` down to 0) the body's index is start + step * k;
-    that of a loop with a test counts trips. Scanned values have as many rows as there are trips.
+    that of a loop with a test counts trips. Extents in the body may depend on the index of a loop
+    that has a `level`: see `ir.extent`. Scanned values have as many rows as there are trips.
     """
     params = (
         ("body", body),
@@ -205,6 +211,7 @@ def loop_node(
         ("carried", len(carried)),
         ("scanned", len(scanned)),
         ("reverse", reverse),
+        ("level", level),
     )
     counted = () if count is None else (count,)
     return node(loop, (*counted, *invariant, *carried, *scanned), params)
@@ -321,7 +328,7 @@ def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
             found += [arg for arg in each.args if arg.serial >= first]
     dependent: set[Node] = set(inputs)
     for each in sorted(seen, key=_SERIAL):
-        if not dependent.isdisjoint(each.args):
+        if is_open(each.type.shape) or not dependent.isdisjoint(each.args):
             dependent.add(each)
     return dependent
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from symdiff.ir.extent import settled
 from symdiff.ir.graph import toposort
 from symdiff.ir.node import Const, Input, Node
 from symdiff.ops.primitive import Primitive
+
+_indices: ContextVar[Mapping[int, int] | None] = ContextVar("symdiff_indices", default=None)
+
+
+@contextmanager
+def at_index(level: int | None, index: int) -> Iterator[None]:
+    """What is evaluated inside belongs to a trip of the loop of this level, if it has one."""
+    known = _indices.get() or {}
+    token = _indices.set(known if level is None else {**known, level: index})
+    try:
+        yield
+    finally:
+        _indices.reset(token)
 
 
 def evaluate(outputs: Iterable[Node], values: Mapping[Node, Any]) -> list[Any]:
@@ -31,6 +47,9 @@ def value_of(each: Node, known: Mapping[Node, Any]) -> Any:
     assert isinstance(each.op, Primitive)
     args = [known[arg] for arg in each.args]
     params = {} if isinstance(each.op.function, np.ufunc) else dict(each.params)
+    indices = _indices.get()
+    if indices:
+        params = {name: settled(value, indices) for name, value in params.items()}
     return each.op.function(*args, **params)
 
 
@@ -41,5 +60,6 @@ def full(each: Const) -> Any:
     same short cuts, as where the constant is written as a literal.
     """
     if each.type.shape and each.uniform:
-        return np.broadcast_to(np.asarray(each.value, each.type.dtype), each.type.shape)
+        shape = settled(each.type.shape, _indices.get() or {})
+        return np.broadcast_to(np.asarray(each.value, each.type.dtype), shape)
     return each.value

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.ir.extent import is_open, length
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
@@ -308,7 +309,37 @@ def _getitem(x: Any, *indices: Any, index: tuple[Any, ...]) -> Any:
     return x[decode_index(index, indices)]
 
 
+def _open_part(shape: Shape, indices: tuple[ArrayType, ...], index: tuple[Any, ...]) -> Shape:
+    """The shape of a part some extent of which the index of a loop decides: see `ir.extent`.
+
+    Raises ValueError where more is asked for than slices without steps, integers and new axes.
+    """
+    if any(each.shape for each in indices):
+        raise ValueError("an array indexes a part of variable length")
+    found: list[int] = []
+    axes = list(shape)
+    for entry in index:
+        if entry is None:
+            found.append(1)
+        elif entry == ARRAY or isinstance(entry, int):
+            axes.pop(0)
+        else:
+            _, start, stop, step = entry
+            whole = axes.pop(0)
+            if step not in (None, 1):
+                raise ValueError("a part of variable length is taken in steps")
+            found.append(length(start or 0, whole if stop is None else stop, whole))
+    return (*found, *axes)
+
+
+def _is_open(shape: Shape, index: tuple[Any, ...]) -> bool:
+    bounds = [each for entry in index if isinstance(entry, tuple) for each in entry[1:]]
+    return is_open((*shape, *(each for each in bounds if type(each) is int)))
+
+
 def _getitem_type(x: ArrayType, *indices: ArrayType, index: tuple[Any, ...]) -> ArrayType:
+    if _is_open(x.shape, index):
+        return x.with_shape(_open_part(x.shape, indices, index))
     # NumPy itself decides the shape, on an array without memory
     dummy = np.broadcast_to(np.int8(0), x.shape)
     entries = [entry for entry in index if entry == ARRAY or is_mask(entry)]

@@ -336,13 +336,12 @@ class _Builder:
         return self._closed()
 
     def _counting(self) -> tuple[int, int]:
-        """Where the loop's index starts, and its step: those of the integers that it stands for."""
+        """Where the loop's index starts, and its step: as most of the integers do."""
         grown = [(step, start) for every in self.found.steps.values() for _, start, step in every]
         if not grown:
             return 0, 1
-        steps = [step for step, _ in grown]
-        step = max(dict.fromkeys(steps), key=steps.count)
-        return min(start for own, start in grown if own == step), step
+        step, start = max(dict.fromkeys(grown), key=grown.count)
+        return start, step
 
     def _operand(self, each: _Argument, arg: Node) -> Node:
         if each.kind == "inside":

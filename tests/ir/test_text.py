@@ -75,7 +75,7 @@ graph f(x: f64[3], y: f64[3], rows: f64[4,3])
     v3 = item(v2, index=0, type='f64[3]')        : f64[3]
     h = add(v3, r)                               : f64[3]    # file.py:5
     return h, s
-  v0 = loop(y, x, rows, body=step, test=None, trips=4, start=0, step=1, carried=1, scanned=1, reverse=False) : object[]
+  v0 = loop(y, x, rows, body=step, test=None, trips=4, start=0, step=1, carried=1, scanned=1, reverse=False, level=None) : object[]
   v1 = item(v0, index=1, type='f64[4,3]')                      : f64[4,3]
   v2 = item(v0, index=0, type='f64[3]')                        : f64[3]
   return v1, v2

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from symdiff.errors import RuleError
+from symdiff.ir.extent import Affine, number_of
 from symdiff.ir.graph import Graph
 from symdiff.ir.node import Input, Node, compilation, input_node, node
 from symdiff.ir.types import array_type
-from symdiff.ops import control
+from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
 from symdiff.ops.evaluate import evaluate
+from symdiff.ops.reductions import sum_
 
 VECTOR = array_type(np.float64, (3,))
 SCALAR = array_type(np.float64)
@@ -95,3 +97,25 @@ def test_a_body_of_other_types_is_refused():
         )
         with pytest.raises(RuleError, match="carries"):
             control.loop_of("body", index, [(state, x)], [], [wide], {}, trips=3)
+
+
+def test_parts_of_a_body_have_extents_that_its_index_decides():
+    """x[i] = b[i] - sum(x[:i])."""
+    vector = array_type(np.float64, (5,))
+    with compilation():
+        b = input_node("b", vector)
+        index, x = input_node("i", control.INDEX), input_node("x", vector)
+        until = number_of(Affine((1,)))
+        part = node(shaping.getitem, (x,), (("index", (("slice", None, until, None),)),))
+        assert part.type.shape == (until,)
+        total = node(sum_, (part,), (("axis", (0,)), ("keepdims", False)))
+        own = node(shaping.getitem, (b, index), (("index", (shaping.ARRAY,)),))
+        params = (("distinct", True), ("index", (shaping.ARRAY,)))
+        stored = node(shaping.index_set, (x, node(e.subtract, (own, total)), index), params)
+        loop = control.loop_of("body", index, [(x, b)], [], [stored], {}, trips=5, level=0)
+        data = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+        (found,) = evaluate(control.items(loop), {b: data})
+    expected = data.copy()
+    for i in range(5):
+        expected[i] = data[i] - np.sum(expected[:i])
+    assert np.array_equal(found, expected)
