@@ -194,7 +194,8 @@ def _expand(work: Work) -> Work:
     """A formula that warns of nothing keeps its bits, as the user's own program does."""
     assert work.graph is not None
     primal = {*work.primal, *filter(_warns_of_nothing, every_node(work.graph))}
-    graph, log = expand(in_one_chain(work.graph), primal), list(work.log)
+    chained = in_one_chain(work.graph)
+    graph, log = expand(chained, primal, work.request.reuse), list(work.log)
     if graph is not work.graph:
         settled = set(work.settled)
         graph = tidy(graph, primal=primal, math=work.request.math, log=log, settled=settled)

@@ -158,8 +158,9 @@ class Transformed:
         return object.__new__(type(cls.__name__, (cls,), {"__slots__": ()}))
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The first call, or one inside a trace; the class gets a method for those after it."""
-        if not self.was_compiled and not kwargs and self.parameters.are_given_by(len(args)):
+        """A call inside a trace; the first other one gives the class a method of its own."""
+        plain = not kwargs and self.parameters.are_given_by(len(args))
+        if plain and context.current() is not None:
             return self._slow(args)
         method = _call_method(self.parameters, function_name(self.function))
         type(self).__call__ = method  # type: ignore[method-assign]

@@ -194,7 +194,9 @@ class Primitive:
     lean: Template | None = None  # source that costs least to call, "" where it does not apply
     numpy: str | Template = ""  # source, or the function's dotted name; default "np.name({x}, ...)"
     parts: tuple[str, ...] = ()  # of a call that returns several arrays: what these are called
-    expansion: Callable[..., Any] | None = None  # NumPy code it is written out as, if no one call
+    # NumPy code it is written out as, if no one call; with a parameter `reuse` it is told whether
+    # the code is to save memory
+    expansion: Callable[..., Any] | None = None
     c: str | None = None
     batch: BatchRule | None = None
     sympy: str | None = None

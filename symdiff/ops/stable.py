@@ -74,13 +74,20 @@ sigmoid: Primitive = register(
 # ---------------------------------------------------------------------------- softplus
 
 
+def _bound(x: Any) -> int:
+    """From there on log(1 + exp(x)) is x to all digits; exp(x) does not overflow yet."""
+    return 80 if np.finfo(x.dtype).maxexp > 100 else 11
+
+
 def _odds(x: Any) -> Any:
-    """exp(x), which does not overflow: from the bound on, log(1 + exp(x)) is x to all digits."""
-    return np.exp(np.minimum(x, 80 if np.finfo(x.dtype).maxexp > 100 else 11))
+    """exp(x), which does not overflow."""
+    return np.exp(np.minimum(x, _bound(x)))
 
 
-def _softplus(x: Any) -> Any:
-    return np.maximum(x, np.log1p(_odds(x)))
+def _softplus(x: Any, reuse: bool = False) -> Any:
+    log = np.log1p(_odds(x))
+    # the logarithm can be computed in the memory of x where it is chosen, and takes no other array
+    return np.where(x <= _bound(x), log, x) if reuse else np.maximum(x, log)
 
 
 def _logistic(x: Any) -> Any:

@@ -140,16 +140,8 @@ class Entry:
 
     @cached_property
     def call(self) -> Callable[..., Any]:
-        """The wrapper, which checks everything: MISS where something differs.
-
-        It is written when the signature is called again: many a function is called once.
-        """
+        """The wrapper, which checks everything: MISS where something differs."""
         return _wrapper_of(self)
-
-    @property
-    def is_written(self) -> bool:
-        """Whether there is a wrapper already."""
-        return "call" in self.__dict__
 
     def run(self, *used: Any) -> Any:
         """A call without a look at the arguments' types; MISS where a guard does not hold."""
@@ -380,7 +372,7 @@ class Dispatcher:
         with _locks.keeping:
             recent = [each for each in self._recent if each is not entry]
             self._recent = (entry, *recent[: _TRIED - 1])
-            self.fast = entry.call if entry.is_written else _always_miss
+            self.fast = entry.call
             self.last = entry
 
     def entries(self) -> list[Entry]:

@@ -7,31 +7,33 @@ from collections.abc import Sequence
 from symdiff.frontend.rules import Template, template
 from symdiff.ir.graph import Graph, Note, between, map_bodies
 from symdiff.ir.node import Node, node
-from symdiff.ops.primitive import Primitive
+from symdiff.ops.primitive import Primitive, asks_for
 
 
-def expand(graph: Graph, primal: set[Node] | None = None) -> Graph:
+def expand(graph: Graph, primal: set[Node] | None = None, reuse: bool = False) -> Graph:
     """The graph with every applicable `Primitive.expansion` written out.
 
     What replaces a node takes its name; what it is computed from takes its source line. `primal`,
     the nodes of the user's own program, grows by the nodes that they become. So it is in the graphs
-    inside it.
+    inside it. With `reuse`, what is written out saves memory.
     """
     own = set() if primal is None else primal
-    graph = map_bodies(graph, lambda body: expand(body, own), own)
+    graph = map_bodies(graph, lambda body: expand(body, own, reuse), own)
     nodes = graph.nodes()
-    while any(map(_formula, nodes)):  # a formula may hold further ones
-        graph = _expand_once(graph, nodes, own)
+    while any(_formula(each, reuse) for each in nodes):  # a formula may hold further ones
+        graph = _expand_once(graph, nodes, own, reuse)
         nodes = graph.nodes()
     return graph
 
 
-def _expand_once(graph: Graph, nodes: Sequence[Node], primal: set[Node]) -> Graph:
+def _expand_once(
+    graph: Graph, nodes: Sequence[Node], primal: set[Node], reuse: bool
+) -> Graph:
     notes = dict(graph.notes)
     new: dict[Node, Node] = {}
     for each in nodes:
         args = tuple([new[arg] for arg in each.args])
-        formula = _formula(each)
+        formula = _formula(each, reuse)
         if formula is not None:
             new[each] = formula.replay(list(args))
         else:
@@ -53,10 +55,11 @@ def _expand_once(graph: Graph, nodes: Sequence[Node], primal: set[Node]) -> Grap
     return Graph(graph.name, graph.inputs, outputs, effects, notes)
 
 
-def _formula(each: Node) -> Template | None:
+def _formula(each: Node, reuse: bool) -> Template | None:
     """The traced expansion of a node, None where it is printed as a call."""
     if not isinstance(each.op, Primitive) or each.op.expansion is None:
         return None
     types = tuple([arg.type for arg in each.args])
-    found = template(each.op.expansion, types, each.params, each.op.name)
+    saving = (("reuse", True),) if reuse and asks_for(each.op.expansion, "reuse") else ()
+    found = template(each.op.expansion, types, (*each.params, *saving), each.op.name)
     return None if found.number is NotImplemented else found

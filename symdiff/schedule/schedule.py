@@ -165,6 +165,7 @@ class _Scheduler:
         # the function first, then its derivative
         order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
+        self._study_choices(order)
         return order
 
     def _note_part(self, each: Node) -> None:
@@ -200,6 +201,14 @@ class _Scheduler:
                     self.stored.add(value)
             part[...] = True
             written[each] = places
+
+    def _study_choices(self, order: list[Node]) -> None:
+        """What is chosen for a part of an array may be computed right there."""
+        for each in order:
+            if each.op is e.where and self._spares(each):
+                _, value, base = self.reads[each]
+                if self.uses[value] == 1 and _is_choice(each, value, base):
+                    self.stored.add(value)
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it.
@@ -467,17 +476,34 @@ class _Scheduler:
 
     def _assign_in_place(self, each: Node, expression: Expression) -> bool:
         """Compute a value in an array that nothing reads any more, if it pays."""
+        if each.op is e.where:
+            return self._choose_in_place(each, expression)
         if not _is_ufunc(each) or size_of(each) < (REUSED if self.reuse else LARGE):
             return False
         for operand in self._reusable(each, expression):
             if self._spares(each) or (self._is_anonymous(each) and self._is_anonymous(operand)):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
-                    self._hold(each, self.named[operand])
-                    self.buffers.give(operand, each)
+                    self._take_over(each, operand)
                     self.statements.append(update)
                     return True
         return False
+
+    def _choose_in_place(self, each: Node, expression: Expression) -> bool:
+        """Choose by computing part of an array anew: np.log(x, out=y, where=x > 1)."""
+        mask, value, base = expression.operands
+        if value.node not in self.stored or base.node not in overwritable(expression, self.buffers):
+            return False
+        name = self._take_over(each, base.node)
+        made = _call_into(f"{name}, where={mask.source.text}", value)
+        self.statements.append(Update(name, "", "out", made, self._comment(each)))
+        return True
+
+    def _take_over(self, each: Node, old: Node) -> str:
+        """The name of an array that nothing reads any more: from now on it holds another value."""
+        self._hold(each, self.named[old])
+        self.buffers.give(old, each)
+        return self.named[each]
 
     def _reusable(self, each: Node, expression: Expression) -> list[Node]:
         """Arrays of the right type that may hold the value: operands first, then any other."""
@@ -753,6 +779,11 @@ def _is_ufunc(each: Node) -> bool:
         and isinstance(each.op.function, np.ufunc)
         and (each.op.elementwise and bool(each.type.shape))
     )
+
+
+def _is_choice(each: Node, value: Node, base: Node) -> bool:
+    """Whether a value can be computed in an array, where it is chosen instead of what is there."""
+    return _is_ufunc(value) and value.type == base.type == each.type and allocates(base)
 
 
 def _is_zero(each: Node) -> bool:

@@ -1,11 +1,12 @@
 """Updates in place: never of what is read later, of an argument, or of a result."""
 
+import tracemalloc
 from itertools import count
 
 import numpy as np
 import pytest
 
-from symdiff import value_and_grad
+from symdiff import jit, value_and_grad
 
 N = 1 << 16  # half a megabyte of floats: large enough to be computed in place
 HUGE = 1 << 19  # four megabytes: every value takes the place of another
@@ -105,3 +106,83 @@ def test_parts_of_an_array_that_overlap_add_up(function, reuse):
     steps = 1e-6 * np.eye(6)
     slopes = [(function(x + step) - function(x - step)) / 2e-6 for step in steps]
     np.testing.assert_allclose(bar, slopes, rtol=1e-7)
+
+
+def in_place(x):
+    return np.where(x > 0, np.exp(-x), x * x)
+
+
+def read_by_what_is_chosen(x):
+    h = x * x
+    return np.where(h < 0.5, np.exp(h), h)
+
+
+def read_later(x):
+    h = x * x
+    return np.where(x > 0, np.exp(h), h) * h
+
+
+def of_an_argument(x):
+    return np.where(x > 0, np.exp(-x), x)
+
+
+def chosen_twice(x):
+    h = np.sin(x)
+    return np.where(x > 0, h, x) + np.where(x < 0.5, h, 1)
+
+
+def read_by_a_mask(x):
+    h = x * x
+    return np.where(h > 0, np.sin(x), h) + (h > 1)
+
+
+CHOICES = [
+    in_place, read_by_what_is_chosen, read_later, of_an_argument, chosen_twice, read_by_a_mask
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", CHOICES)
+def test_choices_are_the_same_in_place(function):
+    x = np.linspace(-2, 2, N)
+    kept = x.copy()
+    for f in (lambda x: np.sum(function(x) ** 2), lambda x: np.sum(function(x * x - 1.0) ** 2)):
+        lean, plain = value_and_grad(f, reuse=True)(x), value_and_grad(f)(x)
+        assert lean[0] == plain[0] == f(x)
+        np.testing.assert_allclose(lean[1], plain[1], rtol=1e-14)
+    np.testing.assert_array_equal(x, kept)
+
+
+def test_what_is_chosen_is_computed_in_the_place_of_the_rest():
+    chosen = jit(lambda x: np.sum(in_place(x)), reuse=True)
+    chosen(np.ones(N))
+    assert "np.exp(negative_1, out=multiply_1, where=greater_1)" in chosen.source
+
+
+def test_a_softplus_takes_two_arrays():
+    def loss(z):
+        return np.sum(np.log(1 + np.exp(3 * z)))
+
+    z = np.linspace(-5, 5, N)
+    lean = value_and_grad(loss, reuse=True)
+    lean(z)
+    tracemalloc.start()
+    value, z_bar = lean(z)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.2 * z.nbytes
+    assert value == pytest.approx(loss(z), rel=1e-14)
+    np.testing.assert_allclose(z_bar, 3 / (1 + np.exp(-3 * z)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_a_softplus_with_reuse_is_right_everywhere(dtype):
+    top = 800 if dtype != np.float16 else 200
+    z = np.array([-np.inf, -top, -40, -1, 0, 1, 10.99, 11, 11.01, 37, 79.9, 80, 81, top, np.inf])
+    z = np.concatenate([z, [np.nan]]).astype(dtype)
+    for each in z:
+        many = np.full(N, each)  # large enough to be computed in place
+        value = jit(lambda z: np.log(1 + np.exp(z)), reuse=True)(many)
+        assert value.dtype == dtype
+        with np.errstate(invalid="ignore"):
+            expected = np.logaddexp(0, np.float64(each)).astype(dtype)
+        np.testing.assert_allclose(value[0], expected, rtol=4 * np.finfo(dtype).eps)
