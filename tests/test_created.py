@@ -100,14 +100,13 @@ def test_what_outlives_the_call_is_not_changed():
         OUTSIDE[0] = x[0]
         return OUTSIDE
 
-    with pytest.raises(TraceError, match="outlives the call"):
-        jit(stores)(VECTOR)
+    np.testing.assert_array_equal(jit(stores)(VECTOR), [VECTOR[0], 1, 2, 3, 4])
     assert OUTSIDE[0] == 0
 
 
 def test_what_no_traced_function_made_is_not_changed():
     def stores(x):
-        y = np.random.default_rng(0).normal(size=5)
+        y = np.frombuffer(bytes(40)).copy()
         y += x
         return y
 

@@ -70,6 +70,14 @@ class Flow:
             raise NeedsValue(reason)
 
 
+class Store(NamedTuple):
+    """An entry of a dict that was set: the dict, the key, and what was there, if anything."""
+
+    target: dict[str, Any]
+    key: str
+    before: Any
+
+
 class Context:
     """The record of one trace: the place of each new node, and which ones the user can name."""
 
@@ -77,6 +85,7 @@ class Context:
         "before", "changes", "constants", "derived", "effect", "examples", "fixed", "flow",
         "inherited", "integers", "interposer",
         "named", "operands", "place", "places", "refused", "relied", "rules",
+        "since", "stores",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +104,8 @@ class Context:
         self.constants: dict[Any, np.ndarray] = {}  # arrays met, as they were, by their content
         # of traced arrays in place
         self.changes: list[Change] = [] if outer is None else outer.changes
+        self.since = len(self.changes)
+        self.stores: list[Store] = []  # into objects and classes from outside
         self.fixed: dict[Node, bool] = {}  # whether a node depends on no input
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value
@@ -111,6 +122,18 @@ class Context:
         self.effect = self.before
         self.refused = None
         self.flow.forget()
+
+    def leave(self) -> None:
+        """Take back what was stored for this trace: the one around it goes on with what it had."""
+        for each in reversed(self.changes[self.since :]):
+            if each.array.is_hidden:
+                each.array.known = each.before
+        while self.stores:
+            target, key, before = self.stores.pop()
+            if before is Store:
+                target.pop(key, None)
+            else:
+                target[key] = before
 
     @property
     def effects(self) -> tuple[Node, ...]:
@@ -163,6 +186,14 @@ class Setting:
 def tracing(context: Context | None) -> Setting:
     """Nodes made inside are recorded in `context` (None: not recorded)."""
     return Setting(_context, context)
+
+
+def store(target: dict[str, Any], key: str, value: Any) -> None:
+    """Set an entry of what stands for something from outside, for this trace only."""
+    running = _context.get()
+    if running is not None:
+        running.stores.append(Store(target, key, target.get(key, Store)))
+    target[key] = value
 
 
 @contextmanager

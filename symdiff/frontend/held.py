@@ -58,6 +58,9 @@ class HeldArray(Hidden):
         super().__init__(array, path.as_array(), interposer)
         self.held = held
 
+    def check_change(self) -> None:
+        _refuse(f"a {type(self.held).__name__} is changed in place")
+
     def __getattribute__(self, name: str) -> Any:
         if name in _METHODS:
             _refuse(f"`.{name}` of a {type(self.held).__name__} is not traced")

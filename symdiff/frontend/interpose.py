@@ -13,7 +13,7 @@ import dis
 import functools
 import sys
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import TraceError, word
-from symdiff.frontend import context
+from symdiff.frontend import context, memory
 from symdiff.frontend.captured import ABSENT, Attribute, Captured, Item, Keys, Path
 from symdiff.frontend.objects import ClassProxy, ObjectProxy, SuperProxy, has_proxy, proxy_of, real
 from symdiff.frontend.origin import (
@@ -47,7 +47,7 @@ from symdiff.frontend.replacements import (
     replaced,
     replaced_class,
 )
-from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer
+from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer, lift
 from symdiff.ir.node import Input, Node, input_node
 from symdiff.ir.types import is_foreign, is_generator, is_sparse, is_supported, type_of
 
@@ -63,9 +63,14 @@ _running: ContextVar[Interposer | None] = ContextVar("symdiff_interposer", defau
 
 
 class Hidden(Tracer):
-    """An array that the function reached by itself: an input from its first use on."""
+    """An array that the function reached by itself: an input from its first use on.
 
-    __slots__ = ("array", "interposer", "path")
+    The trace may change it in place; the array itself stays as it is.
+    """
+
+    __slots__ = ("array", "input", "interposer", "path")
+
+    is_hidden = True
 
     def __init__(self, array: np.ndarray, path: Path, interposer: Interposer) -> None:
         self.array = array
@@ -75,16 +80,17 @@ class Hidden(Tracer):
         self.contiguous = False
         self.view_of = self.views = None
         self.born = 0
-        self.known: Input | None = None
+        self.known: Node | None = None
+        self.input: Input | None = None
 
     @property
     def node(self) -> Node:
-        if self.known is None:
-            self.known = self.interposer.capture(self)
-        return self.known
+        if self.input is None:
+            self.input = self.known = self.interposer.capture(self)
+        return self.known or memory.read(self)
 
     def check_change(self) -> None:
-        self.refuse_store(f"a store into `{self.path.name}`, which outlives the call")
+        assert self.node is not None  # from now on an input
 
 
 class Interposer:
@@ -99,6 +105,7 @@ class Interposer:
         self._captured: dict[Any, Captured] = {}
         self._inputs: dict[Node, Hidden] = {}
         self._arrays: dict[int, Hidden] = {}
+        self.stores: defaultdict[type, dict[str, Any]] = defaultdict(dict)  # into classes
         self._spaces: dict[int, Globals] = {}
         self._cells: dict[int, tuple[CellType, CellType]] = {}
         # by id: what was met, what stands for it, and the path of the first meeting
@@ -215,9 +222,22 @@ class Interposer:
         self._captured[hidden.path.key] = Captured(hidden.path, made)
         return made
 
+    def hidden(self, each: Node | None) -> Hidden | None:
+        """The array that an input stands for, if it is a hidden one."""
+        return self._inputs.get(each) if each is not None else None
+
     def hides(self, each: Node) -> bool:
         """Whether the node is the input of a hidden array."""
         return each in self._inputs
+
+    def stored_in_class(self, cls: type, name: str) -> tuple[Any] | None:
+        """What this trace has stored in a class or a base of it, if that is what its name means."""
+        for each in cls.__mro__ if self.stores else ():
+            if name in self.stores.get(each, ()):
+                return (self.stores[each][name],)
+            if name in vars(each):
+                break
+        return None
 
     def original(self, value: Any) -> Any:
         """What a stand-in stands for; anything else is itself."""
@@ -274,13 +294,17 @@ class Interposer:
         if id(array) in self._known:
             kept = array.copy()
             self.guard(path, kept)
-            return kept.copy()
+            return self._remembered(array, path, lambda value, _: self._own(value.copy()))
         hidden = self._arrays.get(id(array))
         if hidden is None:
             hidden = self._arrays[id(array)] = Hidden(array, path, self)
         elif hidden.path.key != path.key:
             self.guard(path, hidden.path)
         return hidden
+
+    def _own(self, array: np.ndarray) -> Any:
+        """An array of known values, into which traced ones can be stored where that happens."""
+        return Tracer(lift(array), is_array=True) if self.creates else array
 
     def _sparse(self, value: Any, path: Path | None) -> Any:
         from symdiff.frontend.sparse import SparseMatrix  # for the programs that need it

@@ -33,7 +33,10 @@ class View(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """An argument that the function changes in place: its leaf, those it must lie apart from."""
+    """An array that the function changes in place, and those that it must lie apart from.
+
+    They are counted: first the leaves of the arguments, then the hidden inputs.
+    """
 
     leaf: int
     others: tuple[int, ...]

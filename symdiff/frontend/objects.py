@@ -23,7 +23,7 @@ from symdiff.frontend import context
 from symdiff.frontend.captured import ABSENT, Attribute, Path
 from symdiff.frontend.origin import is_user_class, is_user_code
 from symdiff.frontend.replacements import instead_of, reads_attribute
-from symdiff.frontend.tracer import Tracer, depends_on, where
+from symdiff.frontend.tracer import where
 
 if TYPE_CHECKING:
     from symdiff.frontend.interpose import Interposer
@@ -69,6 +69,9 @@ class Shadow:
             return self.stored[name]
         cls = type(self.object)
         base = _base(cls, name, after)
+        in_class = self.interposer.stored_in_class(cls, name)
+        if in_class is not None and name not in getattr(self.object, "__dict__", ()):
+            return in_class[0]
         found = _ABSENT if base is None else vars(base)[name]
         if isinstance(found, property):
             owner = cls if after is None else base
@@ -132,30 +135,7 @@ class Shadow:
         elif self.path is None:
             setattr(self.object, name, value)
         else:
-            refuse_store(f"{type(self.object).__name__}.{name}", value)
-            self.stored[name] = value
-
-
-def refuse_store(target: str, value: Any) -> None:
-    """Raises TraceError if a traced value would outlive the trace in an object from outside."""
-    traced = _first_tracer(value)
-    if traced is not None:
-        context.refuse(TraceError(
-            word(
-                f"a traced value is stored in {target}, which outlives the call",
-                where=where(),
-                depends_on=depends_on(traced.node),
-                way_out="Return it from the function, and store it where you call the derivative.",
-            )
-        ))
-
-
-def _first_tracer(value: Any) -> Tracer | None:
-    if issubclass(type(value), Tracer):
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, (list, tuple)):
-        return next(filter(None, map(_first_tracer, value)), None)
-    return _first_tracer(list(value.values())) if type(value) is dict else None
+            context.store(self.stored, name, value)
 
 
 def _in_classes(cls: type, name: str) -> Any:
@@ -291,8 +271,8 @@ class ClassProxy:
     """A class of the user's during a trace: its instances and methods are interposed."""
 
     def __init__(self, cls: type, interposer: Interposer) -> None:
-        self._symdiff_class = cls
-        self._symdiff_interposer = interposer
+        self.__dict__.update(_symdiff_class=cls, _symdiff_interposer=interposer)
+        self.__dict__["_symdiff_stores"] = interposer.stores[cls]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         cls, interposer = self._symdiff_class, self._symdiff_interposer
@@ -307,8 +287,14 @@ class ClassProxy:
             shadow_of(proxy).load(proxy, "__init__")(*args, **kwargs)
         return proxy
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        context.store(self._symdiff_stores, name, value)
+
     def __getattr__(self, name: str) -> Any:
         cls, interposer = self._symdiff_class, self._symdiff_interposer
+        stored = interposer.stored_in_class(cls, name)
+        if stored is not None:
+            return stored[0]
         found = _in_classes(cls, name)
         path = Path(cls, (Attribute(name),), name)
         if isinstance(found, classmethod):

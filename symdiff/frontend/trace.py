@@ -127,6 +127,10 @@ def trace(
     graph.notes.update(notes_of(running, graph.inputs, nodes))
     if running.flow.placeholders and not nested:
         _check_leaks(running, nodes)
+    reached = [interposer.hidden(each) for each in hidden]
+    changes = _changes(running, [*values, *reached], [*names, *(each.name for each in hidden)])
+    if nested:
+        running.leave()
     derived = frozenset(running.derived)
     return Traced(
         graph,
@@ -138,7 +142,7 @@ def trace(
         out_spec,
         captured,
         derived,
-        _changes(running, values, names),
+        changes,
         nested,
         running,
     )
@@ -159,7 +163,7 @@ def _stand_in(each: Input, is_array: bool) -> Any:
 def _changes(
     running: Context, values: Sequence[Any], names: Sequence[str]
 ) -> tuple[Changed, ...]:
-    """The arguments that were changed in place."""
+    """Which of these, arguments and what was captured, were changed in place."""
     places = {id(each.array): each.place for each in reversed(running.changes)}
     if not places:
         return ()

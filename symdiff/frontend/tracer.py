@@ -41,6 +41,7 @@ class Tracer:
     __slots__ = ("__weakref__", "born", "contiguous", "is_array", "known", "view_of", "views")
 
     __array_priority__ = 1000
+    is_hidden = False  # an array from outside, which the trace leaves as it is
 
     def __init__(self, node: Node, is_array: bool = False) -> None:
         self.known: Node | None = node  # None: forgotten, since its memory was changed

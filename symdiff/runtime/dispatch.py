@@ -147,9 +147,9 @@ class Entry:
         """A call without a look at the arguments' types; MISS where a guard does not hold."""
         hidden = self.hidden
         for each in self.changes:
-            given, _ = flatten(used)
-            others = [given[i] for i in each.others]
-            apart(each, given[each.leaf], [*others, *hidden, *map(Captured.read, self.known)])
+            every = [*flatten(used)[0], *hidden]
+            others = [every[i] for i in each.others]
+            apart(each, every[each.leaf], [*others, *map(Captured.read, self.known)])
         taken = _taken(used, self.leaves, self.spec)
         states = self._states(used) if self.compiled.guarded else ()
         try:
@@ -648,8 +648,8 @@ def _apart_lines(
     """Refuse arguments that are changed in place and share memory with other arrays."""
     if not entry.changes:
         return []
-    texts = _texts(parameters, entry.spec)
-    read = [*hidden, *(each.source(wrapper.bind) for each in entry.known)]
+    texts = [*_texts(parameters, entry.spec), *hidden]
+    read = [each.source(wrapper.bind) for each in entry.known]
     lines = []
     for each in entry.changes:
         others = ", ".join([*(texts[i] for i in each.others), *read])
