@@ -6,7 +6,16 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from symdiff.schedule.program import Assign, Delete, Guard, Program, Quiet, Statement, Update
+from symdiff.schedule.program import (
+    Assign,
+    Compound,
+    Delete,
+    Guard,
+    Program,
+    Statement,
+    Stop,
+    Update,
+)
 
 WIDTH = 99  # columns
 COMMENT_COLUMN = 45
@@ -27,10 +36,11 @@ def function_source(program: Program, docstring: str = "") -> str:
 
 def _statements(statements: tuple[Statement, ...], indent: str, seen: list[str]) -> Iterator[str]:
     for each in statements:
-        if isinstance(each, Quiet):
-            yield f'{indent}with np.errstate(all="ignore"):'
-            yield from _statements(each.body, indent + "    ", seen)
-        elif isinstance(each, (Delete, Guard)):
+        if isinstance(each, Compound):
+            for header, body in each.clauses:
+                yield f"{indent}{header}"
+                yield from _statements(body, indent + "    ", seen)
+        elif isinstance(each, (Delete, Guard, Stop)):
             yield from (f"{indent}{line}" for line in str(each).splitlines())
         else:
             yield from _commented(f"{indent}{each}", each, seen)

@@ -13,11 +13,12 @@ from symdiff.rewrite.pattern import side
 from symdiff.rewrite.shifts import hold_shifts
 from symdiff.schedule.program import (
     Assign,
+    Compound,
     Delete,
     Expression,
     Guard,
-    Quiet,
     Statement,
+    Stop,
     Update,
 )
 
@@ -49,11 +50,12 @@ def _statements(
     statements: Sequence[Statement], indent: str, work: Work, rewrites: Rewrites
 ) -> Iterator[str]:
     for each in statements:
-        if isinstance(each, Quiet):
-            yield f'{indent}with np.errstate(all="ignore"):'
-            yield from _statements(each.body, indent + "    ", work, rewrites)
+        if isinstance(each, Compound):
+            for header, body in each.clauses:
+                yield f"{indent}{header}"
+                yield from _statements(body, indent + "    ", work, rewrites)
             continue
-        if not isinstance(each, (Delete, Guard)):
+        if not isinstance(each, (Delete, Guard, Stop)):
             yield from (f"{indent}# {reason}" for reason in _reasons(each, work, rewrites))
         yield from (f"{indent}{line}" for line in str(each).splitlines())
 

@@ -66,6 +66,26 @@ class Buffers:
         self._holders.remove(root)
         self._holders.add(new)
 
+    def hold(self, each: Node) -> None:
+        """Note that what a node stands for is an array of this program's own, and nobody else's."""
+        self._holders.add(each)
+
+    def holds(self, each: Node) -> bool:
+        """Whether the node is in an array of this program's own."""
+        return self.root(each) in self._holders
+
+    def part_with(self, each: Node) -> None:
+        """Note that the array of a node is somebody else's from now on."""
+        root = self.root(each)
+        self._holders.discard(root)
+        self._spare.get(root.type, {}).pop(root, None)
+
+    def keep(self, each: Node) -> None:
+        """Note that the array of a node has yet another name, which may be read at any time."""
+        root = self.root(each)
+        self._left[root] = self._left.get(root, 0) + 1
+        self._spare.get(root.type, {}).pop(root, None)
+
     def free(self, each: Node) -> bool:
         """Whether the node is an array of this program's own that nothing reads any more."""
         return each in self._spare.get(each.type, ())
@@ -75,15 +95,19 @@ class Buffers:
 
         It is an array of this program's own that nothing else reads any more, or a view of one.
         """
-        root = self._roots[each]
+        root = self.root(each)
         if root not in self._holders or (isinstance(each.op, Primitive) and each.op.read_only):
             return False
         reads = sum(self._roots[part.node] is root for part in _parts(read))
         return self._left[root] == 1 + reads
 
+    def is_last(self, each: Node, read: Iterable[Expression]) -> bool:
+        """Whether nothing reads the node any more once these expressions have been read."""
+        return self._unread.get(each, 0) == sum(part.node is each for part in _parts(read))
+
     def root(self, each: Node) -> Node:
         """Whose buffer a node is in."""
-        return self._roots[each]
+        return self._roots.get(each, each)
 
     def spare(self, type: ArrayType) -> list[Node]:
         """Arrays of this type that nothing reads any more."""
@@ -107,8 +131,8 @@ def root_of(each: Node, reads: Mapping[Node, tuple[Node, ...]], roots: Mapping[N
 
 def is_view(each: Node) -> bool:
     """Whether NumPy's result may share memory with the first operand."""
-    if each.op is shaping.getitem and len(each.args) > 1:
-        return False  # indexing by arrays copies
+    if each.op is shaping.getitem and any(arg.type.shape for arg in each.args[1:]):
+        return False  # indexing by arrays copies, by numbers it does not
     # a reshaped product is no view
     return isinstance(each.op, Primitive) and each.op.view and operation(each).view
 

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from symdiff.schedule.buffers import allocates, size_of
-from symdiff.schedule.program import Assign, Delete, Expression, Guard, Statement, Update
+from symdiff.schedule.program import (
+    Assign,
+    Compound,
+    Delete,
+    Expression,
+    Guard,
+    Statement,
+    Stop,
+    Update,
+)
 
 SLACK = 1.05  # how far above the lowest possible peak is low enough
 AT_ONCE = 8  # names in one statement
@@ -77,7 +86,6 @@ def _arrays(
     arrays: list[_Array] = []
     current: dict[str, _Array] = {}
     for i, (statement, size) in enumerate(zip(statements, sizes, strict=True)):
-        assert isinstance(statement, (Assign, Update, Guard))
         for name in _mentioned(statement):
             if name in current:
                 current[name].read = i
@@ -101,7 +109,14 @@ def _size(statement: Statement) -> int:
     return size_of(made) if made is not None and allocates(made) else 0
 
 
-def _mentioned(statement: Assign | Update | Guard) -> Iterator[str]:
+def _mentioned(statement: Statement) -> Iterator[str]:
+    if isinstance(statement, Compound):
+        for header, body in statement.clauses:
+            yield from _IDENTIFIER.findall(header)
+            for each in body:
+                yield from _mentioned(each)
+        return
+    assert isinstance(statement, (Assign, Update, Guard, Stop))
     yield from _IDENTIFIER.findall(statement.expression.source.text)
     if isinstance(statement, Update):
         yield statement.name

@@ -13,7 +13,7 @@ from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
 from symdiff.ops.primitive import Primitive, resolve
 
-_IMPLICIT = (e.convert, shaping.broadcast_to)
+IMPLICIT = (e.convert, shaping.broadcast_to)
 
 
 def operands(each: Node) -> tuple[Node, ...]:
@@ -23,6 +23,8 @@ def operands(each: Node) -> tuple[Node, ...]:
         return _product_operands(each)
     if not isinstance(op, Primitive):
         return each.args
+    if op.control and each.params[0][0] == "body" and _is_counted_by_rows(each):
+        return each.args[1:]
     if op is shaping.index_set:  # a store casts and broadcasts
         return (each.args[0], _peel(each.args[1]), *each.args[2:])
     if op.numbers:
@@ -43,10 +45,16 @@ def operands(each: Node) -> tuple[Node, ...]:
     return peeled if _computes(op, each, peeled) else each.args
 
 
+def _is_counted_by_rows(each: Node) -> bool:
+    """Whether a loop reads rows, which say how many there are, and is given their number too."""
+    dynamic = each.param("trips") is None and each.param("test") is None
+    return dynamic and bool(each.param("scanned"))
+
+
 def _peel(arg: Node) -> Node:
     """What an operand is made of. NumPy converts once: an inner conversion must not lose digits."""
     converted = False
-    while arg.op in _IMPLICIT:
+    while arg.op in IMPLICIT:
         (inner,) = arg.args
         if arg.op is e.convert:
             if converted and not np.can_cast(inner.type.dtype, arg.type.dtype, "safe"):

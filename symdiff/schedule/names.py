@@ -30,6 +30,12 @@ class Names:
         self._counts: dict[str, int] = {}
         self._last: dict[str, str] = {}  # by stem
 
+    def inside(self, notes: Mapping[Node, Note], roles: Mapping[Node, str]) -> Names:
+        """The same identifiers, for the values of a body."""
+        inner = Names(notes, roles)
+        inner._taken, inner._counts, inner._last = self._taken, self._counts, self._last
+        return inner
+
     def stem(self, each: Node) -> str:
         """The name a value would have if nothing else had it, or an empty string."""
         note = self._notes.get(each)
@@ -50,6 +56,10 @@ class Names:
         stem = self.stem(each)
         if not stem:
             return self._numbered(each.op.name)
+        return self.again(stem, is_free)
+
+    def again(self, stem: str, is_free: Callable[[str], bool]) -> str:
+        """The last identifier of a stem if it is free, else a new one."""
         last = self._last.get(stem)
         if last is None or not is_free(last):
             last = self._last[stem] = self.fresh(stem)

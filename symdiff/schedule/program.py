@@ -48,7 +48,7 @@ class Update(NamedTuple):
     """The array `name` is updated in place.
 
     With an index by `name[index] += expression`, or `=`, or np.add.at; without one by
-    `name *= expression`, or (operator "out") by a call that writes into it.
+    `name *= expression`, or (operator "out") by a call that writes into it. A list is appended to.
     """
 
     name: str
@@ -64,6 +64,8 @@ class Update(NamedTuple):
             return f"np.add.at({self.name}, {index}, {text})"
         if self.operator == "out":
             return text
+        if self.operator == "append":
+            return f"{self.name}.append({text})"
         target = f"{self.name}[{self.part}]" if self.part else self.name
         if self.operator == "+=" and (rest := self.expression.source.negated):
             return f"{target} -= {rest.text}"
@@ -103,13 +105,34 @@ class Delete(NamedTuple):
         return f"del {', '.join(self.names)}"
 
 
-class Quiet(NamedTuple):
-    """`with np.errstate(...)`: statements that could warn where the function itself did not."""
+class Stop(NamedTuple):
+    """The loop around ends here unless a test holds."""
 
+    expression: Expression
+
+    def __str__(self) -> str:
+        return f"if not {self.expression.source.text}:\n    break"
+
+
+class Clause(NamedTuple):
+    """A header, and the statements under it."""
+
+    header: str
     body: tuple[Statement, ...]
 
 
-Statement = Assign | Update | Guard | Delete | Quiet
+class Compound(NamedTuple):
+    """Statements that are run many times, or once or not at all, or without warnings.
+
+    That is a loop, which `repeats`, a branch with its sides, or a block under `np.errstate`.
+    """
+
+    clauses: tuple[Clause, ...]
+    repeats: bool = False
+
+
+QUIET = 'with np.errstate(all="ignore"):'  # what could warn where the function itself did not
+Statement = Assign | Update | Guard | Delete | Stop | Compound
 
 
 class Program(NamedTuple):
@@ -176,7 +199,8 @@ def _kind(value: Any) -> str:
 
 def _guarded(statements: tuple[Statement, ...]) -> bool:
     return any(
-        isinstance(each, Guard) or (isinstance(each, Quiet) and _guarded(each.body))
+        isinstance(each, Guard)
+        or (isinstance(each, Compound) and any(_guarded(clause.body) for clause in each.clauses))
         for each in statements
     )
 
@@ -184,10 +208,11 @@ def _guarded(statements: tuple[Statement, ...]) -> bool:
 def _rows(statements: tuple[Statement, ...], indent: str) -> Iterator[tuple[str, str, str]]:
     """Text, type and source line of each statement."""
     for each in statements:
-        if isinstance(each, Quiet):
-            yield f"{indent}quiet", "", ""
-            yield from _rows(each.body, indent + "  ")
-        elif isinstance(each, (Delete, Guard)):
+        if isinstance(each, Compound):
+            for header, body in each.clauses:
+                yield f"{indent}{header}", "", ""
+                yield from _rows(body, indent + "  ")
+        elif isinstance(each, (Delete, Guard, Stop)):
             yield from ((f"{indent}{line}", "", "") for line in str(each).splitlines())
         else:
             comment = f"# {each.position}" if each.position else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ _ROOT = re.compile(r"\w*")
 _NAME = re.compile(r"[\w.]+")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
+_COUNTING = ("np.arange(", "np.eye(")
 
 
 def schedule(
@@ -62,7 +64,7 @@ def schedule(
     computed in the arrays of those that are not needed any more. `roles` are the names of results
     that the user has no name for.
     """
-    program = _Scheduler(graph, arrays, primal, reuse, roles or {}).run(access or {})
+    program = Scheduler(graph, arrays, set(primal), reuse, roles or {}).run(access or {})
     return program._replace(layout=layout) if layout is not None and layout.plain else program
 
 
@@ -77,33 +79,42 @@ class _Value(NamedTuple):
         return self.expression.source
 
 
-class _Scheduler:
+class Scheduler:
+    """The statements of a graph; those of a body inside have the scheduler of what is `outer`."""
+
     def __init__(
         self,
         graph: Graph,
         arrays: Sequence[bool],
-        primal: Collection[Node],
+        primal: set[Node],
         reuse: bool,
         roles: Mapping[Node, str],
+        outer: Scheduler | None = None,
     ) -> None:
         self.graph = graph
         self.arrays = tuple(arrays) or (False,) * len(graph.outputs)
         self.primal = primal
         self.reuse = reuse
-        self.lean = reuse  # whether operations are written as they cost least to call
+        self.outer = outer
+        self.depth = DEPTH
+        self.top: Scheduler = outer.top if outer else self
+        # whether operations are written as they cost least to call
+        self.lean: bool = outer.lean if outer else reuse
         self.roles = dict(roles)
         # by the mask that is counted
         self.guards = {each.args[0]: each for each in graph.effects if shaping.is_guard(each)}
         for mask in self.guards:
             self.roles.setdefault(mask, "mask")
-        self.names = Names(graph.notes, self.roles)
+        self.names: Names = (
+            outer.names.inside(graph.notes, self.roles) if outer else Names(graph.notes, self.roles)
+        )
         self.named: dict[Node, str] = {}
         self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
         self.pending: dict[Node, _Value] = {}
         self.changes = False  # whether parts of arrays do
         self.readers: dict[Node, dict[Node, None]] = {}  # what waits and reads an array
         self.statements: list[Statement] = []
-        self.constants: dict[str, Any] = {}
+        self.constants: dict[str, Any] = outer.constants if outer else {}
         self.reads: dict[Node, tuple[Node, ...]] = {}
         self.uses: dict[Node, int] = {}
         self.parts: dict[Node, dict[int, Node]] = {}  # of a call with several results: those read
@@ -111,19 +122,21 @@ class _Scheduler:
         self.fills: set[Node] = set()  # updates of what is still zero
         self.stored: set[Node] = set()  # values that are computed right in their place in another
         self.lent: dict[Node, list[Node]] = {}  # arrays, and the results that are views of them
+        # results of loops and branches that may have other names, and operands that may be these
+        self.shared: dict[Node, tuple[Node, ...]] = {}
+        self.targets: dict[Node, str] = {}  # values that variables have at the end of a body
+        self.appends: dict[Node, list[str]] = {}  # values, and the lists that they go to
+        self.stores: dict[Node, list[tuple[str, str]]] = {}  # the same for rows of arrays
+        self.closed: dict[Node, Node] = {}  # loops and branches, with what they need not be given
+        self._scans: Counter[Node] | None = None
+        self.listed: set[Node] = set()  # what is in lists, and not in arrays
+        self.reserved: set[str] = set()  # names that stand for the same in all of a body
 
     # ------------------------------------------------------------------ driving
 
     def run(self, access: Mapping[Input, str]) -> Program:
         parameters = self._name_inputs(access)
-        order = self._count_reads()
-        found, self.kept = planned(self._emission_order(order), self.reads, self.outputs)
-        self.buffers = Buffers(self.reads, self.uses, self.kept)
-        for each in found:
-            if not isinstance(each, (Input, Const)) and each not in self.named:
-                self._emit(each)
-            if each in self.guards:
-                self._emit_guard(each)
+        self.compute()
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
         freed = with_frees(self.statements, returns, APART if self.reuse else LARGE)
         statements = quieted(freed, self.primal)
@@ -131,6 +144,54 @@ class _Scheduler:
         return Program(
             self.graph.name, parameters, statements, returns, None, self.constants, types
         )
+
+    def compute(
+        self, owned: Collection[Node] = (), lasting: Collection[Node] = ()
+    ) -> None:
+        """The statements of everything that the outputs need.
+
+        Inputs that are `owned` are arrays that may change; the names of those that are `lasting`
+        are not taken again.
+        """
+        order = self._count_reads()
+        found, self.kept = planned(self._emission_order(order), self.reads, self.outputs, owned)
+        for each in lasting:
+            self.uses[each] = self.uses.get(each, 0) + 1
+        self.buffers = Buffers(self.reads, self.uses, self.kept)
+        for each in owned:
+            self.buffers.made(each)
+        for each in self.appends:
+            self.buffers.keep(each)
+        for each in found:
+            if not isinstance(each, (Input, Const)) and each not in self.named:
+                self._emit(each)
+            if each in self.guards:
+                self._emit_guard(each)
+            for name in self.appends.get(each, ()):
+                self._put(each, name, "", "append")
+            for name, place in self.stores.get(each, ()):
+                self._put(each, name, place, "=")
+
+    def inside(self, graph: Graph, named: Mapping[Node, str]) -> Scheduler:
+        """The scheduler of a body, with the names of what it reads."""
+        inner = Scheduler(graph, (), self.primal, self.reuse, {}, self)
+        inner.named.update(named)
+        return inner
+
+    def scans(self) -> Counter[Node]:
+        """How many loops read a value row by row, for each."""
+        if self._scans is None:
+            loops = [each for each in self.closed.values() if each.op.name == "loop"]
+            self._scans = Counter(
+                arg for each in loops for arg in each.args[len(each.args) - each.param("scanned") :]
+            )
+        return self._scans
+
+    def _put(self, each: Node, name: str, place: str, operator: str) -> None:
+        """Keep a value for others, in a list or in the row of an array."""
+        value = self.take(each, shaped=operator == "append").expression
+        self.buffers.consume([value])
+        self.statements.append(Update(name, place, operator, value, self._comment(each)))
 
     def _name_inputs(self, access: Mapping[Input, str]) -> tuple[str, ...]:
         """Name the inputs, by how they are reached, and return the parameters."""
@@ -156,10 +217,14 @@ class _Scheduler:
         for each in found:  # grows
             uses[each] = uses.get(each, 0) + 1
             if each not in reads:
-                reads[each] = operands(each)
+                if is_control(each):
+                    from symdiff.schedule.closures import closed  # for few programs
+
+                    self.closed[each] = closed(each, self.primal)
+                reads[each] = operands(self.closed.get(each, each))
                 found += reads[each]
         for each in reads:
-            if each.args and getattr(each.args[0].op, "parts", ()) and not happens(each):
+            if each.args and _gives_several(each.args[0]) and not happens(each):
                 self._note_part(each)
         self.lean |= len(reads) > LONG
         # the function first, then its derivative
@@ -173,6 +238,8 @@ class _Scheduler:
         (call,), index = each.args, each.param("index")
         assert isinstance(call.op, Primitive)
         self.parts.setdefault(call, {})[index] = each
+        if is_control(call):
+            return
         note = self.graph.notes.get(each)
         if not (note and note.name):
             self.roles.setdefault(each, call.op.parts[index])
@@ -283,6 +350,11 @@ class _Scheduler:
         if happens(each):
             self._emit_effect(each)
             return
+        if is_control(each):
+            from symdiff.schedule.control import emit  # for few programs
+
+            emit(self, self.closed[each], self.parts.get(each, {}))
+            return
         value = self._value(each)
         if not each.args and _NAME.fullmatch(value.source.text):
             self.named[each] = value.source.text  # as short as a name of its own
@@ -290,11 +362,11 @@ class _Scheduler:
             self._emit_unpacked(each, value.expression)
         elif each in self.kept:
             source = Source(f"{value.source.within(ATOM)}.copy()")
-            self._assign(each, value.expression._replace(source=source))
-        elif self._inlines(each):
+            self.assign(each, value.expression._replace(source=source))
+        elif self._inlines(each, value):
             self._wait(each, value)
         else:
-            self._assign(each, value.expression)
+            self.assign(each, value.expression)
 
     def _unpacks(self, each: Node) -> bool:
         """Whether the results of a call each get a name: `u, s, vh = np.linalg.svd(a)`."""
@@ -308,8 +380,8 @@ class _Scheduler:
         self.buffers.consume(expression.operands)
         names = ["_"] * len(each.op.parts)
         for index, part in self.parts[each].items():
-            names[index] = self.names.give(part, self._is_free)
-            self._hold(part, names[index])
+            names[index] = self.names.give(part, self.is_free)
+            self.hold(part, names[index])
             self.buffers.made(part)
             self.buffers.release(each)
         self.statements.append(Assign(", ".join(names), expression, self._comment(each), each))
@@ -323,8 +395,8 @@ class _Scheduler:
         self.buffers.consume(expression.operands)
         name, given = "", each
         for given in self.parts.get(each, {}).values():
-            name = self.names.give(given, self._is_free)
-            self._hold(given, name)
+            name = self.names.give(given, self.is_free)
+            self.hold(given, name)
             self.buffers.made(given)
             self.buffers.release(each)
         written = expression._replace(node=given)
@@ -333,16 +405,18 @@ class _Scheduler:
     def _emit_guard(self, mask: Node) -> None:
         """As soon as a mask is known, that it selects as many elements as the shapes say."""
         last = self.statements[-1] if self.statements else None
-        read = self._take(mask).expression
+        read = self.take(mask).expression
         self.buffers.consume([read])
         made = last.expression if isinstance(last, Assign) and last.node is mask else read
         count = self.guards[mask].param("count")
         self.statements.append(Guard(read, count, made.source.text))
 
-    def _inlines(self, each: Node) -> bool:
+    def _inlines(self, each: Node, value: _Value) -> bool:
         if self.uses[each] > 1:
             return False
-        if each in self.outputs and len(self.graph.outputs) > 1:
+        if each in self.targets:
+            return self._waits_for_target(each, value)
+        if each in self.outputs and self.outer is None and len(self.graph.outputs) > 1:
             return False
         if each in self.stored:
             return True
@@ -351,9 +425,16 @@ class _Scheduler:
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived
 
+    def _waits_for_target(self, each: Node, value: _Value) -> bool:
+        """Whether a value is best assigned at the end of a body: a, b = b, a + b."""
+        target = self.targets[each]
+        own = self.names.stem(each)
+        return own in ("", target) and not self.is_free(target, [value.expression])
+
     def _value(self, each: Node) -> _Value:
         """The expression of a node; operands that would make it too long are named first."""
         reads = self.reads[each]
+        own = int(not each.type.weak or each.type.dtype.kind != "i")  # i - 1 nests nothing
         if operation(each).repeats_operands:
             self._name_longest([arg for arg in reads if arg in self.pending], WIDTH * WIDTH)
         while True:
@@ -379,11 +460,11 @@ class _Scheduler:
             )
             waiting = [arg for arg in reads if arg in self.pending]
             if not waiting:
-                depth = 1
+                depth = own
                 break
-            depth = 1 + max([part.depth for part in parts])
+            depth = own + max([part.depth for part in parts])
             room = WIDTH - INDENT - len(self.names.stem(each)) - 3
-            if depth <= DEPTH and len(source.text) <= room:
+            if depth <= self.depth and len(source.text) <= room:
                 break
             self._name_longest(waiting, len(source.text) - room)
         for arg in waiting:
@@ -396,7 +477,7 @@ class _Scheduler:
         lengths = {arg: len(self.pending[arg].source.text) for arg in waiting}
         for arg in sorted(waiting, key=lengths.__getitem__, reverse=True):
             if arg in self.pending:
-                self._assign(arg, self.pending.pop(arg).expression)
+                self.assign(arg, self.pending.pop(arg).expression)
             excess -= lengths[arg] + 1  # and parentheses, for a name of one letter
             if excess <= 0:
                 return
@@ -417,7 +498,7 @@ class _Scheduler:
             source = Source(self.named[arg])
         return _Value(Expression(arg, source, known=True))
 
-    def _assign(self, each: Node, expression: Expression) -> None:
+    def assign(self, each: Node, expression: Expression) -> None:
         self.buffers.consume(expression.operands)
         if self._assign_in_place(each, expression):
             return
@@ -425,18 +506,31 @@ class _Scheduler:
 
     def _bind(self, each: Node, expression: Expression) -> None:
         """A statement that computes a value anew, under a name that nobody needs."""
-        name = self.names.give(each, self._is_free)
-        self._hold(each, name)
+        target = self.targets.get(each)
+        free = target is not None and self.is_free(target)
+        name = target if target and free else self.names.give(each, self.is_free)
+        self.hold(each, name)
         self.buffers.made(each)
         self.statements.append(Assign(name, expression, self._comment(each), each))
 
-    def _hold(self, each: Node, name: str) -> None:
+    def settle(self, each: Node) -> Expression:
+        """A value under a name."""
+        if each in self.pending:
+            self.assign(each, self.pending.pop(each).expression)
+        return Expression(each, Source(self.named[each]), known=True)
+
+    def hold(self, each: Node, name: str) -> None:
         self.named[each] = name
         self.holders[name] = each
 
-    def _is_free(self, name: str) -> bool:
-        """Whether the value of this name is not read any more."""
-        return not self.buffers.needed(self.holders[name])
+    def is_free(self, name: str, read: Sequence[Expression] = ()) -> bool:
+        """Whether the value of this name is not read any more, once these have been read."""
+        holder = self.holders.get(name)
+        if name in self.reserved:
+            return False
+        if holder is None:  # one of the values around a body, or of a body before
+            return self.outer is None or self.outer.is_free(name)
+        return self.buffers.is_last(holder, read)
 
     def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)
@@ -447,22 +541,21 @@ class _Scheduler:
     def _constant(self, each: Const, exact: bool = False) -> Source:
         if each.uniform:
             return literal(each.value, exact or self.lean)
-        counted = _counting_source(each.value)
-        if counted is not None:
-            return Source(counted)
-        if each in self.named:
-            return Source(self.named[each])
-        text = _array_source(each.value) if each.value.size <= SMALL else ""
-        if text and len(text) <= SHORT:
+        if each in self.top.named:
+            return Source(self.top.named[each])
+        text = _counting_source(each.value) or ""
+        if not text and each.value.size <= SMALL:
+            text = _array_source(each.value)
+        if text and (len(text) <= SHORT or text.startswith(_COUNTING)) and self.outer is None:
             return Source(text)
-        if text and len(text) <= WIDTH:
-            self._hold(each, self.names.fresh("constant"))
+        if text and len(text) <= WIDTH:  # made once, and not in each trip of a loop
+            self.top.hold(each, self.names.fresh("constant"))
             written = Expression(each, Source(text), known=True)
-            self.statements.append(Assign(self.named[each], written, None, each))
+            self.top.statements.append(Assign(self.top.named[each], written, None, each))
         else:
-            self.named[each] = self.names.fresh("CONSTANT")
-            self.constants[self.named[each]] = each.value
-        return Source(self.named[each])
+            self.top.named[each] = self.names.fresh("CONSTANT")
+            self.constants[self.top.named[each]] = each.value
+        return Source(self.top.named[each])
 
     def _object(self, stem: str, value: Any) -> str:
         """The name of what is called besides NumPy: one for each."""
@@ -501,7 +594,7 @@ class _Scheduler:
 
     def _take_over(self, each: Node, old: Node) -> str:
         """The name of an array that nothing reads any more: from now on it holds another value."""
-        self._hold(each, self.named[old])
+        self.hold(each, self.named[old])
         self.buffers.give(old, each)
         return self.named[each]
 
@@ -535,8 +628,8 @@ class _Scheduler:
     def _emit_update(self, each: Node) -> None:
         """A store into a part: in place where nobody reads again what was there."""
         base, value, *indices = self.reads[each]
-        part = self._take(value)
-        places = [self._take(index, shaped=True) for index in indices]
+        part = self.take(value)
+        places = [self.take(index, shaped=True) for index in indices]
         self._name_readers(base)
         self._own(each, base, [part.expression, *(place.expression for place in places)])
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
@@ -564,11 +657,11 @@ class _Scheduler:
     def _own(self, each: Node, base: Node, read: list[Expression]) -> None:
         """An array that may be changed, with the values of the base, where `read` can be read."""
         if base in self.pending and is_view(base):
-            self._assign(base, self.pending.pop(base).expression)
+            self.assign(base, self.pending.pop(base).expression)
         if self.buffers.changeable(base, read):
             self.buffers.release(base)
             self.buffers.consume(read)
-            self._hold(each, self.named[base])
+            self.hold(each, self.named[base])
             self.buffers.give(base, each)
         else:
             self.buffers.release(base)
@@ -582,7 +675,7 @@ class _Scheduler:
             if each is base:
                 self.readers[root] = {base: None}
             elif each in self.pending:
-                self._assign(each, self.pending.pop(each).expression)
+                self.assign(each, self.pending.pop(each).expression)
 
     def _wait(self, each: Node, value: _Value) -> None:
         """Have a value inlined where it is read, unless an array changes before that."""
@@ -594,15 +687,15 @@ class _Scheduler:
                 self.readers.setdefault(self.buffers.root(part.node), {})[each] = None
             stack += part.operands
 
-    def _take(self, arg: Node, shaped: bool = False) -> _Value:
+    def take(self, arg: Node, typed: bool = False, shaped: bool = False) -> _Value:
         """What stands for an operand, which is not waiting any more."""
-        value = self._operand(arg, shaped, shaped)
+        value = self._operand(arg, typed or shaped, shaped)
         self.pending.pop(arg, None)
         return value
 
     def _copy_base(self, each: Node, base: Node) -> None:
         """A new array with the values of `base`, to be updated in place."""
-        value = self._take(base)
+        value = self.take(base)
         made = value.expression
         if isinstance(base, Const):
             made = Expression(each, Source(_full(base, value.source)), known=True)
@@ -644,7 +737,9 @@ class _Scheduler:
             if root in self.outputs:
                 return True
         views = self.lent.setdefault(root, [])
-        if isinstance(root, (Input, Const)) or not all(_apart(each, other) for other in views):
+        if isinstance(root, (Input, Const)) or root in self.shared:
+            return True
+        if not all(_apart(each, other) for other in views):
             return True
         views.append(each)
         return False
@@ -765,8 +860,7 @@ def _call_into(target: str, expression: Expression) -> Expression:
 def _is_part(found: Expression, store: Node) -> bool:
     """Whether an expression is just the part of an array that a store is into."""
     each = found.node
-    same = each.op is shaping.getitem and not found.known
-    return same and (
+    return each.op is shaping.getitem and (
         each.args[0] is store.args[0]
         and each.args[1:] == store.args[2:]
         and each.param("index") == store.param("index")
@@ -788,6 +882,16 @@ def _is_choice(each: Node, value: Node, base: Node) -> bool:
 
 def _is_zero(each: Node) -> bool:
     return isinstance(each, Const) and each.uniform and bool(each.value == 0)
+
+
+def _gives_several(each: Node) -> bool:
+    """Whether a call returns several values, of which parts are read."""
+    return bool(getattr(each.op, "parts", ())) or is_control(each)
+
+
+def is_control(each: Node) -> bool:
+    """Whether the node is a loop or a branch."""
+    return isinstance(each.op, Primitive) and each.op.control
 
 
 def _gives_array(each: Node) -> bool:

@@ -20,15 +20,19 @@ class Plan(NamedTuple):
 
 
 def planned(
-    order: Sequence[Node], reads: Mapping[Node, tuple[Node, ...]], outputs: Collection[Node]
+    order: Sequence[Node],
+    reads: Mapping[Node, tuple[Node, ...]],
+    outputs: Collection[Node],
+    owned: Collection[Node] = (),
 ) -> Plan:
     """The order in which to compute nodes, with parts read before the array they are of changes.
 
-    An array that is read whole after a change, or nearly, is copied at the change instead.
+    An array that is read whole after a change, or nearly, is copied at the change instead. Of the
+    inputs those that are `owned` may change.
     """
     if not any(each.op in UPDATES for each in order):
         return Plan(list(order), set())
-    return _Planner(order, reads, outputs).run()
+    return _Planner(order, reads, outputs, owned).run()
 
 
 class _Planner:
@@ -37,8 +41,10 @@ class _Planner:
         order: Sequence[Node],
         reads: Mapping[Node, tuple[Node, ...]],
         outputs: Collection[Node],
+        owned: Collection[Node],
     ) -> None:
         self.order = order
+        self.owned = owned
         self.reads = reads
         self.outputs = outputs
         self.place: dict[Node, float] = {each: i for i, each in enumerate(order)}
@@ -69,7 +75,7 @@ class _Planner:
     def _prepare(self, update: Node) -> None:
         """Have what is read later of the array that an update changes read before it."""
         root = self.roots.get(self.reads[update][0])
-        if root is None or isinstance(root, (Input, Const)):
+        if root is None or (isinstance(root, (Input, Const)) and root not in self.owned):
             return  # not the program's own: a copy is changed
         found = self._late(update, root)
         if found is None:

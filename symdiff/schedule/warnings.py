@@ -8,7 +8,15 @@ from symdiff.ir.node import Node
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import Primitive
 from symdiff.schedule.buffers import is_view
-from symdiff.schedule.program import Assign, Expression, Quiet, Statement, Update
+from symdiff.schedule.program import (
+    QUIET,
+    Assign,
+    Clause,
+    Compound,
+    Expression,
+    Statement,
+    Update,
+)
 
 
 def quieted(statements: Sequence[Statement], primal: Collection[Node]) -> tuple[Statement, ...]:
@@ -18,26 +26,43 @@ def quieted(statements: Sequence[Statement], primal: Collection[Node]) -> tuple[
     to the last that could warn of it: inf * 0.
     """
     infinite: set[str] = set()  # names of values that may be
-    loud: list[int] = []
-    for i, statement in enumerate(statements):
-        if not isinstance(statement, (Assign, Update)):
-            continue
-        names = statement.name.split(", ")
-        if _risky(statement.expression, primal):
-            infinite.update(names)
-            loud.append(i)
-        elif _reads(statement.expression, infinite):
-            infinite.update(names)
-            if _computes(statement.expression):
-                loud.append(i)
-        elif isinstance(statement, Assign):
-            infinite.difference_update(names)
-        elif statement.name in infinite:
-            loud.append(i)  # added to, in place
+    loud = [i for i, each in enumerate(statements) if _is_loud(each, primal, infinite)]
     if not loud:
         return tuple(statements)
     first, last = loud[0], loud[-1] + 1
-    return (*statements[:first], Quiet(tuple(statements[first:last])), *statements[last:])
+    quiet = Compound((Clause(QUIET, tuple(statements[first:last])),))
+    return (*statements[:first], quiet, *statements[last:])
+
+
+def _is_loud(statement: Statement, primal: Collection[Node], infinite: set[str]) -> bool:
+    """Whether a statement may warn; `infinite` are names of what may be, and then after it."""
+    if isinstance(statement, Compound):
+        return _is_any_loud(statement, primal, infinite)
+    if not isinstance(statement, (Assign, Update)):
+        return False
+    names = statement.name.split(", ")
+    if _risky(statement.expression, primal):
+        infinite.update(names)
+        return True
+    if _reads(statement.expression, infinite):
+        infinite.update(names)
+        return _computes(statement.expression)
+    if isinstance(statement, Assign):
+        infinite.difference_update(names)
+        return False
+    return statement.name in infinite  # added to, in place
+
+
+def _is_any_loud(block: Compound, primal: Collection[Node], infinite: set[str]) -> bool:
+    """The same of a block: what one side makes finite may be infinite after the other one."""
+    loud = False
+    for _ in range(1 + block.repeats):  # the second trip reads what the first has left
+        for _, body in block.clauses:
+            own = set(infinite)
+            found = [_is_loud(each, primal, own) for each in body]
+            loud |= any(found)
+            infinite |= own
+    return loud
 
 
 def _risky(expression: Expression, primal: Collection[Node]) -> bool:

@@ -7,7 +7,18 @@ from symdiff.ir.graph import Note, Position
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops.render import Source
-from symdiff.schedule.program import Assign, Delete, Expression, Guard, Program, Quiet, Update
+from symdiff.schedule.program import (
+    QUIET,
+    Assign,
+    Clause,
+    Compound,
+    Delete,
+    Expression,
+    Guard,
+    Program,
+    Stop,
+    Update,
+)
 from symdiff.schedule.schedule import schedule
 
 
@@ -40,7 +51,9 @@ def test_every_kind_of_statement_has_a_text():
             Update("a", "i", "add.at", value),
             Update("a", ":, i", "add.at", value),
             Guard(value, 2, "x > 0"),
-            Quiet((Assign("b", value), Delete(("a", "b")))),
+            Update("found", "", "append", value),
+            Compound((Clause("while True:", (Stop(value),)),), repeats=True),
+            Compound((Clause(QUIET, (Assign("b", value), Delete(("a", "b")))),)),
         )
         program = Program(
             "f", ("x",), statements, (value,), None, {"CONSTANT": np.zeros(70)}, {"x": x.type}
@@ -54,7 +67,11 @@ def test_every_kind_of_statement_has_a_text():
         "np.add.at(a, np.s_[:, i], x)",
         "if np.count_nonzero(x) != 2:",
         'raise ValueError("compiled for 2 elements where x > 0")',
-        "quiet",
+        "found.append(x)",
+        "while True:",
+        "if not x:",
+        "break",
+        QUIET,
         "b = x",
         "del a, b",
         "return x",
