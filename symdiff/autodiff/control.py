@@ -367,7 +367,7 @@ class _Saved:
             if not each.args or each in found:
                 continue
             if each not in self.varying:
-                inside = not runs
+                inside = not runs or _is_view(each)
             else:
                 inside = each not in self.computed or _is_cheap(each, held)
             if inside:
@@ -420,12 +420,16 @@ class _Saved:
         return self.whole
 
 
+def _is_view(each: Node) -> bool:
+    return isinstance(each.op, Primitive) and (each.op.view or each.op in _CHEAP)
+
+
 def _is_cheap(each: Node, held: set[Node]) -> bool:
     """Whether a value is had from its operands for as little as from an array of all its values."""
     op = each.op
     assert isinstance(op, Primitive)
     size = sum(arg.type.size * arg.type.dtype.itemsize for arg in each.args if arg in held)
-    if op.view or op in _CHEAP:
+    if _is_view(each):
         return size <= each.type.size * each.type.dtype.itemsize
     return op.elementwise and not size and each.type.size == 1
 

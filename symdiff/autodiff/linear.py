@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from symdiff.autodiff.linearize import Linearized
+from symdiff.autodiff.transpose import is_part
 from symdiff.errors import RuleError
 from symdiff.frontend.rules import template
 from symdiff.ir.graph import depends_on, toposort
 from symdiff.ir.node import Const, Input, Node
-from symdiff.ir.types import TUPLE
 from symdiff.ops.primitive import Cotangents, Partial, Primitive, Transpose
 
 
@@ -27,7 +27,7 @@ def verify_node(each: Node, tangents: Collection[Node]) -> None:
     op = each.op
     assert isinstance(op, Primitive)
     dependent = {i for i, arg in enumerate(each.args) if arg in tangents}
-    if each.args[0].type is TUPLE:  # one of several values
+    if is_part(each):
         return
     if op.control:
         _verify_control(each, dependent)

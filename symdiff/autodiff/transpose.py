@@ -87,7 +87,7 @@ def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotang
     note = gathered.notes.get(each)
     # the inner nodes of a rule come from the line of the rule's own node
     cause = (note.position if note else None) or gathered.causes.get(each)
-    if each.args[0].type is TUPLE:
+    if is_part(each):
         gathered.add_part(each, y_bar, cause)
         return
     if op.foreign:
@@ -112,6 +112,13 @@ def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotang
             _transpose_rule(rule, each, first, indices, y_bar, gathered, cause)
         else:
             raise RuleError(f"{op.name} is not linear in argument {name}")
+
+
+def is_part(each: Node) -> bool:
+    """Whether this is one of the values of a call, a loop or a branch."""
+    several, op = each.args[0], each.op
+    assert isinstance(op, Primitive)
+    return several.type is TUPLE and (op.foreign or several.op.control)  # type: ignore[attr-defined]
 
 
 def _transpose_foreign(

@@ -159,6 +159,12 @@ def bodies(each: Node) -> Iterator[Graph]:
                 yield found
 
 
+def has_bodies(graph: Graph) -> bool:
+    """Whether there is a node of control flow in the graph."""
+    several = [each for each in graph.nodes() if each.type is TUPLE]
+    return any(True for each in several for _ in bodies(each))
+
+
 def with_bodies(each: Node, change: Callable[[Graph], Graph]) -> Node:
     """The node with each of its graphs changed into one of the same inputs and output types."""
     params = tuple([(name, _changed(value, change)) for name, value in each.params])
@@ -197,9 +203,7 @@ def map_bodies(
 
     Where `primal`, the nodes of the user's own program, is a set, it grows by what they become.
     """
-    nodes = graph.nodes()
-    holders = [each for each in nodes if each.type is TUPLE]
-    if not any(True for each in holders for _ in bodies(each)):
+    if not has_bodies(graph):
         return graph
     known: dict[Graph, Graph] = {}
 
@@ -210,7 +214,7 @@ def map_bodies(
 
     new: dict[Node, Node] = {}
     notes = dict(graph.notes)
-    for each in nodes:
+    for each in graph.nodes():
         args = tuple([new[arg] for arg in each.args])
         made = each if args == each.args else node(each.op, args, each.params, each.type)
         new[each] = made = with_bodies(made, once)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from symdiff.ir.graph import Graph, map_bodies, substitute
+from symdiff.ir.graph import Graph, has_bodies, map_bodies, substitute
 from symdiff.ir.node import Const, Node, node
 from symdiff.ops.shaping import is_guard
 from symdiff.rewrite.algebra import ALGEBRA
@@ -98,8 +98,12 @@ def _in_all(
     def change(body: Graph) -> Graph:
         return _in_all(body, tables, math, primal, log, settled)
 
-    graph = map_bodies(graph, change, primal)
-    return _rewritten(graph, tables, math, primal, log, settled)
+    if not has_bodies(graph):
+        return _rewritten(graph, tables, math, primal, log, settled)
+    from symdiff.rewrite.control import arranged  # which few programs need
+
+    graph = map_bodies(arranged(graph, primal), change, primal)
+    return arranged(_rewritten(graph, tables, math, primal, log, settled), primal)
 
 
 def _rewritten(

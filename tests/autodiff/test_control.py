@@ -13,11 +13,11 @@ from symdiff.autodiff.linearize import linearize
 from symdiff.frontend.parameters import parameters_of
 from symdiff.frontend.pytree import flatten
 from symdiff.frontend.trace import trace
-from symdiff.ir.graph import Graph, every_graph
+from symdiff.ir.graph import Graph, every_graph, every_node
 from symdiff.ir.node import compilation
 from symdiff.ir.verify import verify
 from symdiff.rewrite import simplify
-from symdiff.testing import check_derivatives, cotangent_graph, run
+from symdiff.testing import check_derivatives, cotangent_graph, run, tangent_graph
 
 RNG = np.random.default_rng(0)
 X, W, A = RNG.normal(size=3), RNG.normal(size=(3, 3)) / 2, RNG.normal(size=(4, 3))
@@ -154,6 +154,26 @@ def test_derivatives_agree_with_each_other_and_with_differences(program):
     (value,) = run(graph, [*args, *hidden])[:1]
     assert np.allclose(value, function(*args), rtol=1e-14)
     check_derivatives(simplify(graph), [np.asarray(each) for each in (*args, *hidden)])
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program[0].__name__)
+def test_derivatives_are_the_same_when_they_are_simplified(program):
+    function, *args = program
+    graph = graph_of(function, *args)
+    values = [*args, *[A] * (len(graph.inputs) - len(args))]
+    for first in (tangent_graph, cotangent_graph):
+        own = first(graph)
+        primal = every_node(graph)
+        simple = simplify(own, primal=primal)
+        verify(simple)
+        for second in (tangent_graph, cotangent_graph):
+            twice, simply = second(own), simplify(second(simple), primal=every_node(simple))
+            verify(simply)
+            given = [np.random.default_rng(i).normal(size=each.type.shape)
+                     for i, each in enumerate(twice.inputs[len(values) :])]
+            expected, found = run(twice, [*values, *given]), run(simply, [*values, *given])
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
 
 
 def loops(graph: Graph, name: str) -> list[Graph]:
