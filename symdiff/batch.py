@@ -13,7 +13,7 @@ from typing import Any
 from symdiff.errors import RuleError, TraceError, word
 from symdiff.frontend.rules import template
 from symdiff.frontend.tracer import coerce
-from symdiff.ir.graph import Graph, Note, between
+from symdiff.ir.graph import Graph, Note, between, bodies, every_node
 from symdiff.ir.node import Const, Input, Node, Params, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, ObjectType, array_type
 from symdiff.ops.effects import happens
@@ -39,10 +39,18 @@ def batch(
         if each in inputs
     }
     new = dict(rows)  # what becomes of a node, batched or not
+    values: dict[Node, list[tuple[Node, bool]]] = {}  # of loops and branches
     for each in graph.nodes():
         if isinstance(each, (Input, Const)):
             continue
-        if _is_row(each, rows, since):
+        if each.args and each.args[0] in values:
+            new[each], batched = values[each.args[0]][each.param("index")]
+            if batched:
+                rows[each] = new[each]
+        elif each.op.control and any(arg in rows for arg in each.args):  # type: ignore[attr-defined]
+            values[each] = _control_values(each, rows, new, size, primal)
+            continue
+        elif _is_row(each, rows, since):
             if happens(each):
                 _check_effect(each, rows, graph.notes)
             rows[each] = new[each] = _batch_node(each, rows, new, size)
@@ -99,10 +107,34 @@ def _is_seeded(generator: Node) -> bool:
 
 
 def _stacked(each: ArrayType, size: int) -> ArrayType:
-    """The type with the batch axis in front. Python scalars become arrays of their dtype."""
+    """The type with the batch axis in front. Python scalars become arrays of their dtype.
+
+    Behind extents that are not known, over which loops go.
+    """
     if each.dtype == TUPLE.dtype:
         return each
-    return array_type(each.dtype, (size, *each.shape))
+    place = max((i + 1 for i, extent in enumerate(each.shape) if extent < 0), default=0)
+    return array_type(each.dtype, (*each.shape[:place], size, *each.shape[place:]))
+
+
+def _control_values(
+    each: Node, rows: dict[Node, Node], new: dict[Node, Node], size: int, primal: set[Node] | None
+) -> list[tuple[Node, bool]]:
+    """The values of a loop or a branch, and whether they have rows."""
+    from symdiff import batch_control  # which few programs need
+
+    def own(graph: Graph, inputs: Collection[Input]) -> Graph:
+        return batch(graph, inputs, size, primal)
+
+    args = [new.get(arg, arg) for arg in each.args]
+    mapped = batch_control.Rows(size, lambda type: _stacked(type, size), own)
+    values = batch_control.batched(each, args, [arg in rows for arg in each.args], mapped)
+    if primal is not None and each in primal:
+        for value in values:
+            own_nodes = (value.node, *between(value.node, args))
+            primal.update(own_nodes)
+            primal.update(n for one in own_nodes for body in bodies(one) for n in every_node(body))
+    return [(value.node, value.batched) for value in values]
 
 
 def _carried(notes: dict[Node, Note], rows: dict[Node, Node]) -> dict[Node, Note]:

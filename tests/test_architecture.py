@@ -19,7 +19,7 @@ LAYERS = (
     ("ir",),
     ("ops",),
     ("frontend",),
-    ("autodiff", "batch", "rewrite"),
+    ("autodiff", "batch", "batch_control", "rewrite"),
     ("schedule",),
     ("codegen", "runtime"),
     ("pipeline", "inspect"),

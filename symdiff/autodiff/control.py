@@ -348,7 +348,7 @@ class _Saved:
         self.state = inputs.carried
         self.computed = set(self.body.nodes()) if collecting else set()
         varying = (self.body.inputs[0], *inputs.carried, *inputs.scanned, *own)
-        self.varying = depends_on((*self.body.outputs, *results), varying)
+        self.varying = control.dependent((*self.body.outputs, *results), varying)
         self.outputs = list(self.body.outputs)
         self.whole: Node | None = None
 

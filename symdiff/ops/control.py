@@ -133,7 +133,7 @@ def _run_loop(
 
 def _stacked(rows: list[Any], type: ArrayType) -> Any:
     """Rows of a type as one array; those of extents that are not known may differ."""
-    if UNKNOWN in type.shape:
+    if UNKNOWN in type.shape or is_open(type.shape):
         return rows
     return np.array(rows, type.dtype).reshape((len(rows), *type.shape))
 

@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, NamedTuple
 
 from symdiff.frontend.tracer import Tracer, coerce
-from symdiff.ir.graph import Graph, Note, bodies, depends_on, substitute, toposort
+from symdiff.ir.graph import Graph, Note, bodies, substitute, toposort
 from symdiff.ir.node import Const, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops import control, shaping
@@ -118,7 +118,7 @@ class _Form:
     @property
     def kind(self) -> dict[str, Any]:
         each = self.node
-        return {key: each.param(key) for key in ("trips", "start", "step", "reverse")}
+        return {key: each.param(key) for key in ("trips", "start", "step", "reverse", "level")}
 
     def replace(self, known: Mapping[Node, Node], primal: Collection[Node]) -> None:
         """Compute with other nodes in the place of some."""
@@ -262,7 +262,7 @@ def _goes_with(first: Node, second: Node) -> bool:
     """Whether the second loop has as many trips as the first, and the same indices."""
     if second.param("test") is not None:
         return False
-    if any(first.param(key) != second.param(key) for key in ("trips", "start", "step")):
+    if any(first.param(key) != second.param(key) for key in ("trips", "start", "step", "level")):
         return False
     if first.param("trips") is not None:
         return True
@@ -550,7 +550,7 @@ def _smaller_loop(
     each: Node, used: Collection[int], notes: dict[Node, Note], primal: Collection[Node]
 ) -> Values | None:
     form, kept = _Form(each), _kept(each, used)
-    if each.param("trips") in (0, 1):
+    if each.param("trips") in (0, 1) and each.param("level") is None:
         return _unrolled(form, notes, primal)
     count, collected = len(form.carried), len(form.collected)
     state = {i: form.carried[i][0] for i in kept.carried}
@@ -634,7 +634,7 @@ def _hoist(form: _Form, primal: Collection[Node]) -> None:
     """What is computed alike in each trip is computed once, before: if that is safe."""
     runs = form.node.param("trips") is not None
     inputs = [own for own, _ in (*form.carried, *form.scanned)]
-    varying = depends_on(form.results, [form.index, *inputs])
+    varying = control.dependent(form.results, [form.index, *inputs])
     waiting = [arg for each in toposort(form.results) if each in varying for arg in each.args]
     waiting += form.results
     outside: dict[Node, Node] = dict(form.invariant)

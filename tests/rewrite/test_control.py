@@ -12,7 +12,7 @@ from symdiff.rewrite import simplify
 from symdiff.rewrite.control import arranged
 from symdiff.testing import cotangent_graph, run, tangent_graph
 
-KIND = "test=None, trips=4, start=0, step=1"
+KIND = "test=None, trips=4, start=0, step=1, level=None"
 RECURRENCE = f"""\
 graph f(x: f64[3], w: f64[3], rows: f64[4,3])
   graph step(i: int, w: f64[3], h: f64[3], row: f64[3])

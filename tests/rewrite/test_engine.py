@@ -325,7 +325,7 @@ def test_graphs_inside_are_rewritten_and_stay_the_users_program():
         "    h = tanh(v1) : f64[3]\n"
         "    return h\n"
         "  v0 = loop(x, body=step, test=None, trips=4, start=0, step=1, carried=1, scanned=0, "
-        "reverse=False) : object[]\n"
+        "reverse=False, level=None) : object[]\n"
         "  y = item(v0, index=0, type='f64[3]') : f64[3]\n"
         "  return y\n"
     )
