@@ -250,6 +250,12 @@ def calling_places() -> Iterator[Place]:
         frame = frame.f_back
 
 
+def is_at_user() -> bool:
+    """Whether the user's code is what asks, and no rule or other function of ours."""
+    context = _context.get()
+    return context is not None and context.place is None
+
+
 def at_user_place(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Run one operation called by the user: what it makes is noted with the user's place."""
     context = _context.get()

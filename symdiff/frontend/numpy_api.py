@@ -15,6 +15,7 @@ from symdiff.frontend import context, guards, memory
 from symdiff.frontend.guards import count_true
 from symdiff.frontend.tracer import (
     HANDLERS,
+    QUERIES,
     Tracer,
     as_array,
     bind,
@@ -32,12 +33,19 @@ from symdiff.ops import linalg, rearrange, shaping
 from symdiff.ops.primitive import Primitive, find
 
 
-def handles(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: calls of these functions on traced values go to the decorated one."""
+def handles(
+    *functions: Any, query: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: calls of these functions on traced values go to the decorated one.
+
+    A `query` only looks at shapes and dtypes.
+    """
 
     def mark(handler: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
             HANDLERS[function] = handler
+            if query:
+                QUERIES.add(function)
         return handler
 
     return mark
@@ -46,17 +54,17 @@ def handles(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 # ---------------------------------------------------------------------------- shape queries
 
 
-@handles(np.shape)
+@handles(np.shape, query=True)
 def shape(a: Tracer) -> tuple[int, ...]:
     return a.shape
 
 
-@handles(np.ndim)
+@handles(np.ndim, query=True)
 def ndim(a: Tracer) -> int:
     return a.ndim
 
 
-@handles(np.size)
+@handles(np.size, query=True)
 def size(a: Tracer, axis: int | None = None) -> int:
     return a.size if axis is None else a.shape[axis]
 
@@ -66,17 +74,17 @@ def iterable(y: Tracer) -> bool:
     return y.ndim > 0
 
 
-@handles(np.iscomplexobj)
+@handles(np.iscomplexobj, query=True)
 def iscomplexobj(x: Tracer) -> bool:
     return x.dtype.kind == "c"
 
 
-@handles(np.isrealobj)
+@handles(np.isrealobj, query=True)
 def isrealobj(x: Tracer) -> bool:
     return x.dtype.kind != "c"
 
 
-@handles(np.result_type)
+@handles(np.result_type, query=True)
 def result_type(*values: Any) -> np.dtype[Any]:
     return np.result_type(*[_example(each) for each in values])
 

@@ -131,6 +131,23 @@ def path_source(root: str, steps: Iterable[Any]) -> str:
     return root
 
 
+def part_sources(root: str, spec: Spec) -> list[str]:
+    """The expressions for the parts of a tree that is no leaf."""
+    if spec.type in (list, tuple, dict):  # optree's accessors cost ten times as much
+        return [f"{root}[{key_source(entry)}]" for entry in spec.entries()]
+    top = spec.one_level()
+    assert top is not None
+    return [path_source(root, accessor) for accessor in top.accessors()]
+
+
+def leaf_sources(root: str, spec: Spec) -> list[str]:
+    """The expressions for the leaves of a tree."""
+    if spec.is_leaf():
+        return [root]
+    parts = zip(part_sources(root, spec), spec.children(), strict=True)
+    return [leaf for text, child in parts for leaf in leaf_sources(text, child)]
+
+
 def _is_dataclass(leaf: Any) -> bool:
     return dataclasses.is_dataclass(leaf) and not isinstance(leaf, type)
 

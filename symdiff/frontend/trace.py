@@ -17,7 +17,7 @@ from symdiff.frontend.context import Context, beginnings, tracing
 from symdiff.frontend.interpose import Interposer
 from symdiff.frontend.memory import Changed
 from symdiff.frontend.parameters import Parameters, function_name
-from symdiff.frontend.pytree import Spec, flatten, path_source, unflatten
+from symdiff.frontend.pytree import Spec, flatten, leaf_sources, unflatten
 from symdiff.frontend.source_map import name_at, operand_names, position_of, said
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, depends_on, lift
 from symdiff.ir.graph import Graph, Note, users
@@ -227,11 +227,8 @@ def _content(cell: CellType) -> Any:
 
 def leaf_names(parameters: Parameters, spec: Spec) -> tuple[str, ...]:
     """How the user would write each leaf: `W`, `params["W"][0]`."""
-    names = []
-    for accessor in spec.accessors():
-        first, *rest = accessor
-        names.append(path_source(parameters.names[first.entry], rest))
-    return tuple(names)
+    parts = zip(parameters.names, spec.children(), strict=True)
+    return tuple([text for name, child in parts for text in leaf_sources(name, child)])
 
 
 def identifier(name: str) -> str:

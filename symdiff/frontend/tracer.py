@@ -33,6 +33,7 @@ from symdiff.ops.primitive import CONSTANT, Primitive, find, resolve
 
 # NumPy functions that need more than a primitive or a composite: filled by numpy_api.
 HANDLERS: dict[Any, Callable[..., Any]] = {}
+QUERIES: set[Any] = set()  # those of them that only look at shapes and dtypes
 
 
 class Tracer:
@@ -176,6 +177,8 @@ class Tracer:
         return call(ufunc, *args, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in QUERIES and not context.is_at_user():  # rules ask for little else
+            return HANDLERS[function](*args, **kwargs)
         return call(function, *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -683,9 +686,11 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
         from symdiff.frontend import options  # which few programs use
 
         return context.at_user_place(user_call, options.call_ufunc, (function, args, kwargs), {})
-    out = kwargs.pop("out", None)
+    out = kwargs.pop("out", None) if kwargs else None
     result = context.at_user_place(user_call, _dispatch, (function, *args), kwargs)
-    if isinstance(result, tuple) and out is not None:
+    if out is None:
+        return result
+    if isinstance(result, tuple):
         outs = out if isinstance(out, tuple) else (out,)
         return tuple(starmap(_stored, zip_longest(result, outs)))
     return _stored(result, out[0] if isinstance(out, tuple) and len(out) == 1 else out)

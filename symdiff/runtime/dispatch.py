@@ -31,6 +31,8 @@ from symdiff.frontend.pytree import (
     Static,
     flatten,
     layout_of,
+    leaf_sources,
+    part_sources,
     tree_source,
     unflatten,
 )
@@ -466,14 +468,14 @@ class _Wrapper:
         if spec.is_leaf():
             return []
         out = [f"type({text}) is {self.bind(spec.type)}"]
-        children, entries = spec.children(), spec.entries()
+        children = spec.children()
         kind = spec.type or tuple
         if issubclass(kind, (list, tuple, dict)):
             out.append(f"len({text}) == {len(children)}")
         if issubclass(kind, dict):
-            out += [f"{self.key(entry)} in {text}" for entry in entries]
-        for accessor, child in zip(_first_accessors(spec), children, strict=True):
-            out += self.containers(accessor.codify(text), child)
+            out += [f"{self.key(entry)} in {text}" for entry in spec.entries()]
+        for part, child in zip(part_sources(text, spec), children, strict=True):
+            out += self.containers(part, child)
         return out
 
     def key(self, entry: Any) -> str:
@@ -495,12 +497,6 @@ class _Wrapper:
     def _other(self, spec: Spec, children: list[str]) -> str:
         one_level = spec.one_level()
         return f"{self.bind(unflatten)}({self.bind(one_level)}, [{', '.join(children)}])"
-
-
-def _first_accessors(spec: Spec) -> list[Any]:
-    one_level = spec.one_level()
-    assert one_level is not None
-    return one_level.accessors()
 
 
 class Loaded(Protocol):
@@ -584,7 +580,8 @@ def _own_lines(
 
 def _texts(parameters: Sequence[str], spec: Spec) -> list[str]:
     """The expression of each leaf."""
-    return [accessor[1:].codify(parameters[accessor[0].entry]) for accessor in spec.accessors()]
+    parts = zip(parameters, spec.children(), strict=True)
+    return [text for name, child in parts for text in leaf_sources(name, child)]
 
 
 def _widening(

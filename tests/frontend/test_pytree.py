@@ -8,6 +8,7 @@ from symdiff.frontend.pytree import (
     Static,
     flatten,
     layout_of,
+    leaf_sources,
     path_source,
     tree_source,
     tree_text,
@@ -43,6 +44,7 @@ def test_round_trip():
 def test_paths():
     _, spec = flatten(TREE)
     paths = [path_source("t", accessor) for accessor in spec.accessors()]
+    assert paths == leaf_sources("t", spec)
     assert paths == ['t["m"].W', 't["m"].layers[0]', 't["p"].x', 't["p"].y[0]', 't["p"].y[1]']
 
 
