@@ -57,6 +57,7 @@ LOADED_LATE = {
     "ops/integration.py",
     "ops/scipy_fft.py",
     "ops/signal.py",
+    "ops/signal_filters.py",
     "ops/summaries.py",
     *SPECIAL,
 }

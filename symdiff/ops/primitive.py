@@ -316,7 +316,7 @@ _FAMILIES = {
         "symdiff.ops.draws",
     ),
     "scipy.fft": ("symdiff.ops.scipy_fft",),
-    "scipy.signal": ("symdiff.ops.signal",),
+    "scipy.signal": ("symdiff.ops.signal", "symdiff.ops.signal_filters"),
     "scipy.special": (
         "symdiff.ops.special",
         "symdiff.ops.special_error",

@@ -340,19 +340,6 @@ lfilter: Primitive = register(
     )
 )
 
-
-@composite(signal.lfilter)
-def filtered(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
-    """A digital filter along an axis, from rest."""
-    if zi is not None:
-        raise NotImplementedError("scipy.signal.lfilter with zi= is not traced, only from rest")
-    b, a = (np.atleast_1d(each) for each in (b, a))
-    x = np.asarray(x) if isinstance(x, (list, tuple)) else x
-    if np.ndim(b) != 1 or np.ndim(a) != 1:
-        raise ValueError("scipy.signal.lfilter takes coefficients of one axis")
-    return lfilter(b, a, x, axis=one_axis(axis, np.ndim(x)))
-
-
 # ---------------------------------------------------------------------------- trends
 
 

@@ -471,7 +471,7 @@ def test_shapes_that_do_not_fit_name_the_users_line(expression):
 
 UNKNOWN = """
     scipy.special.struve(1,x) scipy.linalg.polar(x) scipy.fft.fht(x,1.0,0.5)
-    scipy.signal.medfilt(x) scipy.linalg.null_space(x)
+    scipy.signal.wiener(x) scipy.linalg.null_space(x)
 """
 
 
