@@ -53,6 +53,7 @@ LOADED_LATE = {
     *SOLVERS,
     "codegen/sympy_source.py",
     "frontend/distributions.py",
+    "frontend/sparse_entries.py",
     "ops/distributions.py",
     "ops/integration.py",
     "ops/scipy_fft.py",

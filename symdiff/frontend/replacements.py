@@ -115,7 +115,7 @@ def replaced(value: Any) -> Any:
     if random and (shared or value is random.seed):
         return _shared_draw(value.__name__)
     try:
-        found = REPLACEMENTS.get(value)
+        found = REPLACEMENTS.get(value) or _of_sparse(value)
     except TypeError:  # unhashable: not in the table
         return value
     if found is None and _takes_a_function(value):
@@ -151,7 +151,21 @@ def _takes_a_function(value: Any) -> bool:
 def replaced_class(value: Any) -> bool:
     """Whether the value is a class that is replaced only where it is called."""
     _random()
-    return isinstance(value, type) and value in REPLACEMENTS
+    return isinstance(value, type) and (value in REPLACEMENTS or _of_sparse(value) is not None)
+
+
+def _of_sparse(value: Any) -> Any:
+    """What makes sparse matrices, as it is called in traced functions; None of anything else."""
+    module = getattr(value, "__module__", None) or ""
+    if "scipy.sparse" not in sys.modules or not module.startswith("scipy.sparse."):
+        return None
+    from symdiff.frontend import sparse_entries  # for the programs that need it
+
+    if module.startswith(("scipy.sparse.linalg", "scipy.sparse.csgraph")):
+        return REPLACEMENTS.get(value)
+    if not callable(value) or isinstance(value, BaseException):
+        return None
+    return REPLACEMENTS.setdefault(value, sparse_entries.stand_in(value))
 
 
 def _is_library_function(value: Any) -> bool:

@@ -72,6 +72,12 @@ class SparseMatrix:
         found = Tracer(self._node())
         return call(sparse_transpose, found) if self._turned else found
 
+    def sparse_solution(self, b: Any) -> Any:
+        """The solution of a system, for a right-hand side in its dtype."""
+        from symdiff.ops.scipy_sparse import sparse_solve
+
+        return call(sparse_solve, self.sparse_operand(), b)
+
     def _node(self) -> Input:
         if self._known is None:
             self._known = self.interposer.capture(self)
@@ -81,6 +87,8 @@ class SparseMatrix:
         return self @ other
 
     def __matmul__(self, other: Any) -> Any:
+        if hasattr(other, "sparse_solution") and type(other) is not SparseMatrix:
+            return NotImplemented  # of traced entries
         if type(other) is SparseMatrix or not _is_dense(other):
             return self._derived(self._plain() @ _plain(other))
         from symdiff.ops.scipy_sparse import common_dtype, sparse_times
@@ -101,12 +109,33 @@ class SparseMatrix:
     def __mul__(self, other: Any) -> Any:
         if type(self.array).__name__.endswith("_matrix") and np.ndim(other):
             return self @ other  # of matrices, and not of sparse arrays
+        if isinstance(other, Tracer):
+            return self._entries() * other
         return self._derived(self._plain() * _plain(other))
 
     def __rmul__(self, other: Any) -> Any:
         if type(self.array).__name__.endswith("_matrix") and np.ndim(other):
             return self.__rmatmul__(other)
+        if isinstance(other, Tracer):
+            return self._entries() * other
         return self._derived(other * self._plain())
+
+    def __truediv__(self, other: Any) -> Any:
+        if isinstance(other, Tracer):
+            return self._entries() / other
+        return self._derived(self._plain() / _plain(other))
+
+    def multiply(self, other: Any) -> Any:
+        """Entry by entry."""
+        if isinstance(other, Tracer):
+            return self._entries().multiply(other)
+        return self._derived(self._plain().multiply(_plain(other)))
+
+    def _entries(self) -> Any:
+        """The matrix as one of traced entries."""
+        from symdiff.frontend.sparse_entries import entries_of
+
+        return entries_of(self)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._plain(), name)
@@ -137,10 +166,13 @@ def _is_dense(value: Any) -> bool:
 
 def _operator(action: Callable[..., Any]) -> Any:
     def method(self: SparseMatrix, *others: Any) -> Any:
+        if any(hasattr(each, "sparse_solution") and type(each) is not SparseMatrix
+               for each in others):  # fmt: skip
+            return NotImplemented  # of traced entries, which know what to do
         return self._derived(action(self._plain(), *map(_plain, others)))
 
     return method
 
 
-for _name in ("add", "sub", "truediv", "neg", "abs", "getitem", "pow", "eq", "ne"):
+for _name in ("add", "sub", "neg", "abs", "getitem", "pow", "eq", "ne"):
     setattr(SparseMatrix, f"__{_name}__", _operator(getattr(operator, _name)))

@@ -226,7 +226,8 @@ def test_every_primitive_has_samples_but_those_that_only_expansions_are_made_of(
     assert {each.name for each in OPS if not any(cases(each))} == {
         "part", "slogdet", "svd", "eigh", "eig", "qr", "lstsq", "lu_factor",
         "scipy_eigh", "scipy_eigh_generalized",
-        "definite_solve", "regular_solve", "sparse_transpose", "sparse_times", "sparse_solve",
+        "definite_solve", "regular_solve", "entries_matrix", "entries_solve",
+        "sparse_transpose", "sparse_times", "sparse_solve",
         "fresnel", "sici", "shichi", "airy",
         "weighted_logsumexp", "unique", "first_size", "lfilter_from_state",
         "item", "loop", "cond",
