@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from symdiff.autodiff.linear import verify_linear
 from symdiff.autodiff.linearize import Linearized, linearize, zeros
@@ -31,6 +31,8 @@ from symdiff.schedule.program import Program
 from symdiff.schedule.schedule import schedule
 
 _ROOT = re.compile(r"^\w+")
+T = TypeVar("T")
+CAPTURES = False  # whether loops and branches of the user's are captured
 JIT, JVP, VJP = "jit", "jvp", "vjp"
 
 
@@ -329,6 +331,19 @@ def steps(request: Request, given: Sequence[Any] = ()) -> Iterator[tuple[Stage, 
             if checking:
                 _verify(stage, work)
             yield stage, work
+
+
+def with_capture(run: Callable[[], T]) -> T:
+    """What `run` gives; where what it captures does not come through, without capturing."""
+    capturing = context.Capturing() if CAPTURES else None
+    try:
+        with context.captured_by(capturing):
+            return run()
+    except Exception:
+        if capturing is None or not capturing.taken or os.environ.get("SYMDIFF_VERIFY"):
+            raise
+    with context.captured_by(None):
+        return run()
 
 
 def finish(work: Work, graph: Graph, arrays: tuple[bool, ...]) -> Work:

@@ -508,7 +508,8 @@ class Transformed:
         """Run the pipeline."""
         request = self._request(leaves, spec)
         with self._deciding(leaves, spec):
-            return list(pipeline.steps(request, given[: len(request.leaves)]))
+            values = given[: len(request.leaves)]
+            return pipeline.with_capture(lambda: list(pipeline.steps(request, values)))
 
     @contextmanager
     def _deciding(self, leaves: Sequence[Leaf], spec: Spec) -> Iterator[None]:

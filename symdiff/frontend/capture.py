@@ -82,6 +82,7 @@ class Run:
         self.running = running
         self.frame = frame
         self.changes = len(running.changes)
+        self.stores = len(running.stores)
         self.relied = len(running.relied)
         self.operands = len(running.operands)
         self.refused = running.refused
@@ -109,6 +110,8 @@ class Run:
         if self.running.refused is not self.refused:
             raise FailedError(str(self.running.refused).split("\n")[0])
         changed = self.world.changed()
+        if len(self.running.stores) > self.stores:
+            changed = f"it changes the attribute `{self.running.stores[-1].key}`"
         if changed:
             raise FailedError(changed)
 
@@ -116,6 +119,7 @@ class Run:
         """Everything as it was before."""
         running = self.running
         memory.roll_back(running, self.changes)
+        running.take_back(self.stores)
         for each in list(running.relied)[self.relied :]:
             del running.relied[each]
         running.refused = self.refused
@@ -159,10 +163,13 @@ def _reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".split("\n")[0].rstrip(": ")
 
 
-def _report(site: Place | None, what: str) -> None:
+def _report(site: Place, what: str) -> None:
+    """Notes how a loop or a branch was taken, the last time that it was met."""
     running = context.current()
-    if running is not None and site is not None:
-        running.flow.roads.setdefault((site[0], site[2]), (position_of(site), what))
+    assert running is not None
+    running.flow.roads[site[0], site[2]] = position_of(site), what
+    if what.startswith("captured") and running.flow.capturing is not None:
+        running.flow.capturing.taken += 1
 
 
 def _place_of(frame: FrameType) -> Place:
@@ -506,7 +513,7 @@ def may_speculate(running: Context, test: Any) -> bool:
     return (
         issubclass(type(test), Tracer)
         and test.size == 1
-        and running.flow.capturing
+        and running.flow.capturing is not None
         and len(running.flow.runs) < _DEEPEST
         and not running.is_fixed(test.node)
     )
@@ -681,7 +688,7 @@ class Loop:
     def __iter__(self) -> Iterator[Any]:
         source = as_source(self.source)
         running = self.running
-        if running is None or not running.flow.capturing or source is None:
+        if running is None or running.flow.capturing is None or source is None:
             yield from self.source
             return
         plain: Any = None
@@ -1172,7 +1179,7 @@ class WhileLoop(Loop):
         running = self.running
         self.trips: Any = None
         self.by_test = False
-        if running is None or not running.flow.capturing:
+        if running is None or running.flow.capturing is None:
             while True:
                 yield None
         for peeled in (0, 1):

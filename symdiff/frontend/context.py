@@ -38,7 +38,14 @@ class Again(BaseException):
     """Raised where a loop or a branch cannot be captured after all: the function runs again."""
 
 
-capturing: ContextVar[bool] = ContextVar("symdiff_capturing", default=False)
+class Capturing:
+    """That loops and branches are captured; `taken` counts those that were."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+
+capturing: ContextVar[Capturing | None] = ContextVar("symdiff_capturing", default=None)
 
 
 class Flow:
@@ -128,7 +135,11 @@ class Context:
         for each in reversed(self.changes[self.since :]):
             if each.array.is_hidden:
                 each.array.known = each.before
-        while self.stores:
+        self.take_back(0)
+
+    def take_back(self, count: int) -> None:
+        """Take back all that was stored into objects but the first `count`."""
+        while len(self.stores) > count:
             target, key, before = self.stores.pop()
             if before is Store:
                 target.pop(key, None)
@@ -194,6 +205,11 @@ def store(target: dict[str, Any], key: str, value: Any) -> None:
     if running is not None:
         running.stores.append(Store(target, key, target.get(key, Store)))
     target[key] = value
+
+
+def captured_by(capturing_: Capturing | None) -> Setting:
+    """Loops and branches are captured inside, unless by None."""
+    return Setting(capturing, capturing_)
 
 
 @contextmanager

@@ -443,7 +443,7 @@ class Interposer:
     def _code(self, code: CodeType, space: Globals) -> CodeType:
         """The code that runs: with its control flow handed to hooks, where it is captured."""
         running = context.current()
-        if running is None or not running.flow.capturing or not controls(code):
+        if running is None or running.flow.capturing is None or not controls(code):
             return code
         from symdiff.frontend import capture, source  # which programs without it do not need
 

@@ -33,7 +33,7 @@ class Captured:
         self.function = function
         self.parameters = parameters_of(function)
         static = set()
-        token = context.capturing.set(True)
+        token = context.capturing.set(context.Capturing())
         try:
             while True:
                 try:
