@@ -236,7 +236,8 @@ def _root(value: Tracer) -> Tracer:
 
 def _aliases(values: Sequence[Any], mark: int) -> list[Tracer]:
     """Arrays among the values that are known by another name too: from before, or twice here."""
-    roots = [_root(each) for each in values if isinstance(each, Tracer) and each.in_memory]
+    traced = [_itself(each) for each in values if isinstance(each, Tracer)]
+    roots = [_root(each) for each in traced if each.in_memory]
     counts: dict[int, int] = {}
     for each in roots:
         counts[id(each)] = counts.get(id(each), 0) + 1
@@ -299,7 +300,7 @@ class Branch:
         names = {name: found.get(name, UNBOUND) for name in self.site.names}
         run.check()
         stored = {id(each): (each, each.node) for each in run.changed()}
-        self.sides.append((names, stored))
+        self.sides.append((_still(names), stored))
         self.marks.append(run.mark)
         merged = self._merge(run) if len(self.sides) == 2 else None
         run.undo()
@@ -344,7 +345,7 @@ class Branch:
             arrays.append((array, merger.add(one, two, one.type, "")))
         for side in (first, second):
             changed = [side[name] for name in self.site.names
-                       if side[name] is not self.before[name]]
+                       if _itself(side[name]) is not self.before[name]]
             aliased = _aliases(_tracers_in(changed), self.marks[0])
             merger.aliased += aliased
         return merger, names, arrays
@@ -366,6 +367,30 @@ def _node_before(running: Context, array: Tracer, mark: int) -> Node:
             assert each.before is not None
             return each.before
     return array.node
+
+
+class Still(Tracer):
+    """An array as it is at the end of a side, whatever becomes of it later."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: Tracer) -> None:
+        super().__init__(original.node, original.is_array)
+        self.original = original
+
+
+def _still(value: Any) -> Any:
+    """A value with its arrays as they are now."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_still, value))
+    if type(value) is dict:
+        return {key: _still(each) for key, each in value.items()}
+    in_memory = issubclass(type(value), Tracer) and value.in_memory
+    return Still(value) if in_memory else value
+
+
+def _itself(value: Any) -> Any:
+    return value.original if type(value) is Still else value
 
 
 class Chosen(NamedTuple):
@@ -395,8 +420,8 @@ class Merger:
 
     def merge(self, one: Any, other: Any, name: str, kept: bool) -> Any:
         """What stands for two values of a name. Raises FailedError where they differ in kind."""
-        if one is other:
-            return _Same(one)
+        if _itself(one) is _itself(other):
+            return _Same(_itself(one))
         if one is UNBOUND or other is UNBOUND:
             if not kept:
                 return _Same(UNBOUND)
@@ -1399,7 +1424,7 @@ def _chosen(
         for side in (first, second):
             runs.append(Run(running, frame, ()))
             runs[-1].branch = True
-            values.append(side())
+            values.append(_still(side()))
             runs[-1].check()
             if runs[-1].changed():
                 raise FailedError("a side stores into an array")

@@ -452,7 +452,7 @@ class Interposer:
             return code
         if made is not code:
             dict.__setitem__(space, source.HOOKS, capture.hooks)
-            space.looked_up.add(source.HOOKS)
+            space.looked_up[source.HOOKS] = capture.hooks
         return made
 
     def reached(self) -> list[Any]:
@@ -566,7 +566,7 @@ class Globals(dict[str, Any]):
         # these two are read without asking this dict
         super().__init__(__builtins__=interposer.builtins, __name__=real.get("__name__", ""))
         self.real = real
-        self.looked_up: set[str] = set()  # what is here without having been stored
+        self.looked_up: dict[str, Any] = {}  # what is here without having been stored
         self._interposer = interposer
 
     def __missing__(self, name: str) -> Any:
@@ -579,7 +579,7 @@ class Globals(dict[str, Any]):
         path = Path(self.real, (Item(name),), name)
         found = self._interposer.wrap(value, path) if in_module else replaced(value)
         self[name] = found
-        self.looked_up.add(name)
+        self.looked_up[name] = found
         return found
 
     def __contains__(self, name: object) -> bool:
@@ -597,7 +597,7 @@ class Globals(dict[str, Any]):
         if name in self.real and not super().__contains__(name):
             value = self._interposer.wrap(self.real[name], Path(self.real, (Item(name),), name))
             self[name] = value
-            self.looked_up.add(name)
+            self.looked_up[name] = value
 
 
 class UserModule(ModuleType):

@@ -178,6 +178,10 @@ class _TooDeepError(Exception):
     """More nested blocks than Python allows."""
 
 
+def _declared(definition: ast.AST, kind: type[ast.Nonlocal | ast.Global]) -> set[str]:
+    return {name for each in _walk(definition) if isinstance(each, kind) for name in each.names}
+
+
 def _walk(*roots: ast.AST) -> Iterator[ast.AST]:
     """The nodes of one scope: functions and classes defined there are not entered."""
     waiting = list(roots)
@@ -331,13 +335,14 @@ class _Rewriter:
         self.flat = flat
         self.count = 0
         self.read: dict[str, int] = {}
-        self.shared: set[str] = set()  # names of other scopes
+        self.shared: set[str] = set()  # names of functions around
+        self.globals: set[str] = set()  # names of the module that are bound
         self.nested = 0  # loops around
 
     def function(self, definition: Function) -> Function:
         made = _copied(definition)
         assert isinstance(made, (ast.FunctionDef, ast.Lambda))
-        outer = self.read, self.shared, self.nested
+        outer = self.read, self.shared, self.globals, self.nested
         if isinstance(made, ast.Lambda):
             made.body = self.expression(definition.body)  # type: ignore[arg-type]
             return made
@@ -345,14 +350,10 @@ class _Rewriter:
         if not generator:
             self.read = _loads(definition)
             self.nested = 0
-            self.shared = {
-                name
-                for each in _walk(definition)
-                if isinstance(each, (ast.Nonlocal, ast.Global))
-                for name in each.names
-            }
+            self.shared = _declared(definition, ast.Nonlocal)
+            self.globals = _declared(definition, ast.Global)
             made.body = self._body(made)
-        self.read, self.shared, self.nested = outer
+        self.read, self.shared, self.globals, self.nested = outer
         return made
 
     def _body(self, definition: ast.FunctionDef) -> list[ast.stmt]:
@@ -418,7 +419,7 @@ class _Rewriter:
         """Adds a branch, and what follows where a side of it leaves; says if that was done."""
         leaves = _leaves([each])
         test = self.expression(each.test)
-        if _stays(each) or (leaves and not block.open):
+        if self._stays(each) or (leaves and not block.open):
             inner = block if not leaves else block.but(open=False, **_RAW)
             body, other = self.block(each.body, inner), self.block(each.orelse, inner)
             made.append(_at_place(ast.If(test, body, other), each))
@@ -436,6 +437,9 @@ class _Rewriter:
         if leaves and rest:
             made += self._unless(self._flags(leaves, block), rest, each, block)
         return bool(leaves)
+
+    def _stays(self, each: ast.If | ast.For | ast.While) -> bool:
+        return _stays(each) or not self.globals.isdisjoint(_assigned(each))
 
     def _flags(self, leaves: set[str], block: _Block) -> list[str]:
         flags = {"return": block.done, "break": block.broken, "continue": block.skipped}
@@ -481,7 +485,7 @@ class _Rewriter:
     ) -> bool:
         """Adds a loop, and what follows where it may return; says if that was done."""
         leaves, own = _leaves([each]), _leaves(each.body)
-        if _stays(each) or (leaves and not block.open) or _leaves(each.orelse):
+        if self._stays(each) or (leaves and not block.open) or _leaves(each.orelse):
             inner = block.but(open=False, **_RAW)
             part = _copied(each)
             assert isinstance(part, _LOOPS)

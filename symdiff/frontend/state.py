@@ -161,16 +161,19 @@ def _same_elements(value: Iterable[Any], kept: list[Any]) -> bool:
 
 
 def _same_items(value: dict[Any, Any], kept: dict[Any, Any]) -> bool:
-    looked_up = getattr(value, "looked_up", ())
-    now = {key: each for key, each in value.items() if key in kept or key not in looked_up}
+    new = getattr(value, "looked_up", {})
+    now = {
+        key: each
+        for key, each in value.items()
+        if key in kept or new.get(key, _ABSENT) is not each
+    }
     return len(now) == len(kept) and all(now.get(key, _ABSENT) is kept[key] for key in kept)
 
 
 def _refill(value: Any, kept: Any) -> None:
     if isinstance(value, dict):
-        looked_up = getattr(value, "looked_up", ())
-        for key in [key for key in value if key not in kept and key not in looked_up]:
-            del value[key]
+        for key in [key for key in value if key not in kept]:
+            del value[key]  # what was looked up is looked up again
         value.update(kept)
     elif isinstance(value, (deque, set)):
         value.clear()
