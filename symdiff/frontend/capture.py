@@ -78,20 +78,31 @@ class FailedError(Exception):
 class Run:
     """One run of a body or a side on stand-ins: what it may change is noted, and undone."""
 
-    def __init__(self, running: Context, frame: FrameType, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        running: Context,
+        frame: FrameType,
+        key: Any,
+        names: Sequence[str] = (),
+        branch: bool = False,
+    ) -> None:
+        """Raises FailedError where it is not known what is changed."""
         self.running = running
         self.frame = frame
+        self.key = key
+        self.branch = branch
+        self.world = World(frame, names, running.interposer)
+        if self.world.opaque:
+            raise FailedError(self.world.opaque)
         self.changes = len(running.changes)
         self.stores = len(running.stores)
         self.relied = len(running.relied)
         self.operands = len(running.operands)
         self.refused = running.refused
         self.effect, running.effect = running.effect, None  # how often it would be is not known
-        self.world = World(frame, names, running.interposer)
         # whatever is made from here on has a greater serial number
         self.mark = input_node("", control.INDEX).serial
         self.reason = ""
-        self.branch = False
         self.running.flow.runs.append(self)
         self.depth = len(running.flow.runs)
 
@@ -125,7 +136,9 @@ class Run:
         running.refused = self.refused
         running.effect = self.effect
         del running.flow.runs[self.depth - 1 :]
-        self.world.restore()
+        if not self.world.restore():
+            running.flow.forced.add(self.key)
+            context.refuse(Again())
 
     def notes(self, outputs: Sequence[Node]) -> dict[Node, Note]:
         """The names of what was computed."""
@@ -158,7 +171,7 @@ def _passes(error: BaseException) -> bool:
 
 
 def _reason_of(error: BaseException) -> str:
-    if isinstance(error, NeedsValue):
+    if isinstance(error, (NeedsValue, FailedError)):
         return f"{error}"
     return f"{type(error).__name__}: {error}".split("\n")[0].rstrip(": ")
 
@@ -275,21 +288,29 @@ class Branch:
             yield bool(self.test)
             return
         for side in (True, False):
-            if not self.reason:
-                self._begin(sys._getframe(1))
+            if not self.reason and self._begin(sys._getframe(1)):
                 yield side
         if self.reason:
             self.binds = False
             yield bool(self.test)
 
-    def _begin(self, frame: FrameType) -> None:
+    def _begin(self, frame: FrameType) -> bool:
+        """Whether a side can be run."""
         assert self.running is not None
         if not self.sides:
             found = frame.f_locals
             self.before = {name: found.get(name, UNBOUND) for name in self.site.names}
+        try:
+            self._run_in(frame)
+        except FailedError as failed:
+            self._give_up(failed)
+            return False
+        return True
+
+    def _run_in(self, frame: FrameType) -> None:
+        assert self.running is not None
         self.binds = True
-        self.run = Run(self.running, frame, self.site.names)
-        self.run.branch = True
+        self.run = Run(self.running, frame, self.key, self.site.names, branch=True)
 
     def leave(self) -> None:
         """A side has been run."""
@@ -319,12 +340,14 @@ class Branch:
         run.undo()
         self.run = None
         self.values = self.before
-        self.reason = reason = _reason_of(error)
-        assert self.running is not None
-        if not self.running.flow.runs:
-            self.running.flow.failures[self.key] = self.running.flow.failures.get(self.key, 0) + 1
-        _report(self.place, f"decided at each call: {reason}")
+        self._give_up(error)
         return False
+
+    def _give_up(self, error: BaseException) -> None:
+        self.reason = _reason_of(error)
+        assert self.running is not None
+        note_failure(self.running, self.key)
+        _report(self.place, f"decided at each call: {self.reason}")
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -531,6 +554,12 @@ def _truth(test: Any) -> Node:
 def is_open(running: Context, key: Any) -> bool:
     """Whether a place is worth a try: it was not in vain before."""
     return key not in running.flow.forced and running.flow.failures.get(key, 0) < 2
+
+
+def note_failure(running: Context, key: Any) -> None:
+    """It was in vain; not so where something around it is tried, too."""
+    if not running.flow.runs:
+        running.flow.failures[key] = running.flow.failures.get(key, 0) + 1
 
 
 def may_speculate(running: Context, test: Any) -> bool:
@@ -757,8 +786,7 @@ class Loop:
     def _give_up(self) -> None:
         running = self.running
         assert running is not None
-        if not running.flow.runs:
-            running.flow.failures[self.key] = running.flow.failures.get(self.key, 0) + 1
+        note_failure(running, self.key)
         _report(self.place, f"unrolled: {self.reason}")
 
     def _attempt(self, source: Source | None, peeled: int) -> Iterator[Any]:
@@ -772,8 +800,8 @@ class Loop:
         for _ in range(_ATTEMPTS):
             self.outcome = "lost"
             self.rows: list[tuple[Input, Node]] = []
-            self._begin(sys._getframe(2))
             try:
+                self._begin(sys._getframe(2))
                 stand_in = self._element(source)
             except FailedError as failed:
                 self._abandon(str(failed))
@@ -786,7 +814,8 @@ class Loop:
 
     def _begin(self, frame: FrameType) -> None:
         assert self.running is not None
-        self.run = Run(self.running, frame, (*self.site.names, *self.site.stops))
+        names = (*self.site.names, *self.site.stops)
+        self.run = Run(self.running, frame, self.key, names)
         self.titles = list(self.site.targets)
         self.index = self.placeholder("k", control.INDEX)
         self.row_tracers: list[Tracer] = []
@@ -1369,16 +1398,24 @@ class Hooks:
         value: Any = _COMPARISONS[names[0]](left, first)
         known = first
         for name, each in zip(names[1:], rest, strict=True):
-            last: list[Any] = [known]
-
-            def compared(each: Any = each, name: str = name, last: Any = last) -> Any:
-                left = last[0]
-                last[0] = each()
-                return _COMPARISONS[name](left, last[0])
-
+            compared = _Compared(name, known, each)
             value = _logical(value, compared, True, frame)
-            known = last[0]
+            known = compared.right
+            if known is UNBOUND:
+                return value  # it was False before
         return value
+
+
+class _Compared:
+    """A part of a chained comparison; what stands at its right is read by the next part too."""
+
+    def __init__(self, name: str, left: Any, later: Callable[[], Any]) -> None:
+        self.name, self.left, self.later = name, left, later
+        self.right: Any = UNBOUND
+
+    def __call__(self) -> Any:
+        self.right = self.later()
+        return _COMPARISONS[self.name](self.left, self.right)
 
 
 hooks = Hooks()
@@ -1422,8 +1459,7 @@ def _chosen(
     runs: list[Run] = []
     try:
         for side in (first, second):
-            runs.append(Run(running, frame, ()))
-            runs[-1].branch = True
+            runs.append(Run(running, frame, key, branch=True))
             values.append(_still(side()))
             runs[-1].check()
             if runs[-1].changed():
@@ -1439,9 +1475,9 @@ def _chosen(
     except BaseException as error:
         if _passes(error):
             raise
-        runs[-1].undo()
-        if not running.flow.runs:
-            running.flow.failures[key] = running.flow.failures.get(key, 0) + 1
+        if runs:
+            runs[-1].undo()
+        note_failure(running, key)
         _report(_place_of(frame), f"decided at each call: {_reason_of(error)}")
         return first() if test else second()
     found = merger.finish(running, test, "choice")(place)

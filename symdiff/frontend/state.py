@@ -17,6 +17,7 @@ from types import (
     CellType,
     FrameType,
     FunctionType,
+    GeneratorType,
     MappingProxyType,
     MethodType,
     ModuleType,
@@ -120,11 +121,24 @@ class World:
             self._keep(value, value.getstate(), lambda v, s: v.getstate() == s,
                        lambda v, s: v.setstate(s))
         elif isinstance(value, Iterator):
-            self.opaque = f"a {kind.__name__} stands in a variable, which may be advanced"
+            self._note_iterator(value, kind)
         elif issubclass(kind, (ClassProxy,)) or (
             not issubclass(kind, (type, ModuleType)) and is_user_class(kind)
         ):
             self._waiting.append(getattr(value, "__dict__", None))
+
+    def _note_iterator(self, value: Any, kind: type) -> None:
+        if issubclass(kind, GeneratorType):
+            if value.gi_frame is not None and not value.gi_running:
+                self.opaque = "a generator stands in a variable, which may be advanced"
+            return
+        try:
+            place = value.__reduce__()
+        except TypeError:
+            self.opaque = f"a {kind.__name__} stands in a variable, which may be advanced"
+            return
+        self._keep(value, place, _same_place, _do_nothing)
+        self._waiting += _iterators(place)
 
     def _keep(self, value: Any, kept: Any, same: Any, restore: Any) -> None:
         self._kept.append((value, kept, same, restore))
@@ -138,11 +152,12 @@ class World:
                 return f"it changes a {_kind_of(value)}"
         return self.opaque
 
-    def restore(self) -> None:
-        """Puts everything back."""
-        for value, kept, same, put in self._kept:
-            if not same(value, kept):
-                put(value, kept)
+    def restore(self) -> bool:
+        """Puts everything back; False where that cannot be done."""
+        changed = [each for each in self._kept if not each[2](each[0], each[1])]
+        for value, kept, _, put in changed:
+            put(value, kept)
+        return all(put is not _do_nothing for _, _, _, put in changed)
 
 
 def _kind_of(value: Any) -> str:
@@ -210,6 +225,25 @@ def _set_content(cell: CellType, kept: Any) -> None:
         del cell.cell_contents
     else:
         cell.cell_contents = kept
+
+
+def _iterators(place: Any) -> list[Any]:
+    """What an iterator goes over, of how it would be made again."""
+    return list(place[1]) if isinstance(place, tuple) and len(place) > 1 else []
+
+
+def _same_place(value: Any, kept: Any) -> bool:
+    return _same_parts(value.__reduce__(), kept)
+
+
+def _same_parts(one: Any, other: Any) -> bool:
+    if type(one) is tuple and type(other) is tuple:
+        return len(one) == len(other) and all(map(_same_parts, one, other))
+    return one is other or (type(one) is int and type(other) is int and one == other)
+
+
+def _do_nothing(value: Any, kept: Any) -> None:
+    """An iterator cannot be put back."""
 
 
 def _same_state(bits: Any, kept: Any) -> bool:

@@ -75,7 +75,20 @@ def test_changes_are_seen_and_put_back(action, things):
     assert change(action, things)
 
 
-def test_what_may_be_advanced_unseen():
-    held = iter([1, 2])
-    assert "list_iterator" in World(sys._getframe(), [], NoInterposer()).changed()
-    assert next(held) == 1
+def advanced(things):
+    world = looked_at(things)
+    next(things)
+    return world.opaque or (world.changed(), world.restore())
+
+
+context.beginnings.add(advanced.__code__)
+
+
+def test_what_cannot_be_put_back():
+    for things in (iter([1, 2]), zip([1, 2], "ab", strict=True), iter(range(3)), enumerate("ab")):
+        changed, restored = advanced(things)
+        assert changed
+        assert not restored
+    assert advanced(each for each in "ab") == (
+        "a generator stands in a variable, which may be advanced"
+    )
