@@ -38,7 +38,7 @@ STEP = 2e-3  # of differences of fourth order
 TOLERANCE = 1e-6  # of the first derivative; a second one has a hundred times that
 SIZES = {"small": {"n": 300, "k": 24}, "large": {"n": 100_000, "k": 200}}  # of what is timed
 SQUARE = {"n": 1000, "k": 100}  # ... large, where a result has n * n numbers
-SLOW = {"np.polydiv"}  # in Python: large as where a result is square
+SMALL_ONLY = {"np.polydiv"}  # of many numbers, rounding decides on the shape of the result
 ALLOWED = (3.0, 5.0)  # times the forward call of NumPy's, plus microseconds
 UNSURE = 0.75  # of what is allowed: below, a reason is not needed
 KINDS = ("value", "gradient")
@@ -315,9 +315,10 @@ KEPT_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 def of_sizes(call: Call) -> dict[str, dict[str, int]]:
     """The sizes at which a call is timed."""
     few = SIZES["small"]
+    if call.name in SMALL_ONLY:
+        return {"small": few}
     most = max(np.size(leaf) for leaf in flat(call.over(np)(*call.arguments(**few))))
-    square = most > 50 * few["n"] or call.name in SLOW
-    return SIZES | {"large": SQUARE} if square else SIZES
+    return SIZES | {"large": SQUARE} if most > 50 * few["n"] else SIZES
 
 
 def timings(

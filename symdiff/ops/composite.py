@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import composite, resolve
-from symdiff.ops.reductions import normalize_axes
+from symdiff.ops.reductions import PRODUCTS, SHARED, normalize_axes
 
 # ---------------------------------------------------------------------------- statistics
 
@@ -118,7 +118,7 @@ composite(np.amax)(np.max)  # other names of theirs, and functions of their own 
 composite(np.amin)(np.min)
 
 
-@composite(np.ptp)
+@composite(np.ptp, cost=SHARED)
 def ptp(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
     """The distance from the minimum to the maximum."""
     return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
@@ -169,7 +169,7 @@ def nansum(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     return np.sum(_instead_of_nan(a, 0), axis, dtype, **options)
 
 
-@composite(np.nanprod)
+@composite(np.nanprod, cost=PRODUCTS)
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, **options: Any) -> Any:
     """The product of what is a number."""
     return np.prod(_instead_of_nan(a, 1), axis, dtype, **options)
@@ -200,7 +200,7 @@ def conjugate(x: Any, /) -> Any:
     return e.conjugate(x) if x.dtype.kind in "cb" else own(x)  # a boolean becomes an integer
 
 
-@composite(np.angle)
+@composite(np.angle, cost=e.APART)
 def angle(z: Any, deg: bool = False) -> Any:
     """The argument of a complex number, 0 or pi for a real one."""
     # 0 as NumPy has it: with it, booleans become integers
@@ -254,7 +254,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     return e.frexp_mantissa(x), e.frexp_exponent(x)
 
 
-@composite(np.float_power)
+@composite(np.float_power, cost=e.power.cost)
 def float_power(x1: Any, x2: Any, /) -> Any:
     """np.power in double precision at least."""
     dtype = np.result_type(x1, x2, np.float64)

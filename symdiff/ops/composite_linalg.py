@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops import linalg
-from symdiff.ops.linalg import LETTERS, conjugate, inexact, split_subscripts, square
+from symdiff.ops.linalg import (
+    LETTERS,
+    TWO_SOLVES,
+    conjugate,
+    inexact,
+    split_subscripts,
+    square,
+)
 from symdiff.ops.primitive import composite
 from symdiff.ops.reductions import Axes, normalize_axes, one_axis
 
@@ -381,7 +388,7 @@ def solve(a: Any, b: Any) -> Any:
     return np.squeeze(x, -1) if vector else x
 
 
-@composite(np.linalg.cholesky)
+@composite(np.linalg.cholesky, cost=TWO_SOLVES)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """The triangular factor of positive definite matrices."""
     a = square(a)

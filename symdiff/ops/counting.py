@@ -23,7 +23,7 @@ from symdiff.ops.primitive import (
     is_plain,
     register,
 )
-from symdiff.ops.reductions import one_axis
+from symdiff.ops.reductions import SHARED, one_axis
 from symdiff.ops.several import part, several
 from symdiff.ops.shaping import at, nonzero
 
@@ -163,7 +163,7 @@ def _evenly(low: Any, high: Any, bins: int, a: Any) -> Any:
     return np.linspace(low, high, bins + 1, dtype=inexact, axis=np.ndim(low))
 
 
-@composite(np.histogram_bin_edges)
+@composite(np.histogram_bin_edges, cost=SHARED)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """The bounds of bins: those given, or between the extremes evenly spaced ones."""
     if isinstance(bins, str):
@@ -412,6 +412,9 @@ sole_values = _of_unique(
 )
 
 
+PLACES = "takes the places of the elements, for which they are sorted; NumPy hashes them"
+
+
 @composite(np.unique)
 def unique(
     ar: Any,
@@ -470,7 +473,7 @@ def unique_all(x: Any) -> Any:
     return type(np.unique_all(_EMPTY))(*np.unique(x, True, True, True, equal_nan=False))
 
 
-@composite(np.unique_counts)
+@composite(np.unique_counts, cost=PLACES)
 def unique_counts(x: Any) -> Any:
     """The elements once each, and how many there are of each."""
     values, counts = np.unique(x, return_counts=True, equal_nan=False)
@@ -484,7 +487,7 @@ def unique_inverse(x: Any) -> Any:
     return type(np.unique_inverse(_EMPTY))(values, numbers)
 
 
-@composite(np.unique_values)
+@composite(np.unique_values, cost=PLACES)
 def unique_values(x: Any) -> Any:
     """The elements once each."""
     return np.unique(x, equal_nan=False)
@@ -529,7 +532,7 @@ def _once(ar: Any, assume_unique: bool = False) -> Any:
     return np.ravel(ar) if assume_unique else np.unique(ar)
 
 
-@composite(np.union1d)
+@composite(np.union1d, cost=PLACES)
 def union1d(ar1: Any, ar2: Any) -> Any:
     """What is in one of two arrays, in order."""
     return np.unique(np.concatenate([ar1, ar2], axis=None))

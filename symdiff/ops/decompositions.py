@@ -148,6 +148,7 @@ _VECTORS = Samples(
     )
 )
 EQUAL_SINGULAR_VALUES = "Singular vectors of equal singular values have no derivative: NaN."
+VECTORS = "takes the vectors as well as the values"
 ZERO = "A singular value of 0 has derivative 0."
 left_vectors = one_of(
     _svd,
@@ -190,7 +191,7 @@ singular_values = primitive(
 SVDResult = result_type(np.linalg.svd(np.ones((1, 1))))
 
 
-@composite(np.linalg.svdvals)
+@composite(np.linalg.svdvals, cost=VECTORS)
 def svdvals(x: Any, /) -> Any:
     """The singular values of matrices, from the largest to the smallest."""
     return singular_values(matrices(x))
@@ -287,6 +288,7 @@ eigvalsh = primitive(
     np.linalg.eigvalsh,
     result=lambda a, UPLO: values_type(a),
     jvp={"a": _values_of_hermitian_tangent},
+    cost=VECTORS,
     call=lambda a, UPLO="L": ((square(a),), {"UPLO": _checked(UPLO)}),
     batch=np.linalg.eigvalsh,
     numpy=lambda a, UPLO: f"np.linalg.eigvalsh({a}{_triangle(UPLO)})",
@@ -395,7 +397,7 @@ eigvals: Primitive = primitive(
 )
 
 
-@composite(np.linalg.eigvals)
+@composite(np.linalg.eigvals, cost=VECTORS)
 def eigvals_of(a: Any) -> Any:
     """The eigenvalues, as complex numbers."""
     return eigvals(square(a))

@@ -29,6 +29,9 @@ UNIT = Samples(-0.9, 0.9)
 # Python floats, which take the dtype of what they meet
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
+# Why some take over three times NumPy's call.
+APART = "has a derivative that neither overflows nor is NaN at 0, by further masks and quotients"
+
 # ---------------------------------------------------------------------------- arithmetic
 
 add = elementwise(
@@ -74,6 +77,7 @@ power = elementwise(
         "x2": lambda y, x1, x2: y * np.log(np.where(x1 == 0, 1, x1)),
     },
     c="pow({x1}, {x2})",
+    cost="takes two powers and a logarithm",
     sympy="Pow",
     risky=True,
     samples=POSITIVE,
@@ -191,8 +195,8 @@ def _share_of_sum(power: Callable[..., Any]) -> dict[str, Any]:
     return {"x1": lambda y, x1, x2: share(x1, x2), "x2": lambda y, x1, x2: share(x2, x1)}
 
 
-logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp))
-logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2))
+logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp), cost=APART)
+logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2), cost=APART)
 
 # ---------------------------------------------------------------------------- trigonometry
 
@@ -259,6 +263,7 @@ arctan2 = elementwise(
         "x2": lambda y, x1, x2: -_over_squares(x2, x1),
     },
     c="atan2({x1}, {x2})",
+    cost=APART,
     sympy="atan2",
     samples=POSITIVE,
 )
@@ -304,6 +309,7 @@ arcsinh = elementwise(
         "x": lambda y, x: 1 / (np.sqrt(x * x + 1) if np.iscomplexobj(x) else np.hypot(1, x))
     },
     c="asinh({x})",
+    cost="takes np.hypot, which takes longer than np.arcsinh",
     sympy="asinh",
 )
 arccosh = elementwise(
@@ -338,7 +344,12 @@ def _sinc_slope(y: Any, x: Any) -> Any:
     return np.where(near, series, (np.cos(np.pi * x) - y) / np.where(near, 1, x))
 
 
-sinc = elementwise(np.sinc, result=same_type, partials={"x": _sinc_slope})
+sinc = elementwise(
+    np.sinc,
+    result=same_type,
+    partials={"x": _sinc_slope},
+    cost="takes a series where its formula cancels",
+)
 
 # ---------------------------------------------------------------------------- kinks and choices
 
@@ -367,6 +378,7 @@ absolute = elementwise(
     c="fabs({x})",
     sympy="Abs",
     convention="np.abs has derivative 0 at 0.",
+    cost=APART,
 )
 fabs = elementwise(
     np.fabs,
@@ -378,6 +390,7 @@ sign = elementwise(
     np.sign,
     partials={"x": Jvp(_sign_tangent)},
     sympy="sign",
+    cost=APART,
     convention="np.sign has derivative 0 at 0.",
 )
 copysign = elementwise(
@@ -432,6 +445,7 @@ CHOICES = Samples(
         case("f[0]", "f[0]", tie=""),
     )
 )
+_SHARES = "shares its derivative at a tie: two comparisons and two masks for each operand"
 _TIE = "{} shares its derivative at a tie; a tie with a constant goes to the constant."
 
 maximum = elementwise(
@@ -443,6 +457,7 @@ maximum = elementwise(
     sympy="Max",
     samples=CHOICES,
     convention=_TIE.format("np.maximum"),
+    cost=_SHARES,
 )
 minimum = elementwise(
     np.minimum,
@@ -453,12 +468,21 @@ minimum = elementwise(
     sympy="Min",
     samples=CHOICES,
     convention=_TIE.format("np.minimum"),
+    cost=_SHARES,
 )
 fmax = elementwise(
-    np.fmax, partials=_choice(_greater_number), numpy="np.fmax({x1}, {x2})", samples=CHOICES
+    np.fmax,
+    partials=_choice(_greater_number),
+    numpy="np.fmax({x1}, {x2})",
+    samples=CHOICES,
+    cost=_SHARES,
 )
 fmin = elementwise(
-    np.fmin, partials=_choice(_less_number), numpy="np.fmin({x1}, {x2})", samples=CHOICES
+    np.fmin,
+    partials=_choice(_less_number),
+    numpy="np.fmin({x1}, {x2})",
+    samples=CHOICES,
+    cost=_SHARES,
 )
 
 

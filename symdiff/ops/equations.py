@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import array_type
-from symdiff.ops.decompositions import RECTANGULAR, ZERO, matrices, singular_values_tangent
+from symdiff.ops.decompositions import (
+    RECTANGULAR,
+    VECTORS,
+    ZERO,
+    matrices,
+    singular_values_tangent,
+)
 from symdiff.ops.linalg import (
     adjoint,
     conjugate,
@@ -32,6 +38,8 @@ def _number(value: Any, name: str) -> float | None:
 
 
 # ---------------------------------------------------------------------------- pseudo-inverse
+
+PSEUDOINVERSE = "takes a pseudoinverse, since columns may depend on each other"
 
 
 def _pinv_tangent(p: Any, a: Any, a_dot: Any, rcond: float | None, hermitian: bool) -> Any:
@@ -215,7 +223,7 @@ values_of_system = one_of(
 )
 
 
-@composite(np.linalg.lstsq)
+@composite(np.linalg.lstsq, cost=PSEUDOINVERSE)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """The shortest x that makes a @ x nearest to b, the squares left, rank and singular values."""
     a, b = inexact(a, b)
@@ -270,7 +278,7 @@ def rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) 
     return matrix_rank(inexact(A)[0], tol=tol, hermitian=bool(hermitian), rtol=rtol)
 
 
-@composite(np.linalg.cond)
+@composite(np.linalg.cond, cost=VECTORS)
 def cond(x: Any, p: Any = None) -> Any:
     """The ratio of the largest and the smallest singular value, or a norm times the inverse's."""
     if p is None or p in (2, -2):

@@ -26,7 +26,7 @@ from symdiff.ops.primitive import (
     resolve,
 )
 from symdiff.ops.recurrence import recurrence
-from symdiff.ops.reductions import Axes, axes_of, merged, one_axis, reduced_shape
+from symdiff.ops.reductions import BY_RECURRENCE, Axes, axes_of, merged, one_axis, reduced_shape
 
 # ---------------------------------------------------------------------------- partials
 
@@ -251,7 +251,7 @@ fold: Primitive = primitive(
 )
 
 
-@composite(np.ufunc.accumulate)
+@composite(np.ufunc.accumulate, cost=BY_RECURRENCE)
 def accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None) -> Any:
     """All that an array comes by when elements are combined one after the other."""
     known = _RUNNING.get(ufunc)
@@ -266,7 +266,7 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None) ->
 # ---------------------------------------------------------------------------- reduceat, outer
 
 
-@composite(np.ufunc.reduceat)
+@composite(np.ufunc.reduceat, cost="is written out, one reduction for each segment")
 def reduceat(
     ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: Any = None
 ) -> Any:

@@ -674,6 +674,9 @@ def relative_det(a: Any, a_dot: Any) -> Any:
     return np.sum(transposed(np.linalg.inv(a)) * a_dot, axis=(-2, -1))
 
 
+INVERSE = "takes an inverse, which is three times the work of a determinant"
+
+
 def _det_type(a: ArrayType) -> ArrayType:
     return a.with_shape(a.shape[:-2])
 
@@ -682,6 +685,7 @@ det = primitive(
     np.linalg.det,
     result=_det_type,
     jvp={"a": lambda y, a, a_dot: y * relative_det(a, a_dot)},
+    cost=INVERSE,
     call=lambda a: ((square(a),), {}),
     batch=np.linalg.det,
     samples=REGULAR,
@@ -695,6 +699,9 @@ def half(x: Any) -> Any:
     return (np.tril(x) + np.tril(x, -1)) / 2
 
 
+TWO_SOLVES = "takes two solves and a product, each several times the work of the factorization"
+
+
 def _cholesky_tangent(y: Any, a: Any, a_dot: Any) -> Any:
     # L_dot = L half(L⁻¹ a_dot L⁻ᴴ), where of a_dot only the lower triangle is read
     read = half(a_dot) + adjoint(half(a_dot))
@@ -705,6 +712,7 @@ cholesky = primitive(
     np.linalg.cholesky,
     result=lambda a: a,
     jvp={"a": _cholesky_tangent},
+    cost=TWO_SOLVES,
     convention="np.linalg.cholesky reads the lower triangle, the derivative is 0 in the upper.",
     batch=np.linalg.cholesky,
     samples=Samples(cases=(case("f[3,3]:spd"), case("f[2,2,2]:spd"), case("c[2,2]:spd"))),

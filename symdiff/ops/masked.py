@@ -24,6 +24,7 @@ from symdiff.ops.primitive import (
 )
 from symdiff.ops.reductions import (
     DISTINCT_CASES,
+    SHARED,
     Axes,
     accumulator,
     all_,
@@ -261,7 +262,7 @@ def _nan_extreme(function: Callable[..., Any], of_numbers: Any, neutral: float) 
         samples=Samples(cases=DISTINCT_CASES),
     )
 
-    @composite(function)
+    @composite(function, cost=SHARED)
     def extreme(a: Any, axis: Any = None, *, keepdims: Any = False, **options: Any) -> Any:
         if a.dtype.kind in "fc" and not options:
             return op(a, axis=axes_with_elements(a, axis), keepdims=bool(keepdims))

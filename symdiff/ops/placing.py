@@ -219,7 +219,7 @@ def _resize_transpose(y_bar: Any, x: Any, new_shape: Shape) -> Any:
         return np.zeros(np.shape(x), y_bar.dtype)
     flat = np.ravel(y_bar)
     if copies * size > total:
-        flat = np.pad(flat, (0, copies * size - total))
+        flat = np.concatenate([flat, np.zeros(copies * size - total, flat.dtype)])
     if copies > 1:
         flat = np.sum(np.reshape(flat, (copies, size)), axis=0)
     return np.reshape(flat, np.shape(x))

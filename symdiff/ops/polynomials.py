@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
+from symdiff.ops.equations import PSEUDOINVERSE
 from symdiff.ops.primitive import (
     Jvp,
     Primitive,
@@ -117,7 +118,7 @@ polyval: Primitive = register(
 )
 
 
-@composite(np.polyval)
+@composite(np.polyval, cost="takes all powers of x, against which the cotangent is multiplied")
 def polynomial(p: Any, x: Any) -> Any:
     """The polynomial with coefficients p, the highest power first."""
     p = np.asarray(p.coeffs) if isinstance(p, np.poly1d) else p
@@ -229,7 +230,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
 # ---------------------------------------------------------------------------- roots
 
 
-@composite(np.poly)
+@composite(np.poly, cost="is written out, one product for each root")
 def poly(seq_of_zeros: Any) -> Any:
     """The polynomial with these roots, or with the eigenvalues of a matrix.
 
@@ -267,7 +268,7 @@ def roots(p: Any) -> Any:
 # ---------------------------------------------------------------------------- fits
 
 
-@composite(np.polyfit)
+@composite(np.polyfit, cost=PSEUDOINVERSE)
 def polyfit(
     x: Any,
     y: Any,

@@ -198,6 +198,9 @@ def along(axis: int, *bounds: int | None) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(*bounds))
 
 
+BY_RECURRENCE = "is differentiated by a recurrence, without division, in steps taken pairwise"
+
+
 def _cumprod_tangent(y: Any, x: Any, x_dot: Any, axis: int) -> Any:
     """The product rule, step by step. Without division: x may be 0."""
     from symdiff.ops.recurrence import before, recurrence  # for few programs
@@ -212,6 +215,7 @@ cumprod = primitive(
     call=_cumulative_call,
     batch=lambda x, axis: np.cumprod(x, axis + 1),
     numpy=lambda x, axis, types: f"np.cumprod({x}{_axis_source(axis, types[0])})",
+    cost=BY_RECURRENCE,
     samples=Samples(cases=RUNNING_CASES),
 )
 
@@ -232,6 +236,9 @@ def _product_before(x: Any, axis: int) -> Any:
     """The product of all elements before each one."""
     first, others = x[along(axis, 1)], x[along(axis, -1)]
     return np.cumprod(np.concatenate([np.ones_like(first), others], axis), axis)
+
+
+PRODUCTS = "takes the products before and after each element, without division"
 
 
 def _prod_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
@@ -263,6 +270,7 @@ prod: Primitive = primitive(
     jvp={"x": _prod_tangent},
     call=_prod_call,
     batch=_shifted(np.prod),
+    cost=PRODUCTS,
     samples=Samples(cases=(*REDUCTION_CASES, case("c[3]", axis=(0,), keepdims=False))),
 )
 
@@ -326,12 +334,14 @@ def _from_initial(choose: Any, a: Any, initial: Any, where: Any) -> Any:
     return np.where(where, chosen, initial)
 
 
+SHARED = "shares its derivative between equal elements, which are masked and counted"
 DISTINCT_CASES = tuple(
     case(f"{spec}:distinct", **each.params) for each in REDUCTION_CASES for spec in each.args
 )
 max_ = primitive(
     np.max,
     name="max",
+    cost=SHARED,
     result=reduced_type,
     jvp={"x": extreme_tangent},
     call=_extreme_call(np.maximum),
@@ -343,6 +353,7 @@ max_ = primitive(
 min_ = primitive(
     np.min,
     name="min",
+    cost=SHARED,
     result=reduced_type,
     jvp={"x": extreme_tangent},
     call=_extreme_call(np.minimum),

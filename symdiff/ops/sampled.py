@@ -118,7 +118,7 @@ interp: Primitive = primitive(
 )
 
 
-@composite(np.interp)
+@composite(np.interp, cost="is differentiated in the data points too: sums at computed places")
 def _interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:

@@ -13,7 +13,9 @@ import scipy.linalg as sl
 
 from symdiff.ir.types import array_type
 from symdiff.ops.linalg import (
+    INVERSE,
     REGULAR,
+    TWO_SOLVES,
     adjoint,
     conjugate,
     half,
@@ -340,7 +342,7 @@ det: Primitive = record(
 )
 
 
-@composite(sl.det)
+@composite(sl.det, cost=INVERSE)
 def det_(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The determinant, in double precision as SciPy gives it."""
     return det(square(a), check_finite=bool(check_finite))
@@ -426,7 +428,7 @@ cho_factor: Primitive = record(
 )
 
 
-@composite(sl.cholesky)
+@composite(sl.cholesky, cost=TWO_SOLVES)
 def cholesky_(
     a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
 ) -> Any:

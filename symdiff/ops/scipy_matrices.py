@@ -13,6 +13,7 @@ import scipy.linalg as sl
 
 from symdiff.ir.types import ArrayType
 from symdiff.ops.decompositions import inverse_gaps, matrices, values_type
+from symdiff.ops.equations import PSEUDOINVERSE
 from symdiff.ops.linalg import adjoint, conjugate, half, inexact, over_columns, square, transposed
 from symdiff.ops.primitive import (
     Jvp,
@@ -45,12 +46,16 @@ def _in_doubles(a: Any) -> bool:
     return np.ndim(a) == 2 and a.dtype in (np.float64, np.complex128)
 
 
+TWICE = "is differentiated by the function of a matrix twice as large"
+
+
 def _function_of_matrices(
     function: Callable[..., Any],
     along: Callable[..., Any] | None = None,
     positive: bool = False,
     tangent: Callable[..., Any] | None = None,
     wide: bool = False,
+    cost: str = TWICE,
 ) -> None:
     """The records of a function of matrices and of its derivative along a direction.
 
@@ -95,7 +100,7 @@ def _function_of_matrices(
         samples=Samples(cases=tuple(case(each.args[0]) for each in cases)),
     )
 
-    @composite(function)
+    @composite(function, cost=cost)
     def call(A: Any) -> Any:
         return of(square(A))
 
@@ -135,10 +140,13 @@ def _expm_along(a: Any, e: Any) -> Any:
 
 
 TWICE_AS_LARGE = "The derivative of scipy.linalg.{} is computed from a matrix twice as large."
-_function_of_matrices(sl.expm, _expm_along)
+_function_of_matrices(sl.expm, _expm_along, cost="is differentiated by scipy.linalg.expm_frechet")
 _function_of_matrices(sl.logm, positive=True, wide=True)
 _function_of_matrices(
-    sl.sqrtm, positive=True, tangent=lambda y, a_dot: solve_sylvester(y, y, a_dot)
+    sl.sqrtm,
+    positive=True,
+    tangent=lambda y, a_dot: solve_sylvester(y, y, a_dot),
+    cost="is differentiated by an equation of Sylvester's",
 )
 for _function in (sl.cosm, sl.sinm, sl.tanm, sl.coshm, sl.sinhm, sl.tanhm):
     _function_of_matrices(_function)
@@ -465,7 +473,10 @@ def _column_and_row(c: Any, r: Any) -> Any:
     return c, conjugate(c) if r is None else r if hasattr(r, "dtype") else np.asarray(r)
 
 
-@composite(sl.toeplitz)
+DIAGONALS = "sums along diagonals, where SciPy only writes"
+
+
+@composite(sl.toeplitz, cost=DIAGONALS)
 def toeplitz_(c: Any, r: Any = None) -> Any:
     """The matrix that is constant along diagonals, of a first column and a first row."""
     return toeplitz(*_column_and_row(c, r))
@@ -548,13 +559,13 @@ def block_diag(*arrs: Any) -> Any:
     return np.concatenate(rows)
 
 
-@composite(sl.circulant)
+@composite(sl.circulant, cost=DIAGONALS)
 def circulant(c: Any) -> Any:
     """The matrix whose columns are c, turned round by one place each."""
     return toeplitz_(c, np.concatenate([c[:1], c[:0:-1]]))
 
 
-@composite(sl.hankel)
+@composite(sl.hankel, cost=DIAGONALS)
 def hankel(c: Any, r: Any = None) -> Any:
     """The matrix that is constant along antidiagonals, of a first column and a last row."""
     r = np.zeros_like(c) if r is None else r
@@ -810,7 +821,7 @@ def pinvh(
     return np.linalg.pinv(a if lower else adjoint(a), rtol=rtol, hermitian=True)
 
 
-@composite(sl.lstsq)
+@composite(sl.lstsq, cost=PSEUDOINVERSE)
 def lstsq(
     a: Any,
     b: Any,

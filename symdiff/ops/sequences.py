@@ -17,7 +17,7 @@ from symdiff.ops.primitive import (
     is_plain,
     primitive,
 )
-from symdiff.ops.reductions import along, axes_of, one_axis, reduced_shape
+from symdiff.ops.reductions import BY_RECURRENCE, along, axes_of, one_axis, reduced_shape
 from symdiff.ops.render import dtype_source
 from symdiff.ops.shaping import index_add
 
@@ -264,7 +264,7 @@ def _cumulative(function: Callable[..., Any], neutral: int) -> Callable[..., Any
 
 
 composite(np.cumulative_sum)(_cumulative(np.cumsum, 0))
-composite(np.cumulative_prod)(_cumulative(np.cumprod, 1))
+composite(np.cumulative_prod, cost=BY_RECURRENCE)(_cumulative(np.cumprod, 1))
 
 
 @composite(np.nancumsum)
@@ -273,7 +273,7 @@ def nancumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     return np.cumsum(_instead_of_nan(a, 0), axis, dtype)
 
 
-@composite(np.nancumprod)
+@composite(np.nancumprod, cost=BY_RECURRENCE)
 def nancumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """The running product of what is a number."""
     return np.cumprod(_instead_of_nan(a, 1), axis, dtype)

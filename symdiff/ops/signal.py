@@ -222,7 +222,7 @@ def _with_method(name: str) -> None:
 def _with_axes(name: str) -> None:
     op = _sliding(name, ",2", axes=(0,))
 
-    @composite(getattr(signal, name))
+    @composite(getattr(signal, name), cost="is differentiated by two convolutions as long as it")
     def call(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
         in1, in2 = _checked(name, in1, in2, mode)
         along = normalize_axes(axes, np.ndim(in1))

@@ -259,7 +259,7 @@ state: Primitive = one_of(
 )
 
 
-@composite(signal.lfilter)
+@composite(signal.lfilter, cost="is differentiated by two further filters")
 def filtered(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """A digital filter along an axis: from rest, or from a state, with the one that it ends in."""
     b, a = (np.atleast_1d(array_of(each)) for each in (b, a))

@@ -47,6 +47,9 @@ def no_formula(name: str, *arguments: str) -> dict[str, Refused]:
     }
 
 
+SERIES = "takes a series where its formula cancels"
+
+
 def scipy_ufunc(function: np.ufunc, name: str = "", **fields: Any) -> Primitive:
     """An elementwise record, printed under SciPy's name (its ufuncs do not know their module)."""
     name = name or function.__name__
@@ -211,7 +214,9 @@ exp2 = scipy_ufunc(special.exp2, partials=e.exp2.rules)
 exp10 = scipy_ufunc(special.exp10, partials={"x": lambda y, x: y * e.LOG_10})
 expm1 = scipy_ufunc(special.expm1, partials=e.expm1.rules)
 log1p = scipy_ufunc(special.log1p, partials=e.log1p.rules, samples=POSITIVE)
-exprel = scipy_ufunc(special.exprel, partials={"x": lambda y, x: _exprel_slope(x)})
+exprel = scipy_ufunc(
+    special.exprel, partials={"x": lambda y, x: _exprel_slope(x)}, cost=SERIES
+)
 cosm1 = scipy_ufunc(special.cosm1, partials={"x": lambda y, x: -np.sin(x)})
 # x1**x2 - 1
 powm1 = scipy_ufunc(

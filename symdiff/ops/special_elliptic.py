@@ -45,6 +45,7 @@ def _second(of_both: Any, at_1: float) -> Any:
     return second
 
 
+CARLSON = "takes Carlson's integral, without cancelling: it takes much longer"
 _slope_of_k = _slope(
     "ellipk_slope",
     lambda p: special.elliprd(0, 1, p) / 6,
@@ -58,13 +59,19 @@ _slope_of_e = _slope(
     _second(lambda slope, p: special.ellipe(1 - p) / 4 + p * slope, 3 * math.pi / 64),
 )
 ellipk = scipy_ufunc(
-    special.ellipk, name="ellipk", partials={"m": lambda y, m: _slope_of_k(1 - m)}, samples=UNIT
+    special.ellipk,
+    name="ellipk",
+    cost=CARLSON,
+    partials={"m": lambda y, m: _slope_of_k(1 - m)}, samples=UNIT
 )
 ellipkm1 = scipy_ufunc(
     special.ellipkm1, partials={"p": lambda y, p: -_slope_of_k(p)}, samples=UNIT
 )
 ellipe = scipy_ufunc(
-    special.ellipe, name="ellipe", partials={"m": lambda y, m: _slope_of_e(1 - m)}, samples=UNIT
+    special.ellipe,
+    name="ellipe",
+    cost=CARLSON,
+    partials={"m": lambda y, m: _slope_of_e(1 - m)}, samples=UNIT
 )
 
 

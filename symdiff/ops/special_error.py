@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from symdiff.ops.primitive import Samples, case
-from symdiff.ops.special import ORDERED, POSITIVE, UNIT, WHOLE, scipy_ufunc
+from symdiff.ops.special import ORDERED, POSITIVE, SERIES, UNIT, WHOLE, scipy_ufunc
 
 # ---------------------------------------------------------------------------- error function
 
@@ -84,10 +84,11 @@ def _unless_far(x: Any, near: Any, sign: float) -> Any:
 
 
 dawsn = scipy_ufunc(
-    special.dawsn, partials={"x": lambda y, x: -_unless_far(x, 2 * x * y - 1, 1)}
+    special.dawsn, partials={"x": lambda y, x: -_unless_far(x, 2 * x * y - 1, 1)}, cost=SERIES
 )
 erfcx = scipy_ufunc(
     special.erfcx,
+    cost=SERIES,
     partials={
         "x": lambda y, x: TWO_OVER_SQRT_PI * _unless_far(x, x * y / (TWO_OVER_SQRT_PI / 2) - 1, -1)
     },

@@ -52,6 +52,7 @@ digamma = scipy_ufunc(
     special.digamma,
     name="digamma",
     partials={"x": lambda y, x: polygamma(x, n=1)},
+    cost="has a derivative that SciPy computes as a zeta function, which takes much longer",
     sympy="digamma",
     samples=REAL,
 )

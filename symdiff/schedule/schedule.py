@@ -804,10 +804,16 @@ def _counting_source(value: np.ndarray) -> str | None:
         if counts and np.arange(start, stop + step, step).tobytes() == value.tobytes():  # no -0.0
             ends = [stop + step] if (start, step) == (0, 1) else [start, stop + step]
             return f"np.arange({', '.join(map(repr, [*ends, step] if step < 0 else ends))})"
-    if value.ndim == 2 and value.dtype.kind in "fb" and np.array_equal(value, np.eye(len(value))):
+    if value.dtype.kind in "fb" and _is_identity(value):
         dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
         return f"np.eye({len(value)}{dtype})"
     return None
+
+
+def _is_identity(value: np.ndarray) -> bool:
+    """Whether this is the identity matrix, without an array of that size: it may be a column."""
+    square = value.ndim == 2 and len(value) == value.shape[1]
+    return square and bool((value.diagonal() == 1).all()) and np.count_nonzero(value) == len(value)
 
 
 def _array_source(value: np.ndarray) -> str:

@@ -297,3 +297,26 @@ def test_arrays_of_numbers_without_literals(numbers):
         np.testing.assert_array_equal(compiled(2.0), function(2.0), strict=True)
         signs = [np.signbit(each(2.0).real).tolist() for each in (compiled, function)]
     assert signs[0] == signs[1]
+
+
+def test_a_column_is_not_compared_with_an_identity_of_as_many_rows():
+    column = np.zeros((300_000, 1))  # that one would take 720 GB
+    made = jit(lambda x: np.concatenate([x, column], axis=1))
+    assert made(np.ones((300_000, 1))).sum() == 300_000
+
+
+@pytest.mark.parametrize(
+    ("expression", "written"),
+    [
+        ("np.eye(40)", True),
+        ("np.eye(40)[:, ::-1]", False),
+        ("(np.eye(40) + np.eye(40, k=1))", False),
+        ("(2 * np.eye(40))", False),
+    ],
+)
+def test_only_an_identity_is_written_as_one(expression, written):
+    function = eval(f"lambda x: x @ {expression}", {"np": np})
+    x = np.arange(40.0).reshape(1, 40)
+    compiled = jit(function)
+    np.testing.assert_array_equal(compiled(x), function(x))
+    assert ("np.eye(40)" in compiled.source) is written
