@@ -38,7 +38,8 @@ STEP = 2e-3  # of differences of fourth order
 TOLERANCE = 1e-6  # of the first derivative; a second one has a hundred times that
 SIZES = {"small": {"n": 300, "k": 24}, "large": {"n": 100_000, "k": 200}}  # of what is timed
 SQUARE = {"n": 1000, "k": 100}  # ... large, where a result has n * n numbers
-SMALL_ONLY = {"np.polydiv"}  # of many numbers, rounding decides on the shape of the result
+# Of many numbers, rounding decides on the shape of the result, or each is traced by itself.
+SMALL_ONLY = {"np.polydiv", "np.fromiter", "ndarray.tolist"}
 ALLOWED = (3.0, 5.0)  # times the forward call of NumPy's, plus microseconds
 UNSURE = 0.75  # of what is allowed: below, a reason is not needed
 KINDS = ("value", "gradient")

@@ -117,7 +117,8 @@ def _of_traced(traced: Any) -> Stated:
         isinstance(rule, Constant) for rule in traced.rules.values()
     ):
         return Stated(CONSTANT, "has rules that are constant: a step, a comparison, an index")
-    return Stated(DIFFERENTIATED, cost=getattr(traced, "cost", ""))
+    named = find(traced) or traced  # np.amax is traced through np.max
+    return Stated(DIFFERENTIATED, cost=getattr(named, "cost", ""))
 
 
 # ---------------------------------------------------------------------------- tables
