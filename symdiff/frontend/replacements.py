@@ -369,37 +369,81 @@ def _isscalar(element: Any) -> bool:
 
 def _of_one_dtype(parts: Sequence[Any]) -> list[Any]:
     """What np.r_ joins, as arrays: Python numbers take the dtype of the others."""
-    if any(isinstance(part, str) for part in parts):
-        raise NotImplementedError("np.r_ with a directive is not traced")
-    whole = [np.r_[part] if isinstance(part, slice) else part for part in parts]
     numbers = (Tracer, int, float, complex)
-    arrays = [part if isinstance(part, numbers) else as_array(part) for part in whole]
+    arrays = [part if isinstance(part, numbers) else as_array(part) for part in parts]
     dtype = call(np.result_type, *arrays)
     return [as_array(part).astype(dtype) for part in arrays]
 
 
-class _Joiner:
-    """np.r_ and np.c_, which are indexed with what they join."""
+def _row(part: slice) -> Any:
+    """The numbers that np.r_ and np.mgrid make of start:stop:step, or of start:stop:5j."""
+    if not holds_tracer([part.start, part.stop, part.step]):
+        return np.r_[part]
+    start = 0 if part.start is None else part.start
+    if not isinstance(part.step, complex):
+        return _arange(start, part.stop, 1 if part.step is None else part.step)
+    count = int(abs(part.step))
+    step = (part.stop - start) / (count - 1) if count > 1 else 1.0
+    return call(np.multiply, np.arange(count), step) + start
 
-    def __init__(self, plain: Any, axis: int) -> None:
+
+class _Joiner:
+    """np.r_ and np.c_, which are indexed with what they join, after axes as text."""
+
+    def __init__(self, plain: Any) -> None:
         self.plain = plain
-        self.axis = axis
 
     def __getitem__(self, index: Any) -> Any:
         parts = index if isinstance(index, tuple) else (index,)
-        if not holds_tracer(list(parts)):
+        ends = [[each.start, each.stop] for each in parts if isinstance(each, slice)]
+        if not holds_tracer([*parts, *ends]):
             return self.plain[index]
-        return call(np.concatenate, [self._part(each) for each in _of_one_dtype(parts)], self.axis)
+        axis, ndim, place = self.plain.axis, self.plain.ndmin, self.plain.trans1d
+        if isinstance(parts[0], str):
+            text, parts = parts[0], parts[1:]
+            if text in ("r", "c"):
+                what = f"np.r_[{text!r}, ...] makes a matrix object, and is not traced"
+                way_out = "np.r_['0,2', ...] makes an array."
+                context.refuse(UnsupportedFunctionError(word(what, where=where(), way_out=way_out)))
+            given = dict(enumerate(map(int, text.split(","))))
+            axis, ndim, place = (
+                given.get(i, each) for i, each in enumerate((axis, ndim, place))
+            )
+        rows = [_row(each) if isinstance(each, slice) else each for each in parts]
+        made = [_with_axes(each, ndim, place) for each in _of_one_dtype(rows)]
+        return call(np.concatenate, made, axis)
 
-    def _part(self, part: Any) -> Any:
-        shape = part.shape or (1,)
-        if self.axis == -1 and len(shape) == 1:
-            shape = (*shape, 1)
-        return part if shape == part.shape else call(np.reshape, part, shape)
+
+def _with_axes(part: Any, ndim: int, place: int) -> Any:
+    """A part with as many axes as that: new ones before its own, which begin at a place."""
+    missing = max(ndim - part.ndim, 0)
+    before = min(place + (missing + 1) * (place < 0), missing) if part.ndim else missing
+    shape = (*(1,) * before, *part.shape, *(1,) * (missing - before))
+    return part if shape == part.shape else call(np.reshape, part, shape)
 
 
-REPLACEMENTS[np.r_] = _Joiner(np.r_, 0)  # type: ignore[assignment]
-REPLACEMENTS[np.c_] = _Joiner(np.c_, -1)  # type: ignore[assignment]
+class _Grid:
+    """np.mgrid and np.ogrid, which are indexed with the rows that they are made of."""
+
+    def __init__(self, plain: Any) -> None:
+        self.plain = plain
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = index if isinstance(index, tuple) else (index,)
+        if not holds_tracer([[each.start, each.stop, each.step] for each in parts]):
+            return self.plain[index]
+        rows = [_row(each) for each in parts]
+        if not isinstance(index, tuple):
+            return rows[0]
+        rows = _of_one_dtype([as_array(each) for each in rows])
+        grids = call(np.meshgrid, *rows, indexing="ij", sparse=self.plain.sparse)
+        return tuple(grids) if self.plain.sparse else call(np.stack, list(grids))
+
+
+for _joiner in (np.r_, np.c_):
+    REPLACEMENTS[_joiner] = _Joiner(_joiner)  # type: ignore[assignment]
+for _grid in (np.mgrid, np.ogrid):
+    REPLACEMENTS[_grid] = _Grid(_grid)  # type: ignore[assignment]
 
 # ---------------------------------------------------------------------------- random draws
 

@@ -105,9 +105,12 @@ def pad_with_sides(
     """np.pad where the border is computed from the array, or differs from side to side."""
     if mode in ("edge", "wrap"):
         raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {set(options)}")
+    if mode == "empty":  # whatever may stand there: zeros
+        return np.pad(array, widths)
+    if callable(mode):
+        return _padded_by(mode, np.pad(array, widths), widths, options)
     if mode not in _SIDES:
-        what = f"mode={mode!r}" if isinstance(mode, str) else "a function as mode"
-        raise NotImplementedError(f"{what} of np.pad is not traced")
+        raise ValueError(f"mode={mode!r} is not supported")
     sides, option, usual = _SIDES[mode]
     if set(options) - {option}:
         raise ValueError(f"unsupported keyword arguments for mode {mode!r}: {set(options)}")
@@ -196,6 +199,23 @@ def _odd_reflections(array: Any, axis: int, widths: Any, kinds: Any, mode: str) 
         )
         array = _bordered(array, axis, borders)
         before, after = before - left, after - right
+    return array
+
+
+def _padded_by(
+    function: Callable[..., Any], array: Any, widths: Sequence[tuple[int, int]],
+    options: dict[str, Any],
+) -> Any:  # fmt: skip
+    """The array after a function has changed each row, along each axis in turn."""
+    for axis, width in enumerate(widths):
+        rows = np.reshape(np.moveaxis(array, axis, -1), (-1, np.shape(array)[axis]))
+        changed = []
+        for i in range(np.shape(rows)[0]):
+            row = np.copy(rows[i])
+            function(row, tuple(width), axis, options)
+            changed.append(row)
+        shape = np.shape(np.moveaxis(array, axis, -1))
+        array = np.moveaxis(np.reshape(np.stack(changed), shape), -1, axis)
     return array
 
 

@@ -143,11 +143,17 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
 
 @composite(np.einsum)
-def einsum(*operands: Any, optimize: Any = False, **rest: Any) -> Any:
-    """np.einsum: subscripts written out, diagonals taken, extents 1 dropped."""
-    if rest:
-        raise NotImplementedError(f"np.einsum with {', '.join(rest)}= is not traced")
+def einsum(
+    *operands: Any,
+    optimize: Any = False,
+    dtype: Any = None,
+    casting: Any = "safe",
+    order: str = "K",
+) -> Any:
+    """np.einsum: subscripts written out, diagonals taken, extents 1 dropped; not the layout."""
     subscripts, arrays = _einsum_arguments(operands)
+    if dtype is not None:
+        arrays = [_cast_safely(each, np.dtype(dtype), casting) for each in arrays]
     inputs, output = _labels(subscripts, [np.ndim(x) for x in arrays])
     extents: dict[str, int] = {}
     for labels, x in zip(inputs, arrays, strict=True):
@@ -166,6 +172,13 @@ def einsum(*operands: Any, optimize: Any = False, **rest: Any) -> Any:
     return linalg.einsum(
         *arrays, subscripts=f"{','.join(inputs)}->{output}", optimize=bool(optimize)
     )
+
+
+def _cast_safely(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(f"Cannot cast operand data from {x.dtype!r} to {dtype!r} according to the "
+                        f"rule {casting!r}")
+    return x.astype(dtype)
 
 
 def _einsum_arguments(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:

@@ -164,7 +164,8 @@ def reduce(
         )
     if ufunc in _UNRELIABLE:
         raise NotImplementedError(
-            f"np.{ufunc.__name__}.reduce, which is wrong on some processors, is not traced"
+            f"np.{ufunc.__name__}.reduce, which is wrong on some processors, is not traced; "
+            f"functools.reduce(np.{ufunc.__name__}, x) is"
         )
     axes = axes_of(array, axis)
     if len(axes) > 1 and ufunc.identity is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Primitive, Samples, case, linear, primitive
+from symdiff.ops.primitive import Primitive, Samples, array_of, case, linear, primitive
 
 Axes = tuple[int, ...]
 
@@ -302,10 +302,15 @@ def _extreme_call(choose: Any) -> Any:
     def call(
         a: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = None
     ) -> Any:
-        axes = axes_with_elements(a, axis)
         if initial is not None:
+            axes = axes_of(a, axis)
             a = _from_initial(choose, a, initial, where)
-        elif where is not None:
+            if not np.size(a):  # what there is of no elements
+                shape = [n or 1 if i in axes else n for i, n in enumerate(np.shape(a))]
+                a = np.broadcast_to(array_of(initial).astype(a.dtype), shape)
+            return (a,), {"axis": axes, "keepdims": bool(keepdims)}
+        axes = axes_with_elements(a, axis)
+        if where is not None:
             raise ValueError("where= needs the value that there is without elements: initial=")
         return (a,), {"axis": axes, "keepdims": bool(keepdims)}
 

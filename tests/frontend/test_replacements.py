@@ -18,6 +18,7 @@ from symdiff.frontend.tracer import lift
 from symdiff.ir.node import compilation, input_node
 from symdiff.ir.types import type_of
 from symdiff.ops.evaluate import evaluate
+from symdiff.testing import check_grads
 
 X = np.array([0.3, -0.4, 0.9])
 
@@ -338,3 +339,32 @@ def test_called_tells_a_call_from_a_value():
 
     type(run)(look_up.__code__, Spy(isinstance=isinstance, print=str))()
     assert seen == [True, False, False, False, False]
+
+
+# ---------------------------------------------------------------------------- np.r_, np.mgrid
+
+JOINED = [
+    "np.r_[x, 1, y]", "np.r_['0,2', x, y]", "np.r_['-1', x, y]", "np.r_['1,2,0', x, y]",
+    "np.r_['0,2,0', x, y]",
+    "np.r_['0,3,1', x, y]", "np.r_['0,3,-1', x, y]",
+    "np.r_['1,3,-2', x, y]", "np.r_['0,2,0', x[0], 2.0]", "np.c_[x, y]",
+    "np.r_['1', np.outer(x, y), np.outer(y, x)]",
+    "np.c_[np.outer(x, y), x]", "np.c_[x, 1:4]", "np.c_['0', np.outer(x, y), np.outer(y, y)]",
+    "np.r_[x[0]:y[0]:4j]", "np.r_[0:x[0]:1j, 5, 1:3]", "np.r_['1,2', 0:x[0]:3j, y]",
+    "np.mgrid[0:x[0]:5j]", "np.mgrid[0:x[0]:5j, x[1]:2:3j]", "np.mgrid[0:x[0]:5j, 0:3]",
+    "np.mgrid[0:x[0]:2j, 0:2, y[1]:y[2]:3j]", "np.ogrid[0:x[0]:5j, x[1]:2:3j][1]",
+    "np.ogrid[:x[0]:5j, 1:4][0]", "np.mgrid[0:x[0]:1j, 0:y[1]:2j]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expression", JOINED)
+def test_what_is_joined_in_brackets(expression):
+    function = eval(f"lambda x, y: {expression}", {"np": np})
+    args = np.array([1.5, -0.5, 2.0]), np.array([0.5, 3.0, 4.0])
+    np.testing.assert_allclose(jit(function)(*args), function(*args), rtol=1e-15, strict=True)
+    check_grads(function, args, order=1)
+
+
+def test_matrices_are_not_joined():
+    with pytest.raises(UnsupportedFunctionError, match="makes a matrix object"):
+        jit(lambda x: np.r_["c", x, x])(np.ones(3))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from symdiff import UnsupportedFunctionError, grad, jit
+from symdiff import grad, jit
+from symdiff.testing import check_grads
 
 EDITING = """
     np.insert(v, 2, s)
@@ -192,13 +193,19 @@ def test_what_does_not_fit_is_refused(check, expression, message):
         check(expression)
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "np.pad(v, 1, 'empty')",
-        "np.pad(v, 1, lambda vector, widths, axis, options: None)",
-    ],
-)
-def test_what_is_not_traced_is_refused(expression):
-    with pytest.raises(UnsupportedFunctionError, match="is not traced"):
-        jit(eval(f"lambda v: {expression}", {"np": np}))(np.ones(3))
+def test_a_border_that_anything_may_stand_in():
+    found = jit(lambda x: np.pad(x, (1, 2), mode="empty"))(np.arange(1.0, 4.0))
+    np.testing.assert_array_equal(found[1:-2], [1.0, 2.0, 3.0])
+
+
+def test_a_function_that_fills_the_border():
+    def fill(row, width, axis, options):
+        row[: width[0]] = row[width[0]] * options["factor"] + axis
+        row[row.shape[0] - width[1] :] = row[width[0]] ** 2
+
+    def padded(x):
+        return np.pad(x, ((1, 2), (0, 1)), mode=fill, factor=3.0)
+
+    x = np.arange(6.0).reshape(2, 3) + 1
+    np.testing.assert_allclose(jit(padded)(x), padded(x))
+    check_grads(padded, (x,), order=2)

@@ -134,3 +134,15 @@ def test_diagonals_are_whole_numbers(function):
     np.testing.assert_array_equal(jit(lambda x: function(x, 1.0))(x), function(x, 1.0))
     with pytest.raises(ValueError, match=r"k=0.5 is no whole number"):
         jit(lambda x: function(x, 0.5))(x)
+
+
+def test_einsum_in_another_dtype():
+    x = np.arange(6.0).reshape(2, 3)
+
+    def product(x):
+        return np.einsum("ij,kj->ik", x, x, dtype=complex, order="F", casting="safe")
+
+    np.testing.assert_array_equal(jit(product)(x), product(x), strict=True)
+    np.testing.assert_allclose(grad(lambda x: np.sum(product(x)).real)(x), 2 * x.sum(0) + 0 * x)
+    with pytest.raises(TypeError, match="Cannot cast"):
+        jit(lambda x: np.einsum("ij->i", x, dtype=np.float32))(x)
