@@ -19,7 +19,7 @@ from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
-from symdiff.ir.graph import Graph, Note, every_node, toposort
+from symdiff.ir.graph import Graph, Note, every_graph, every_node
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
@@ -165,17 +165,19 @@ def _rules_of(traced: Traced) -> Iterator[dict[Node, None]]:
 
 def _check_forward(linear: Linearized) -> None:
     """Raises NoForwardModeError where a function has a rule for reverse mode only."""
-    for each in toposort([output for output in linear.outputs if output is not None]):
-        called = each.args[0].op if each.args else None
-        if isinstance(called, Primitive) and called.reverse_only:
-            note = linear.primal.notes.get(each)
-            raise NoForwardModeError(
-                word(
-                    f"{called.name} has a custom_vjp rule, which has no forward mode",
-                    where=note.position.said if note and note.position else "",
-                    way_out="Use reverse mode (grad, vjp, jacrev), or give it a custom_jvp rule.",
+    outputs = tuple([output for output in linear.outputs if output is not None])
+    for graph in every_graph(Graph("", (), outputs, (), linear.primal.notes)):
+        for each in graph.nodes():
+            called = each.args[0].op if each.args else None
+            if isinstance(called, Primitive) and called.reverse_only:
+                note = graph.notes.get(each)
+                raise NoForwardModeError(
+                    word(
+                        f"{called.name} has a custom_vjp rule, which has no forward mode",
+                        where=note.position.said if note and note.position else "",
+                        way_out="Use reverse mode (grad, vjp, jacrev), or a custom_jvp rule.",
+                    )
                 )
-            )
 
 
 def _simplify(work: Work) -> Work:

@@ -74,7 +74,7 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Any) -> Any:
         return _called(running, body_fun, val), None
 
     names = _names_of(body_fun, "val")
-    return _Loop(running, function_name(body_fun), names, body, cond_fun).value(init_val, [])[0]
+    return _Loop(running, function_name(body_fun), names, body, cond_fun).value(init_val)[0]
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
@@ -104,7 +104,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
         return _called(running, body_fun, index + lower if moves else index, val), None
 
     names = _names_of(body_fun, "trip", "val")
-    return _Loop(running, function_name(body_fun), names, body, None).value(init_val, [], **kind)[0]
+    return _Loop(running, function_name(body_fun), names, body, None).value(init_val, **kind)[0]
 
 
 def scan(
@@ -124,16 +124,17 @@ def scan(
     if running is None:
         return _run_scan(f, init, leaves, spec, trips, reverse)
     arrays = [each if isinstance(each, Tracer) else np.asarray(each) for each in leaves]
+    rows = () if spec is None else unflatten(spec, arrays)
 
-    def body(index: Any, val: Any, rows: Sequence[Any]) -> Any:
-        found = _called(running, f, val, None if spec is None else unflatten(spec, rows))
+    def body(index: Any, val: Any, row: Any) -> Any:
+        found = _called(running, f, val, None if spec is None else row)
         if not isinstance(found, tuple) or len(found) != 2:
             what = f"{function_name(f)} returns {type(found).__name__}"
             raise _refusal(TraceError, what, "What scan repeats returns a pair: carry, y.")
         return found
 
     loop = _Loop(running, function_name(f), _names_of(f, "val", "row"), body, None)
-    return loop.value(init, arrays, trips=trips, reverse=reverse)
+    return loop.value(init, rows, trips=trips, reverse=reverse)
 
 
 def map(f: Function, xs: Any) -> Any:
@@ -239,9 +240,10 @@ class _Loop:
         self.body, self.test = body, test
         self.place = context.user_place()
 
-    def value(self, init: Any, xs: Sequence[Any], **kind: Any) -> tuple[Any, Any]:
-        """The values after the last trip, and all that was collected."""
+    def value(self, init: Any, xs: Any = (), **kind: Any) -> tuple[Any, Any]:
+        """The values after the last trip, and all that was collected; `xs` have a row for each."""
         leaves, self.spec = flatten(init)
+        xs, self.rows = flatten(xs)
         self.slots = [leaf_of(each) for each in leaves]
         every = [lift(each) for each in xs]
         for _ in range(_ATTEMPTS):
@@ -283,7 +285,8 @@ class _Loop:
         with _inside(self.running, [index, *state, *rows], self.name):
             test = None if self.test is None else self._asked(self.test, self._handed(state))
             given = [_array(each) for each in rows]
-            found, y = self.body(Tracer(index), self._handed(state), given)
+            row = unflatten(self.rows, given)
+            found, y = self.body(Tracer(index), self._handed(state), row)
             values, spec = flatten(found)
             collected, out_spec = flatten(y)
         if spec != self.spec:
@@ -303,10 +306,7 @@ class _Loop:
         if np.shape(found) != ():
             what = f"{function_name(test)} gives an array of the shape {np.shape(found)}"
             raise _refusal(ShapeError, what, "It decides on the next trip: return np.all(…).")
-        held = lift(found)
-        if held.type.dtype != bool:
-            held = lift(np.not_equal(found, 0))
-        return coerce(held, control.TRUTH)
+        return lift(found if lift(found).type.dtype == bool else np.not_equal(found, 0))
 
     def _settled(self, trip: _Trip) -> list[Leaf]:
         """The types that hold what a trip is handed and what it gives."""
@@ -326,10 +326,11 @@ class _Loop:
         traced = [path for path, slot in zip(paths, self.slots, strict=True) if slot.type]
         for each, result, path in zip(trip.state, results, traced, strict=False):
             note = notes.get(result)
-            own = note.name if note and not note.derived and path else ""
-            each.name = own or identifier(path_source(self.names.val, path))
-        for i, each in enumerate(trip.rows):
-            each.name = self.names.row if len(trip.rows) == 1 else f"{self.names.row}_{i}"
+            own = note.name if note and not note.derived else notes[each].name
+            each.name = own if path and own else identifier(path_source(self.names.val, path))
+        for path, each in zip(self.rows.accessors(), trip.rows, strict=True):
+            own = notes[each].name if path else ""
+            each.name = own or identifier(path_source(self.names.row, path))
         return notes
 
 
@@ -355,8 +356,8 @@ class _Branch:
         slots = [_common(a, b, names) for a, b in zip(one, other, strict=True)]
         graphs, outer = self._graphs([one, other], slots, first, since)
         test: Any = pred if pred.dtype == bool else np.not_equal(pred, 0)
-        taken = coerce(test.reshape(()).node, control.TRUTH)
-        made = control.cond_node(taken, outer, graphs)
+        taken = test.reshape(()) if test.shape else test
+        made = control.cond_node(taken.node, outer, graphs)
         values = iter(_results(self.running, self.place, made, graphs[0].outputs, graphs[0].notes))
         return unflatten(spec, [
             slot.static if slot.type is None else _array(next(values), slot.is_array)

@@ -131,7 +131,8 @@ def _loop_cotangents(
     operands, inputs = control.divided(each, each.args), _inputs(each)
     notes = dict(body.notes)
     given = _given(each, bars)
-    seeds = {i: _beside(body.outputs[i], notes, i >= carried) for i in given}
+    named = (*inputs.carried, *body.outputs[carried:])  # a value is called as the trip after does
+    seeds = {i: _beside(named[i], notes, i >= carried) for i in given}
     reached = reduce(or_, [mask for i, mask in enumerate(_reach(body)) if i in given], 0)
     sources = {source for i, source in enumerate(body.inputs) if reached >> i & 1}
     sums = {

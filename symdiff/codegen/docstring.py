@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from symdiff.ir.graph import Graph, toposort
+from symdiff.ir.graph import Graph, bodies, toposort
 from symdiff.ir.node import Input, Node
-from symdiff.ir.types import ArrayType
+from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops import elementwise
 from symdiff.ops.primitive import CONSTANT, Primitive
 from symdiff.schedule.program import Expression, Program
@@ -92,6 +92,8 @@ def _conventions_of_ops(primal: Graph, wrt: Sequence[Input], math: str) -> Itera
         if each in live and any(arg in dependent for arg in each.args):
             dependent.add(each)
             assert isinstance(each.op, Primitive)
+            for body in bodies(each):
+                yield from _conventions_of_ops(body, body.inputs, math)
             if each.op.convention:
                 yield each.op.convention
             elif each.op is elementwise.where and math != "ieee":  # masks are strong zeros
@@ -104,8 +106,11 @@ def _live(nodes: Sequence[Node], outputs: Sequence[Node]) -> set[Node]:
     for each in reversed(nodes):
         if each in live and isinstance(each.op, Primitive):
             rules = map(each.op.rule, range(len(each.args)))
+            through = each.op.control or (bool(each.args) and each.args[0].type is TUPLE)
             live.update(
-                arg for arg, rule in zip(each.args, rules, strict=True) if rule is not CONSTANT
+                arg
+                for arg, rule in zip(each.args, rules, strict=True)
+                if through or rule is not CONSTANT
             )
     return live
 

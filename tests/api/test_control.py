@@ -174,3 +174,91 @@ def test_values_of_a_body_do_not_leave_it():
 
     with pytest.raises(TraceError, match="changes an array from outside"):
         traced(store, np.ones(3))
+
+
+# ---------------------------------------------------------------------------- as emitted code
+
+
+W = np.random.default_rng(0).normal(size=(4, 3, 3)) / 2
+X = np.array([0.3, -0.7, 1.1])
+
+
+def layers(x, W, b):
+    def layer(h, p):
+        return np.tanh(h @ p["W"] + p["b"]), np.sum(h)
+
+    h, sums = sd.scan(layer, x, {"W": W, "b": b})
+    return np.sum(h * h) + np.sum(sums * sums)
+
+
+def heat(u):
+    def step(i, u):
+        u[1:-1] += 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+        return u
+
+    return np.sum(sd.fori_loop(0, 6, step, u) ** 2)
+
+
+def newton(a):
+    y = sd.while_loop(lambda y: abs(y * y - a) > 1e-5 * a, lambda y: 0.5 * (y + a / y), a)
+    return y * y * y
+
+
+def either(x, rows):
+    def step(c, row):
+        c = sd.cond(c.sum() > 0, lambda: np.sin(c) * row, lambda: c * c + row)
+        return c, c[0]
+
+    c, firsts = sd.scan(step, x, rows, reverse=True)
+    return np.sum(c) + np.sum(firsts * firsts)
+
+
+def triple(x):
+    def outer(i, y):
+        return sd.fori_loop(0, 2, lambda j, z: np.sin(z) * x + i + j, y)
+
+    return np.sum(sd.fori_loop(0, 3, outer, x))
+
+
+EMITTED = [
+    (layers, X, W, W[:, 0]),
+    (heat, np.linspace(0, 1, 7) ** 2),
+    (newton, 3.0),
+    (either, X, W[0]),
+    (triple, X),
+]
+
+
+@pytest.mark.parametrize("program", EMITTED, ids=lambda program: program[0].__name__)
+def test_emitted_derivatives(program):
+    function, *args = program
+    sd.check_grads(function, args, order=2)
+
+
+@pytest.mark.parametrize("program", EMITTED, ids=lambda program: program[0].__name__)
+def test_single_precision_stays(program):
+    function, *args = program
+    args = [np.float32(each) for each in args]
+    value, gradients = sd.value_and_grad(function, argnums=tuple(range(len(args))))(*args)
+    assert np.result_type(value) == np.float32
+    for each, arg in zip(gradients, args, strict=True):
+        assert each.dtype == np.float32 and each.shape == np.shape(arg)
+    exact = sd.grad(function)(*[np.asarray(each, float)[()] for each in args])
+    np.testing.assert_allclose(gradients[0], exact, rtol=1e-3, atol=1e-4)
+
+
+def test_rows_of_gradients():
+    rows = np.stack([X, X + 1, -X])
+    for derivative in (sd.grad(triple), sd.hessian(triple)):
+        expected = np.stack([derivative(row) for row in rows])
+        np.testing.assert_allclose(sd.vmap(derivative)(rows), expected, rtol=1e-12, atol=1e-14)
+    of_each = sd.vmap(sd.grad(newton))(np.array([1.5, 2.0, 30.0]))
+    np.testing.assert_allclose(of_each, 1.5 * np.sqrt([1.5, 2.0, 30.0]), 1e-4)
+
+
+def test_a_number_of_trips_is_an_argument():
+    compiled = sd.jit(powers)
+    assert [compiled(2.0, n) for n in (0, 1, 5)] == [powers(2.0, n) for n in (0, 1, 5)]
+    assert compiled.cache_info().misses == 1
+    gradient = sd.grad(powers)
+    assert [gradient(2.0, n) for n in (0, 1, 3)] == [0.0, 1.0, 3 * 4 + 1]
