@@ -326,7 +326,7 @@ class _Loop:
         traced = [path for path, slot in zip(paths, self.slots, strict=True) if slot.type]
         for each, result, path in zip(trip.state, results, traced, strict=False):
             note = notes.get(result)
-            own = note.name if note and not note.derived else notes[each].name
+            own = note.name if note and note.name and not note.derived else notes[each].name
             each.name = own if path and own else identifier(path_source(self.names.val, path))
         for path, each in zip(self.rows.accessors(), trip.rows, strict=True):
             own = notes[each].name if path else ""

@@ -347,7 +347,9 @@ class _Saved:
         self.invariants = dict(zip(inputs.invariant, operands.invariant, strict=True))
         self.rows = dict(zip(inputs.scanned, operands.scanned, strict=True))
         self.state = inputs.carried
-        self.computed = set(self.body.nodes()) if collecting else set()
+        self.collecting = collecting
+        self.computed = set(self.body.nodes())
+        self.moved = control.dependent(results, list(own))  # what belongs to the other loop
         varying = (self.body.inputs[0], *inputs.carried, *inputs.scanned, *own)
         self.varying = control.dependent((*self.body.outputs, *results), varying)
         self.outputs = list(self.body.outputs)
@@ -369,8 +371,12 @@ class _Saved:
                 continue
             if each not in self.varying:
                 inside = not runs or _is_view(each)
+            elif self.collecting and each not in self.moved:
+                # of loops inside it those that collect for derivatives stand for its own
+                known = each in self.computed or each.op in (control.item, control.loop)
+                inside = not known or _is_cheap(each, held)
             else:
-                inside = each not in self.computed or _is_cheap(each, held)
+                inside = True
             if inside:
                 found.add(each)
                 waiting += each.args

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from symdiff.frontend.tracer import Tracer, coerce
 from symdiff.ir.graph import Graph, Note, bodies, substitute, toposort
-from symdiff.ir.node import Const, Node, constant, input_node, node
+from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
@@ -522,10 +522,11 @@ def _read_by_sides(each: Node, used: Collection[int]) -> list[int]:
     return [i for i in range(len(each.args) - 1) if read >> i & 1]
 
 
-def _smaller_branch(each: Node, used: Collection[int]) -> Values | None:
+def _smaller_branch(each: Node, used: set[int]) -> Values | None:
     """Values that both sides give alike need no branch; those that nobody reads are not there."""
     branches = each.param("branches")
-    places = sorted(used)
+    alike = {i: value for i in used if (value := _of_either(each, i)) is not None}
+    places = sorted(used - alike.keys())
     kept = _read_by_sides(each, places)
     if len(places) == len(branches[0].outputs) and len(kept) == len(each.args) - 1:
         return None
@@ -539,18 +540,32 @@ def _smaller_branch(each: Node, used: Collection[int]) -> Values | None:
         )
         for branch in branches
     )
+    values: Values = [alike.get(i) for i in range(len(branches[0].outputs))]
+    if not places:
+        return values
     made = control.cond_node(each.args[0], [each.args[i + 1] for i in kept], (first, second))
-    values: Values = [None] * len(branches[0].outputs)
     for i, value in zip(places, control.items(made), strict=True):
         values[i] = value
     return values
+
+
+def _of_either(each: Node, place: int) -> Node | None:
+    """The value that both sides give alike, if it is an operand or a constant."""
+    first, second = each.param("branches")
+    one, other = first.outputs[place], second.outputs[place]
+    if isinstance(one, Const):
+        return one if one is other else None
+    if not (isinstance(one, Input) and isinstance(other, Input)):
+        return None
+    operand = each.args[1 + first.inputs.index(one)]
+    return operand if operand is each.args[1 + second.inputs.index(other)] else None
 
 
 def _smaller_loop(
     each: Node, used: Collection[int], notes: dict[Node, Note], primal: Collection[Node]
 ) -> Values | None:
     form, kept = _Form(each), _kept(each, used)
-    if each.param("trips") in (0, 1) and each.param("level") is None:
+    if each.param("trips") in (0, 1) and _is_regular(form):
         return _unrolled(form, notes, primal)
     count, collected = len(form.carried), len(form.collected)
     state = {i: form.carried[i][0] for i in kept.carried}
@@ -668,6 +683,13 @@ def _is_worth_it(each: Node, runs: bool) -> bool:
     if op.view or op in _AS_CHEAP_INSIDE or each.type is TUPLE:
         return False
     return runs or (op.elementwise and not op.risky)
+
+
+def _is_regular(form: _Form) -> bool:
+    """Whether all that a loop reads and collects by trip is in arrays."""
+    parts = [*form.collected, *[operand for _, operand in form.scanned]]
+    known = all(control.UNKNOWN not in each.type.shape for each in parts)
+    return known and form.node.param("level") is None
 
 
 def _unrolled(form: _Form, notes: dict[Node, Note], primal: Collection[Node]) -> Values:

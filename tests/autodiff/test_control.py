@@ -208,3 +208,10 @@ def test_derivatives_of_single_precision_are_of_single_precision():
             assert {each.type.dtype for each in own.nodes() if each.type.inexact} == {
                 np.dtype(np.float32)
             }
+
+
+def test_loops_inside_run_once_on_the_way_there():
+    gradient = simplify(cotangent_graph(graph_of(nested, X, A)))
+    (backward,) = loops(gradient, "outer_bar")
+    inner = [each for each in backward.nodes() if each.op.name == "loop"]
+    assert [each.param("reverse") for each in inner] == [True]

@@ -165,6 +165,12 @@ def test_branches_are_taken_once():
     assert len(only.param("branches")[0].outputs) == 2
 
 
+def test_what_both_sides_give_alike_needs_no_branch():
+    text = BRANCH.replace("return v1, y", "return v1, x").replace("index=0", "index=1")
+    made = check(graph_of(text))
+    assert not loops(made) and made.outputs == (made.inputs[0],)
+
+
 def test_simplifying_twice_changes_nothing():
     graph = simplify(cotangent_graph(graph_of(RECURRENCE)))
     assert to_text(simplify(graph)) == to_text(graph)
