@@ -41,7 +41,7 @@ SQUARE = {"n": 1000, "k": 100}  # ... large, where a result has n * n numbers
 # Of many numbers, rounding decides on the shape of the result, or each is traced by itself.
 SMALL_ONLY = {"np.polydiv", "np.fromiter", "ndarray.tolist"}
 ALLOWED = (3.0, 5.0)  # times the forward call of NumPy's, plus microseconds
-UNSURE = 0.75  # of what is allowed: below, a reason is not needed
+UNSURE = 0.5  # of what is allowed: below, a reason is not needed
 KINDS = ("value", "gradient")
 WRITES = "writes an array, where NumPy's call makes a view or reads a part"
 NONE = "–"

@@ -261,7 +261,7 @@ def float_power(x1: Any, x2: Any, /) -> Any:
     return np.power(*(x.astype(dtype) if hasattr(x, "astype") else x for x in (x1, x2)))
 
 
-@composite(np.sinc)
+@composite(np.sinc, cost=e.sinc.cost)
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x), 1 at 0."""
     return e.sinc(x if x.dtype.kind in "fc" else x.astype(np.float64))

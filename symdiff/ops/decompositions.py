@@ -148,6 +148,7 @@ _VECTORS = Samples(
     )
 )
 EQUAL_SINGULAR_VALUES = "Singular vectors of equal singular values have no derivative: NaN."
+FACTORS = "takes a solve and products of the factors, which takes longer than they do"
 VECTORS = "takes the vectors as well as the values"
 ZERO = "A singular value of 0 has derivative 0."
 left_vectors = one_of(
@@ -483,7 +484,7 @@ triangular_factor: Primitive = primitive(
 QRResult = result_type(np.linalg.qr(np.ones((1, 1))))
 
 
-@composite(np.linalg.qr)
+@composite(np.linalg.qr, cost=FACTORS)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """The orthonormal and the triangular factor; only the triangular one in the mode r."""
     a = matrices(a)

@@ -31,6 +31,7 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 
 # Why some take over three times NumPy's call.
 APART = "has a derivative that neither overflows nor is NaN at 0, by further masks and quotients"
+FACTORS = "takes the factors of its derivative one by one, where their product would cancel"
 
 # ---------------------------------------------------------------------------- arithmetic
 
@@ -227,6 +228,7 @@ arcsin = elementwise(
     python="math.asin({x})",
     partials={"x": lambda y, x: 1 / np.sqrt((1 - x) * (1 + x))},
     c="asin({x})",
+    cost=FACTORS,
     sympy="asin",
     risky=True,
     samples=UNIT,
@@ -236,6 +238,7 @@ arccos = elementwise(
     python="math.acos({x})",
     partials={"x": lambda y, x: -1 / np.sqrt((1 - x) * (1 + x))},
     c="acos({x})",
+    cost=FACTORS,
     sympy="acos",
     risky=True,
     samples=UNIT,
@@ -317,6 +320,7 @@ arccosh = elementwise(
     python="math.acosh({x})",
     partials={"x": lambda y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))},
     c="acosh({x})",
+    cost=FACTORS,
     sympy="acosh",
     risky=True,
     samples=Samples(1.2, 3.0),
@@ -326,6 +330,7 @@ arctanh = elementwise(
     python="math.atanh({x})",
     partials={"x": lambda y, x: 1 / ((1 - x) * (1 + x))},
     c="atanh({x})",
+    cost=FACTORS,
     sympy="atanh",
     risky=True,
     samples=UNIT,

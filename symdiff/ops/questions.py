@@ -63,7 +63,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     return filt[tuple(index)] if index else filt
 
 
-@composite(np.piecewise)
+@composite(np.piecewise, cost="masks the cotangent of each piece by np.where")
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """Functions of the parts of x where conditions hold; one more is for the rest."""
     traced = hasattr(condlist, "astype")

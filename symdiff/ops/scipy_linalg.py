@@ -264,7 +264,9 @@ solve_triangular: Primitive = record(
 )  # fmt: skip
 
 
-@composite(sl.solve_triangular)
+@composite(
+    sl.solve_triangular, cost="has a matrix as its derivative, where the call gives a vector"
+)
 def solve_triangular_(
     a: Any,
     b: Any,

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg as sl
 
 from symdiff.ir.types import ArrayType
-from symdiff.ops.decompositions import inverse_gaps, matrices, values_type
+from symdiff.ops.decompositions import FACTORS, VECTORS, inverse_gaps, matrices, values_type
 from symdiff.ops.equations import PSEUDOINVERSE
 from symdiff.ops.linalg import adjoint, conjugate, half, inexact, over_columns, square, transposed
 from symdiff.ops.primitive import (
@@ -531,7 +531,7 @@ solve_toeplitz: Primitive = record(
 )
 
 
-@composite(sl.solve_toeplitz, takes_sequence=True)
+@composite(sl.solve_toeplitz, takes_sequence=True, cost=DIAGONALS)
 def solve_toeplitz_(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
     """The solution of a Toeplitz system, of a first column, or of column and row."""
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, None)
@@ -713,7 +713,7 @@ def eigh(
     return results(a, values(*operands, **options), vectors(*operands, **options))
 
 
-@composite(sl.eigvalsh)
+@composite(sl.eigvalsh, cost=VECTORS)
 def eigvalsh(a: Any, b: Any = None, **options: Any) -> Any:
     """Eigenvalues of a Hermitian matrix, also with respect to another."""
     return eigh(a, b, eigvals_only=True, **options)
@@ -735,7 +735,7 @@ def eig(
     return tuple(np.linalg.eig(a)) if right else np.linalg.eigvals(a)
 
 
-@composite(sl.eigvals)
+@composite(sl.eigvals, cost=VECTORS)
 def eigvals(
     a: Any,
     b: Any = None,
@@ -766,7 +766,7 @@ def svd(
     return results(a, *np.linalg.svd(a, full_matrices))
 
 
-@composite(sl.svdvals)
+@composite(sl.svdvals, cost=VECTORS)
 def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The singular values, by NumPy."""
     return np.linalg.svdvals(a)
@@ -775,7 +775,7 @@ def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any
 _MODES: dict[str, Any] = {"full": "complete", "economic": "reduced", "r": "complete"}
 
 
-@composite(sl.qr)
+@composite(sl.qr, cost=FACTORS)
 def qr(
     a: Any,
     overwrite_a: bool = False,

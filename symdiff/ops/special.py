@@ -177,6 +177,7 @@ xlogy = scipy_ufunc(
     },
     c="{x1} == 0 ? 0 : {x1} * log({x2})",
     convention="scipy.special.xlogy has derivative 0 at (0, 0).",
+    cost=e.APART,
     samples=POSITIVE,
 )
 xlog1py = scipy_ufunc(
@@ -187,6 +188,7 @@ xlog1py = scipy_ufunc(
     },
     c="{x1} == 0 ? 0 : {x1} * log1p({x2})",
     convention="scipy.special.xlog1py has derivative 0 at (0, -1).",
+    cost=e.APART,
     samples=POSITIVE,
 )
 

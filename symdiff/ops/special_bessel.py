@@ -28,6 +28,8 @@ def _over(y: Any, x: Any, at_0: float) -> Any:
     return np.where(x == 0, at_0, y / np.where(x == 0, 1, x))
 
 
+NEIGHBOURS = "takes the functions of the orders beside its own"
+
 # ---------------------------------------------------------------------------- order 0 and 1
 
 
@@ -45,13 +47,19 @@ def _decaying_gap(y: Any, other: Any, x: Any) -> Any:
 i0 = scipy_ufunc(special.i0, partials={"x": lambda y, x: special.i1(x)})
 i1 = scipy_ufunc(special.i1, partials={"x": lambda y, x: special.i0(x) - _over(y, x, at_0=0.5)})
 i0e = scipy_ufunc(
-    special.i0e, partials={"x": lambda y, x: -np.sign(x) * _growing_gap(np.abs(x))}
+    special.i0e,
+    partials={"x": lambda y, x: -np.sign(x) * _growing_gap(np.abs(x))},
+    cost="takes a hypergeometric function, which does not cancel",
 )
 i1e = scipy_ufunc(
     special.i1e, partials={"x": lambda y, x: _growing_gap(np.abs(x)) - _over(y, x, at_0=0.5)}
 )
 j0 = scipy_ufunc(special.j0, partials={"x": lambda y, x: -special.j1(x)})
-j1 = scipy_ufunc(special.j1, partials={"x": lambda y, x: special.j0(x) - _over(y, x, at_0=0.5)})
+j1 = scipy_ufunc(
+    special.j1,
+    partials={"x": lambda y, x: special.j0(x) - _over(y, x, at_0=0.5)},
+    cost=NEIGHBOURS,
+)
 y0 = scipy_ufunc(special.y0, partials={"x": lambda y, x: -special.y1(x)}, samples=POSITIVE)
 y1 = scipy_ufunc(special.y1, partials={"x": lambda y, x: special.y0(x) - y / x}, samples=POSITIVE)
 k0 = scipy_ufunc(special.k0, partials={"x": lambda y, x: -special.k1(x)}, samples=POSITIVE)
@@ -74,7 +82,7 @@ k1e = scipy_ufunc(
 def _of_order(function: np.ufunc, slope: Any, samples: Samples = RIGHT) -> Primitive:
     """A function of an order v, in which there is no formula, and of z."""
     rules = no_formula(function.__name__, "v") | {"z": slope}
-    return scipy_ufunc(function, partials=rules, samples=samples)
+    return scipy_ufunc(function, partials=rules, samples=samples, cost=NEIGHBOURS)
 
 
 def _half_difference(function: np.ufunc) -> Any:
@@ -112,6 +120,7 @@ yn = scipy_ufunc(
     special.yn,
     partials={"n": WHOLE, "x": lambda y, n, x: (special.yn(n - 1, x) - special.yn(n + 1, x)) / 2},
     samples=WHOLE_ORDER,
+    cost=NEIGHBOURS,
 )
 kn = scipy_ufunc(
     special.kn,
@@ -120,6 +129,7 @@ kn = scipy_ufunc(
         "x": lambda y, n, x: -(special.kn(np.abs(n - 1), x) + special.kn(n + 1, x)) / 2,
     },
     samples=WHOLE_ORDER,
+    cost=NEIGHBOURS,
 )
 
 # ---------------------------------------------------------------------------- spherical functions

@@ -30,6 +30,7 @@ i0 = elementwise(
     call=_floats,
     partials={"x": _slope},
     numpy="np.i0({x})",
+    cost="takes scipy.special.i1, which takes longer for many numbers",
     samples=Samples(complex=False),
 )
 
