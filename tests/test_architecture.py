@@ -36,7 +36,12 @@ UNSEEN = {
 
 # Slow to import, hence imported inside functions, or in modules that are themselves loaded late.
 SLOW = {"scipy", "sympy"}
-LINALG = {"ops/scipy_linalg.py", "ops/scipy_matrices.py", "ops/scipy_sparse.py"}
+LINALG = {
+    "ops/scipy_factors.py",
+    "ops/scipy_linalg.py",
+    "ops/scipy_matrices.py",
+    "ops/scipy_sparse.py",
+}
 SPECIAL = {
     "ops/special.py",
     "ops/special_bessel.py",

@@ -423,6 +423,14 @@ declare(
     ppf=lambda q, b: _in_unit(q, (1 - q) ** (-1 / b)),
 )
 
+declare(
+    stats.vonmises,
+    valid=_positive,
+    logpdf=lambda z, kappa: (
+        kappa * special.cosm1(z) - math.log(2 * math.pi) - np.log(special.i0e(kappa))
+    ),
+)
+
 # ---------------------------------------------------------------------------- discrete
 
 declare_discrete(
@@ -450,6 +458,10 @@ declare_discrete(
         + special.xlogy(k, p)
         + special.xlog1py(n - k, -p)
     ),
+    cdf=lambda k, n, p: np.where(
+        k < n, special.betaincc(k + 1, np.where(k < n, n - k, 1), p), 1
+    ),
+    sf=lambda k, n, p: np.where(k < n, special.betainc(k + 1, np.where(k < n, n - k, 1), p), 0),
 )
 declare_discrete(
     stats.geom,

@@ -293,7 +293,8 @@ def composite(
 # Records that only the programs that need them import, with their library where that is not NumPy:
 # where an unknown function is from -> our modules to try, in this order.
 _FAMILIES = {
-    "scipy.linalg": ("symdiff.ops.scipy_linalg", "symdiff.ops.scipy_matrices"),
+    "scipy.linalg": ("symdiff.ops.scipy_linalg", "symdiff.ops.scipy_matrices",
+                     "symdiff.ops.scipy_factors"),
     "scipy.sparse": ("symdiff.ops.scipy_sparse",),
     "numpy.fft": ("symdiff.ops.fourier",),
     "numpy": (

@@ -470,8 +470,8 @@ def test_shapes_that_do_not_fit_name_the_users_line(expression):
 
 
 UNKNOWN = """
-    scipy.special.struve(1,x) scipy.linalg.polar(x) scipy.fft.fht(x,1.0,0.5)
-    scipy.signal.wiener(x) scipy.linalg.null_space(x)
+    scipy.special.struve(1,x) scipy.linalg.cossin(x,1,1) scipy.fft.fht(x,1.0,0.5)
+    scipy.signal.wiener(x) scipy.linalg.qz(x,x)
 """
 
 

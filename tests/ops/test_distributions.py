@@ -232,3 +232,23 @@ def test_dirichlet():
     np.testing.assert_allclose(
         jit(lambda a: stats.dirichlet.pdf(columns, a))(alpha), stats.dirichlet.pdf(columns, alpha)
     )
+
+
+@pytest.mark.parametrize("k", [0, 3, 9, 10, 11])
+def test_probabilities_of_the_binomial_distribution(k):
+    for method in (lambda p: stats.binom.cdf(k, 10, p), lambda p: stats.binom.sf(k, 10, p)):
+        value, slope = symdiff.value_and_grad(method)(0.3)
+        assert value == pytest.approx(method(0.3), rel=1e-13)
+        expected = (method(0.3 + 1e-6) - method(0.3 - 1e-6)) / 2e-6
+        assert slope == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+def test_the_distribution_of_an_angle():
+    def loss(x, kappa, loc):
+        return np.sum(stats.vonmises.logpdf(x, kappa, loc) + stats.vonmises.pdf(x, kappa, loc))
+
+    args = np.array([-4.0, 0.3, 5.0]), 1.3, 0.2
+    assert symdiff.jit(loss)(*args) == pytest.approx(loss(*args), rel=1e-13)
+    symdiff.check_grads(loss, args, order=2)
+    far = symdiff.grad(lambda kappa: stats.vonmises.logpdf(0.0, kappa))(1e9)
+    assert far == pytest.approx(0.5e-9, rel=1e-6)  # half the logarithm
