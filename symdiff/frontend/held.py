@@ -153,7 +153,10 @@ class HeldTable:
             return HeldTable(self._table, self._path, self._interposer, key)
         if isinstance(key, Tracer) or key not in self._names:
             _refuse("rows of a table are selected, or a column that it has not")
-        return self._interposer.wrap(self._table[key], self._path.item(key))
+        path, columns = self._path.item(key), self._interposer.columns
+        if path.key not in columns:
+            columns[path.key] = self._interposer.wrap(self._table[key], path)
+        return columns[path.key]
 
     def __getattr__(self, name: str) -> Any:
         if name in self._names:

@@ -109,6 +109,7 @@ class Interposer:
         self._spaces: dict[int, Globals] = {}
         self._cells: dict[int, tuple[CellType, CellType]] = {}
         # by id: what was met, what stands for it, and the path of the first meeting
+        self.columns: dict[Any, Any] = {}  # of tables, by path: they are other objects each time
         self._stand_ins: dict[int, tuple[Any, Any, Path | None]] = {}
         self._originals: dict[int, Any] = {}
         self.builtins = {**vars(builtins), "__import__": self._import}

@@ -59,6 +59,13 @@ def test_columns_of_a_table(table):
     assert_allclose(gradient(np.ones(2), table), [2 * np.sum((1 - 5) * table.x), 0])
 
 
+def test_a_column_that_is_read_twice(table, mixed):
+    for data in (table, mixed):
+        gradient = symdiff.grad(lambda w, data: np.sum(w * data["x"] * data["x"]) * len(data))
+        assert_allclose(gradient(W, data), [3, 12, 27])
+        assert_allclose(symdiff.grad(lambda w: np.sum(w * data.x * data["x"]))(W), [1, 4, 9])
+
+
 @pytest.mark.parametrize(
     ("column", "dtype"),
     [(["a", "b"], "object"), ([1, "b"], "object"), (["2020-01-01"], "datetime64")],
