@@ -42,6 +42,7 @@ from symdiff.ir.node import Node, compilation
 from symdiff.ir.types import array_type, is_foreign, is_generator, is_masked, is_supported, type_of
 from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
+from symdiff.runtime.cache import compiled
 from symdiff.runtime.dispatch import (
     MISS,
     CacheInfo,
@@ -958,7 +959,7 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
         f"    return _transformed._slow(({names}{single}))\n"
     )
     namespace = {"_MISS": MISS, "_running": context.current, **defaults}
-    exec(compile(source, "<symdiff call>", "exec"), namespace)
+    exec(compiled(source, "<symdiff call>"), namespace)
     made = namespace[name]
     assert callable(made)
     return made  # type: ignore[no-any-return]

@@ -39,6 +39,7 @@ from symdiff.frontend.pytree import (
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.node import compilation, input_node
 from symdiff.ir.types import TUPLE, ArrayType, ObjectType, is_generator, type_of
+from symdiff.runtime.cache import compiled
 from symdiff.runtime.python_module import GuardError
 
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
@@ -532,7 +533,7 @@ def _wrapper_of(entry: Entry) -> Callable[..., Any]:
         ]
     )
     namespace = dict(wrapper.bound)
-    exec(compile(source, "<symdiff wrapper>", "exec"), namespace)
+    exec(compiled(source, "<symdiff wrapper>"), namespace)
     made = namespace["call"]
     assert callable(made)
     return made  # type: ignore[no-any-return]

@@ -7,20 +7,18 @@ import io
 import linecache
 import os
 import re
-import stat
 import sys
-import threading
 import weakref
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from symdiff.errors import CompileError, TraceError, word
 from symdiff.ir.types import is_generator
+from symdiff.runtime import cache
+from symdiff.runtime.cache import compiled
 
 
 class GuardError(ValueError):
@@ -30,8 +28,6 @@ class GuardError(ValueError):
     """
 
 
-KEPT_FILES = 2000
-SELDOM = 16  # one new file in so many looks whether there are too many
 _MATH = re.compile(r"\bmath\.")
 _COMMENT = re.compile("# from: .*")
 _SCIPY = re.compile(r"\b(scipy(?:\.\w+)+)\.\w+\(")
@@ -60,7 +56,7 @@ def load(source: str, name: str, constants: Mapping[str, Any]) -> Callable[..., 
     """
     filename = _file_for(source, name)
     try:
-        code = compile(source, filename, "exec")
+        code = compiled(source, filename)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise CompileError(f"the source emitted for {name} does not compile: {error}") from error
     namespace: dict[str, Any] = {
@@ -117,8 +113,8 @@ def save(
         lines = [f"    {name} = _arrays[{name!r}]" for name in arrays]
         loading = 'with np.load(pathlib.Path(__file__).with_suffix(".npz")) as _arrays:'
         source = "\n".join(["import pathlib", "", imports, "", loading, *lines, "", "", functions])
-        _replace(path.with_suffix(".npz"), _archive(arrays))
-    _replace(path, source.encode())
+        cache.replace(path.with_suffix(".npz"), _archive(arrays))
+    cache.replace(path, source.encode())
 
 
 def _is_array(value: Any) -> bool:
@@ -161,16 +157,6 @@ def _archive(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that others see the old content or the new one, and nothing between."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}_{threading.get_ident()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def imports_of(body: str) -> str:
     """The import statements that a function body needs."""
     if "math." not in body and "scipy." not in body:
@@ -184,81 +170,20 @@ def imports_of(body: str) -> str:
     return "\n".join(lines + [f"import {module}" for module in modules])
 
 
-def cache_folder() -> Path | None:
-    """The private folder for emitted source (mode 0700, ours), or None if there can be none."""
-    try:
-        folder = _cache_base() / "python"
-        if not folder.is_absolute():  # there is no home
-            return None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-        if hasattr(os, "getuid") and status.st_uid != os.getuid():
-            return None
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            folder.chmod(0o700)
-    except (OSError, RuntimeError):  # nothing is writable; there is no home
-        return None
-    return folder
-
-
-def _cache_base() -> Path:
-    own = os.environ.get("SYMDIFF_CACHE_DIR")
-    return Path(own).absolute() if own else user_cache_path("symdiff", appauthor=False)
-
-
 def _file_for(source: str, name: str) -> str:
     """The file that shows the source to tools: named after its content, written atomically."""
     text = source.encode()
-    number = zlib.crc32(text)
-    digest = f"{number:08x}{zlib.adler32(text):08x}"  # a name only: contents are compared
-    folder = _folder()
+    digest = cache.digest(text)  # a name only: contents are compared
+    folder = cache.folder("python")
     if folder is None:
         return f"<symdiff {name} {digest}>"
     path = os.path.join(folder, f"{name}_{digest}.py")  # noqa: PTH118  twice as fast
     try:
-        if _content(path) != text:
-            _replace(Path(path), text)
-            if number % SELDOM == 0:
-                _prune(folder)
+        if cache.content(path) != text:
+            cache.replace(path, text)
     except OSError:
         return f"<symdiff {name} {digest}>"
     return path
 
 
-def _content(path: str) -> bytes | None:
-    """What a regular file holds; None if there is none."""
-    try:
-        if stat.S_ISREG(os.lstat(path).st_mode):
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-                return file.read()
-    except FileNotFoundError:
-        pass
-    return None
-
-
-_folders: dict[str | None, Path | None] = {}
-
-
-def _folder() -> Path | None:
-    """`cache_folder`, checked once per process and setting."""
-    key = os.environ.get("SYMDIFF_CACHE_DIR")
-    if key not in _folders:
-        _folders[key] = cache_folder()
-    return _folders[key]
-
-
-def _prune(folder: Path) -> None:
-    """Remove the older half of the files where there are more than are kept."""
-    try:
-        with os.scandir(folder) as entries:
-            files = list(entries)
-        if len(files) <= KEPT_FILES:
-            return
-        files.sort(key=lambda entry: entry.stat().st_mtime)
-        for entry in files[: len(files) // 2]:
-            (folder / entry.name).unlink()
-    except OSError:
-        pass  # another process is at it: the next one tries again
-
-
-__all__ = ["cache_folder", "imports_of", "load", "np", "save"]
+__all__ = ["imports_of", "load", "np", "save"]

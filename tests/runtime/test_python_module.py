@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import traceback
-from pathlib import Path
 
 import coverage
 import line_profiler
@@ -17,7 +16,6 @@ import pytest
 
 import symdiff
 from symdiff.errors import CompileError, TraceError
-from symdiff.runtime import python_module
 from symdiff.runtime.python_module import imports_of, load
 
 RUN = """
@@ -96,47 +94,6 @@ def test_tools_read_the_source():
     assert inspect.getsource(function) in gradient.source
     filename = function.__code__.co_filename
     assert "".join(linecache.getlines(filename)) == gradient.source
-
-
-def test_the_folder_keeps_a_number_of_files(tmp_path, monkeypatch):
-    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(python_module, "KEPT_FILES", 6)
-    monkeypatch.setattr(python_module, "SELDOM", 1)
-    for i in range(20):
-        load(f"def f(x):\n    return x + {i}\n", "f", {})
-        files = list((tmp_path / "python").iterdir())
-        assert min(i + 1, 3) <= len(files) <= 6
-    assert any("x + 19" in file.read_text() for file in files)
-    assert not any("x + 0" in file.read_text() for file in files)
-
-
-def test_the_folder_of_the_user(tmp_path, monkeypatch):
-    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = python_module.cache_folder()
-    assert folder == tmp_path / "symdiff" / "python"
-    assert folder.stat().st_mode & 0o777 == 0o700
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert python_module.cache_folder() == tmp_path / "home" / ".cache" / "symdiff" / "python"
-
-
-def test_without_a_home_there_is_no_folder(tmp_path, monkeypatch):
-    def homeless(*args, **kwargs):
-        raise RuntimeError("no home")
-
-    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
-    monkeypatch.chdir(tmp_path)
-    for found in (homeless, lambda *args, **kwargs: Path("~/.cache/symdiff")):
-        monkeypatch.setattr(python_module, "user_cache_path", found)
-        assert python_module.cache_folder() is None
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_relative_setting_is_one_folder_wherever_the_program_goes(tmp_path, monkeypatch):
-    monkeypatch.setenv("SYMDIFF_CACHE_DIR", "cache")
-    monkeypatch.chdir(tmp_path)
-    assert python_module.cache_folder() == tmp_path / "cache" / "python"
 
 
 def decay(x):
