@@ -58,6 +58,7 @@ vander: Primitive = primitive(
     ),
     batch=_vander_batch,
     numpy=_vander_source,
+    cost="sums over the powers of each element, in rows that are short",
     samples=Samples(
         cases=(
             case("f[4]", N=3, increasing=False),
