@@ -152,7 +152,7 @@ def _batch_node(each: Node, rows: dict[Node, Node], new: dict[Node, Node], size:
     op = each.op
     assert isinstance(op, Primitive)
     if op.elementwise:
-        made = node(op, _all_batched(each, rows, size), _strong(each.params))
+        made = node(op, _all_batched(each, rows, new, size), _strong(each.params))
     elif op.batch is None:
         raise RuleError(f"{op.name} has no batching rule")
     elif asks_for(op.batch, "batched"):
@@ -161,7 +161,7 @@ def _batch_node(each: Node, rows: dict[Node, Node], new: dict[Node, Node], size:
         told = (("batched", batched), *((("rows", size),) if asks_for(op.batch, "rows") else ()))
         made = _apply(op, op.batch, args, (*each.params, *told))
     else:
-        made = _apply(op, op.batch, _all_batched(each, rows, size), each.params)
+        made = _apply(op, op.batch, _all_batched(each, rows, new, size), each.params)
     if made.type != _stacked(each.type, size):
         raise RuleError(
             f"the batching rule of {op.name} gives {made.type}, not {_stacked(each.type, size)}"
@@ -169,9 +169,16 @@ def _batch_node(each: Node, rows: dict[Node, Node], new: dict[Node, Node], size:
     return made
 
 
-def _all_batched(each: Node, rows: dict[Node, Node], size: int) -> tuple[Node, ...]:
+def _all_batched(
+    each: Node, rows: dict[Node, Node], new: dict[Node, Node], size: int
+) -> tuple[Node, ...]:
     """The operands, those that are not batched repeated along the batch axis."""
-    return tuple([rows.get(arg) or coerce(arg, _stacked(arg.type, size)) for arg in each.args])
+    return tuple(
+        [
+            rows.get(arg) or coerce(new.get(arg, arg), _stacked(arg.type, size))
+            for arg in each.args
+        ]
+    )
 
 
 def _strong(params: Params) -> Params:

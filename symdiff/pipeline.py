@@ -32,7 +32,7 @@ from symdiff.schedule.schedule import schedule
 
 _ROOT = re.compile(r"^\w+")
 T = TypeVar("T")
-CAPTURES = False  # whether loops and branches of the user's are captured
+CAPTURES = True  # whether loops and branches of the user's are captured
 JIT, JVP, VJP = "jit", "jvp", "vjp"
 
 

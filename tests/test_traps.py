@@ -491,7 +491,7 @@ def the_best_so_far(x):
 @trap((X, 1.0), (Y, 1.45), (X, -5.0), (X, 9.0))
 def a_flag_breaks(x, limit):
     found = False
-    total = 0.0
+    total = np.float64(0.0)
     for v in x:
         if v > limit:
             found = True

@@ -13,6 +13,7 @@ import numpy as np
 
 from symdiff.frontend.examples import Examples
 from symdiff.frontend.origin import is_user_code
+from symdiff.ir.graph import Position
 from symdiff.ir.node import Const, Node
 
 # A place in running code: resolved to a name and a line of text when the trace is over.
@@ -59,7 +60,7 @@ class Flow:
         self.capturing = capturing.get()
         self.placeholders: set[Node] = set()  # inputs that stand for values inside of loops
         self.forced: set[Any] = set()  # where nothing is captured
-        self.roads: dict[Any, tuple[Any, str]] = {}  # how each was taken, with its position
+        self.roads: dict[Any, tuple[Position, str]] = {}  # how each was taken, with its position
         self.forget()
 
     def forget(self) -> None:

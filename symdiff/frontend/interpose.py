@@ -536,6 +536,9 @@ class Interposer:
         return self.original(value)
 
 
+context.beginnings.add(Interposer.again.__code__)
+
+
 @instead_of(getattr)
 def getattr_(value: Any, name: str, /, *default: Any) -> Any:
     """getattr(): that a function of the user's has no such attribute is remembered."""

@@ -132,9 +132,11 @@ class World:
             if value.gi_frame is not None and not value.gi_running:
                 self.opaque = "a generator stands in a variable, which may be advanced"
             return
-        try:
-            place = value.__reduce__()
+        try:  # others may do more than to say where they are
+            place = value.__reduce__() if kind.__module__ in ("builtins", "itertools") else None
         except TypeError:
+            place = None
+        if place is None:
             self.opaque = f"a {kind.__name__} stands in a variable, which may be advanced"
             return
         self._keep(value, place, _same_place, _do_nothing)

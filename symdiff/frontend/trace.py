@@ -20,7 +20,7 @@ from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import Spec, flatten, leaf_sources, unflatten
 from symdiff.frontend.source_map import name_at, operand_names, position_of, said
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, depends_on, lift
-from symdiff.ir.graph import Graph, Note, users
+from symdiff.ir.graph import Graph, Note, Position, users
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import ArrayType, ObjectType
 from symdiff.ops.effects import beginning
@@ -62,6 +62,7 @@ class Traced(NamedTuple):
     changes: tuple[Changed, ...] = ()
     nested: bool = False  # inside another trace, which knows what is captured
     running: Context | None = None  # the trace itself, while rules of the user's may still be run
+    roads: tuple[tuple[Position, str], ...] = ()  # how its loops and branches were taken, and why
 
     def with_rules(self) -> Traced:
         """Together with what rules have reached since it was traced."""
@@ -145,6 +146,7 @@ def trace(
         changes,
         nested,
         running,
+        tuple(running.flow.roads.values()),
     )
 
 

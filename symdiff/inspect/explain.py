@@ -35,7 +35,14 @@ def explain(steps: Steps) -> str:
     lines = [f"def {program.name}({', '.join(program.parameters)}):"]
     lines += _statements(program.statements, "    ", work, rewrites)
     lines.append(f"    return {program.result}")
-    return "\n".join([*lines, "", "", *rewrites.listed()]) + "\n"
+    return "\n".join([*lines, "", "", *_roads(work), *rewrites.listed()]) + "\n"
+
+
+def _roads(work: Work) -> Iterator[str]:
+    """A line for each loop and branch of the function: how it was taken, and why."""
+    assert work.traced is not None
+    for position, how in sorted(work.traced.roads):
+        yield f"# {position}: {how}"
 
 
 def rule_text(name: str) -> str:
