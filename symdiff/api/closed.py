@@ -160,9 +160,9 @@ class Closed:
 
     def _at(self, values: Sequence[Node], output: Node, more: dict[Node, Node]) -> Node:
         """What is computed from the inputs of the graph, at these values of them."""
-        pairs = zip(self.graph.inputs, values, strict=True)
+        pairs = [*zip(self.graph.inputs, values, strict=True), *more.items()]
         known: dict[Node, Node] = {each: coerce(value, each.type) for each, value in pairs}
-        return substitute([output], known | more)[output]
+        return substitute([output], known)[output]
 
 
 def _notes_of_names(graph: Graph) -> dict[Node, Note]:

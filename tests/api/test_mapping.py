@@ -86,7 +86,7 @@ def test_a_loop_is_not_written_out():
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [
-        (lambda x: np.vectorize(lambda t: t if t > 0 else 0)(x), TraceError, "decision"),
+        (lambda x: np.vectorize(lambda t: t if t > 0 else None)(x), TraceError, "decision"),
         (
             lambda x: np.vectorize(lambda t: t, signature="(n),(n)->()")(x),
             TypeError,

@@ -92,12 +92,10 @@ def test_an_int_counts_as_a_float():
 def test_ints_that_decide_shapes_are_static():
     @symdiff.grad
     def loss(x, n):
-        for _ in range(n):
-            x = x * x
-        return np.sum(x)
+        return np.sum(np.tile(x, n) ** 2)
 
     assert_same(loss(np.array([2.0]), 1), np.array([4.0]))
-    assert_same(loss(np.array([2.0]), 2), np.array([32.0]))
+    assert_same(loss(np.array([2.0]), 2), np.array([8.0]))
     assert_same(loss(np.array([2.0]), 1), np.array([4.0]))
     assert loss.static_arguments == {"n"}
 
