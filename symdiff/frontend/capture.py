@@ -1351,6 +1351,16 @@ class Hooks:
         return function(*args)
 
     @staticmethod
+    def equal(function: Any, *args: Any) -> Any:
+        """A call of zip with strict=True."""
+        sources = [each for each in map(as_source, args) if each is not None]
+        counts = [each.count() for each in sources]
+        same = all(type(each) is int and each == counts[0] for each in counts)
+        if len(sources) == len(args) and same:
+            return Hooks.over(function, *args)
+        return function(*args, strict=True)
+
+    @staticmethod
     def either(test: Any, first: Any, second: Any, site: Any) -> Any:
         """first() if test else second()."""
         return _chosen(test, first, second, Site(*site), sys._getframe(1))

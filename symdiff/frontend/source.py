@@ -571,9 +571,18 @@ class _Rewriter:
         if not called or source.func.id not in kinds:  # type: ignore[attr-defined]
             return self.expression(source)
         assert isinstance(source, ast.Call)
-        if source.keywords or any(isinstance(each, ast.Starred) for each in source.args):
+        strict = {each.arg: each.value for each in source.keywords}.get("strict")
+        if isinstance(strict, ast.Constant):
+            made = _hook("over" if not strict.value else "equal", *map(self._over, source.args))
+            made.args.insert(0, source.func)  # type: ignore[attr-defined]
+            _at_place(made, source)
+            return made
+        named = [each.value for each in source.keywords if each.arg == "start"]
+        if len(named) < len(source.keywords) or (named and len(source.args) != 1):
             return self.expression(source)
-        made = _hook("over", source.func, *[self._over(each) for each in source.args])
+        if any(isinstance(each, ast.Starred) for each in source.args):
+            return self.expression(source)
+        made = _hook("over", source.func, *map(self._over, source.args), *map(self._over, named))
         _at_place(made, source)
         return made
 

@@ -137,6 +137,15 @@ def enum(x):
     return s
 
 
+def numbered(x):
+    s = 0.0
+    for i, (a, b) in enumerate(zip(x, 2 * x, strict=True), start=2):
+        s += a * b * i
+    for i, (a, b) in enumerate(zip(x, x + 9), start=1):
+        s += a / b * i
+    return s
+
+
 def zips(x, y):
     s = 0.0
     for a, b in zip(x, y):
@@ -351,6 +360,7 @@ def plist(x):
 
 X = R.normal(size=6)
 KERNELS = [
+    (numbered, (X,), [(2 * X,)]),
     (abs_,(2.0,),[(-3.0,)]),(early,(2.0,),[(0.5,)]),(tern,(2.0,),[(-0.5,)]),
  (newton,(2.0,),[(9.0,)]),(power,(1.1,7),[(0.9,11),(2.0,0)]),
  (heat,(X,5,.1),[(X*2,9,.2)]),(rows,(R.normal(size=(5,3)),),[(R.normal(size=(5,3)),)]),

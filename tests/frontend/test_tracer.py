@@ -41,7 +41,7 @@ def test_as_numpy(function):
 
 
 def refuse_truth(x):
-    return np.sum(vmap(lambda row: row if row.sum() > 0 else -row)(x))
+    return np.sum(vmap(lambda row: row if row.sum() > 0 else [-row])(x))
 
 
 def refuse_store(x):
@@ -64,7 +64,7 @@ def refuse_shape(x):
 @pytest.mark.parametrize(
     ("function", "error", "line"),
     [
-        (refuse_truth, TraceError, "row if row.sum() > 0 else -row"),
+        (refuse_truth, TraceError, "row if row.sum() > 0 else [-row]"),
         (refuse_store, TraceError, "x[0] = 1j"),
         (refuse_array, UnsupportedFunctionError, "np.array_repr(x)"),
         (refuse_in_a_library, TraceError, "scipy.sparse.csr_array(np.eye(2)) @ x"),
