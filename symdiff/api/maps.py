@@ -350,11 +350,11 @@ def _forward_if_possible(forward: Halves, reverse: Halves, *args: Any, **kwargs:
     """By forward mode, but where a function in it has a rule for reverse mode only."""
     running = context.current()
     assert running is not None
-    effect = running.effect
+    happened = running.effect, running.output
     try:
         return _forward(forward, *args, **kwargs)
     except NoForwardModeError:
-        running.effect = effect
+        running.effect, running.output = happened
         return _reverse(reverse, *args, **kwargs)
 
 

@@ -40,6 +40,7 @@ from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
 from symdiff.ir.types import array_type, is_foreign, is_generator, is_masked, is_supported, type_of
+from symdiff.ops.printing import prints
 from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.cache import compiled
@@ -917,8 +918,11 @@ def _happen(running: context.Context, effects: Sequence[Node]) -> None:
     for each in effects:
         if is_guard(each):
             running.relied[each] = None
+        elif prints(each):
+            if running.output is None or each.serial > running.output.serial:
+                running.output = each  # and not one that is there already
         elif running.effect is not None and each.serial > running.effect.serial:
-            running.effect = each  # and not one that is there already
+            running.effect = each
 
 
 # ---------------------------------------------------------------------------- generated __call__

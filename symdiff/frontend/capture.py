@@ -20,7 +20,6 @@ import numpy as np
 from symdiff.frontend import context, memory
 from symdiff.frontend.context import Again, NeedsValue, Place
 from symdiff.frontend.pytree import Spec, flatten, unflatten
-from symdiff.frontend.replacements import instead_of
 from symdiff.frontend.source_map import position_of
 from symdiff.frontend.state import World
 from symdiff.frontend.trace import notes_of
@@ -1524,12 +1523,3 @@ def _logical_node(
         waiting += each.args
     function = np.logical_and if logical else np.logical_or
     return call(function, Tracer(_truth(test)), value)
-
-
-@instead_of(print)
-def _print(*args: Any, **kwargs: Any) -> None:
-    """print(), which would print once for all turns."""
-    running = context.current()
-    if running is not None and running.flow.runs:
-        raise NeedsValue("it prints")
-    print(*args, **kwargs)  # noqa: T201  the user's own

@@ -54,6 +54,7 @@ class Flow:
 
     __slots__ = (
         "aliases", "capturing", "failures", "forced", "placeholders", "remembered", "roads", "runs",
+        "texts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class Flow:
     def forget(self) -> None:
         """The function runs again."""
         self.runs: list[Any] = []  # that are going on, on stand-ins
+        self.texts: list[Any] = []  # of traced values, wherever they go
         self.failures: dict[Any, int] = {}
         self.remembered: dict[Any, list[Any]] = {}  # the arrays that a loop stores into
         self.aliases: dict[int, tuple[Any, Any]] = {}  # arrays that may share memory unseen
@@ -92,14 +94,17 @@ class Context:
     __slots__ = (
         "before", "changes", "constants", "derived", "effect", "examples", "fixed", "flow",
         "inherited", "integers", "interposer",
-        "named", "operands", "place", "places", "refused", "relied", "rules",
-        "since", "stores",
+        "named", "operands", "output", "place", "places", "refused", "relied", "rules",
+        "since", "speaks", "spoken", "stores",
     )  # fmt: skip
 
     def __init__(
         self, interposer: Any = None, outer: Context | None = None, effect: Node | None = None
     ) -> None:
         self.effect = self.before = effect  # the last one until now, None where none is allowed
+        self.output: Node | None = None if outer is None else outer.output  # what is printed last
+        self.spoken = self.output
+        self.speaks = False  # whether it is printed at each call
         self.interposer = interposer  # runs the functions that this trace calls
         # shared with the traces inside this one
         self.examples: Examples = Examples() if outer is None else outer.examples
@@ -127,7 +132,7 @@ class Context:
             last = self.changes.pop()
             last.array.known = last.before
         self.relied.clear()
-        self.effect = self.before
+        self.effect, self.output = self.before, self.spoken
         self.refused = None
         self.flow.forget()
 
@@ -150,7 +155,11 @@ class Context:
     @property
     def effects(self) -> tuple[Node, ...]:
         """What a graph of this trace has to keep besides its results."""
-        happened = () if self.effect is None or self.effect is self.before else (self.effect,)
+        happened = [
+            last
+            for last, first in ((self.effect, self.before), (self.output, self.spoken))
+            if last is not None and last is not first
+        ]
         return (*self.relied, *happened)
 
     def is_fixed(self, root: Node) -> bool:
@@ -218,11 +227,11 @@ def tried() -> Iterator[None]:
     """What happens inside does not count: only what is known of its results."""
     running = _context.get()
     assert running is not None
-    effect = running.effect
+    happened = running.effect, running.output
     try:
         yield
     finally:
-        running.effect = effect
+        running.effect, running.output = happened
 
 
 def refuse(error: BaseException) -> NoReturn:

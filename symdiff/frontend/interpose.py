@@ -127,7 +127,7 @@ class Interposer:
         try:
             while True:
                 try:
-                    return self.bare(self._run(function, args, kwargs))
+                    return self.bare(self._whole(function, args, kwargs))
                 except StaticArgument as decided:
                     if not self._decide(decided.inputs):
                         raise
@@ -166,6 +166,26 @@ class Interposer:
             raise TraceError(word(what, way_out="Choose with np.where.")) from None
         finally:
             _running.reset(token)
+
+    def _whole(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The function that is traced: what it says, and text that it makes, are seen to."""
+        running = context.current()
+        try:
+            result = self._run(function, args, kwargs)
+        except Exception as error:
+            own = running is None or running.refused is not None or error.__cause__ is not None
+            if not own and (running.flow.texts or running.output):  # type: ignore[union-attr]
+                self._texts().failed(running, error)
+            raise
+        if running is not None and running.flow.texts:
+            self._texts().check(running)
+        return result
+
+    def _texts(self) -> Any:
+        """What the programs that make text need."""
+        from symdiff.frontend import texts
+
+        return texts
 
     def _run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         run = self.wrap(function, Path(function, (), ""))
@@ -376,6 +396,9 @@ class Interposer:
             return self._partial(value, path)
         if kind is functools._lru_cache_wrapper:
             return self.wrap(value.__wrapped__, None)
+        logging = sys.modules.get("logging")
+        if logging is not None and isinstance(value, logging.Logger):
+            return self._texts().Logger(value)
         if draws(value):
             return NoDraws(value)
         if is_user_class(kind) and has_proxy(kind):

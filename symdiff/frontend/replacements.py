@@ -118,6 +118,11 @@ def replaced(value: Any) -> Any:
         found = REPLACEMENTS.get(value) or _of_sparse(value)
     except TypeError:  # unhashable: not in the table
         return value
+    if found is None and getattr(value, "__module__", "") in ("logging", "_warnings", "warnings"):
+        from symdiff.frontend.texts import speakers  # for the programs that need it
+
+        speakers()
+        found = REPLACEMENTS.get(value)
     if found is None and _takes_a_function(value):
         importlib.import_module(_TAKING_FUNCTIONS[value.__name__])
         found = REPLACEMENTS.get(value)
@@ -612,6 +617,14 @@ def _type(*args: Any, **kwargs: Any) -> Any:
     return getattr(kind, "_symdiff_type", lambda value: kind)(args[0])
 
 
+@instead_of(print)
+def _print(*args: Any, **kwargs: Any) -> None:
+    """print(): once at each call of what is traced."""
+    from symdiff.frontend.texts import spoken  # for the programs that need it
+
+    spoken(print, "print", *args, **kwargs)
+
+
 @instead_of(map)
 def _map(function: Any, *iterables: Any) -> Any:
     """map(float, values): the function is called by map, so it is replaced here."""
@@ -724,7 +737,7 @@ class LibraryModule(ModuleType):
 def is_library(value: Any) -> bool:
     """Whether a module has functions that interposed code must not get as they are."""
     return isinstance(value, ModuleType) and value.__name__.partition(".")[0] in (
-        "numpy", "scipy", "math", "builtins", "random", "dataclasses",
+        "numpy", "scipy", "math", "builtins", "random", "dataclasses", "logging", "warnings",
     )
 
 

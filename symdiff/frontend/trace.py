@@ -105,6 +105,7 @@ def trace(
     interposer = outer.interposer if outer is not None and outer.interposer else Interposer()
     before = outer.effect if outer is not None else node(beginning, ())
     running = Context(interposer, outer, before)
+    running.speaks = True
     for each, value in zip(inputs, known, strict=False):
         if each is not None and value is not UNKNOWN:
             running.examples.give(each, value)

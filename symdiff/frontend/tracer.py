@@ -164,10 +164,17 @@ class Tracer:
         raise AttributeError(f"{_qualified(kind)!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        return f"<traced {self.node.type}>"
+        if context.is_internal(sys._getframe(1).f_code):
+            return f"<traced {self.node.type}>"
+        return format(self, "!r")
+
+    def __str__(self) -> str:
+        return format(self, "")
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        from symdiff.frontend import texts  # for the programs that make text
+
+        return texts.text_of(self, spec)
 
     # ------------------------------------------------------------------ protocols
 

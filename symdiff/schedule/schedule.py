@@ -19,6 +19,7 @@ from symdiff.ops import linalg, shaping
 from symdiff.ops.effects import happens
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
+from symdiff.ops.printing import prints
 from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
 from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
 from symdiff.schedule.frees import with_frees
@@ -294,6 +295,7 @@ class Scheduler:
         emitted: set[Node] = set()
         out: list[Node] = []
         anchors = [each for each in order if each not in results and self._is_anchor(each)]
+        anchors = self._said_last(anchors)
         for anchor in [*anchors, *sorted(results, key=results.__getitem__)]:
             queue = [anchor]
             for each in queue:  # grows
@@ -307,6 +309,15 @@ class Scheduler:
                             ready.append(result)
                 queue += sorted(ready, key=results.__getitem__)
         return out
+
+    def _said_last(self, anchors: list[Node]) -> list[Node]:
+        """What is printed comes behind the guards: a call that they end has said nothing."""
+        guards = [i for i, each in enumerate(anchors) if each in self.guards]
+        if not guards:
+            return anchors
+        before, after = anchors[: guards[-1] + 1], anchors[guards[-1] + 1 :]
+        said = [each for each in before if prints(each)]
+        return [*(each for each in before if not prints(each)), *said, *after]
 
     def _is_anchor(self, each: Node) -> bool:
         noted = each in self.graph.notes or each in self.outputs or each in self.guards
