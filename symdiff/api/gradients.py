@@ -28,6 +28,7 @@ def grad(
     An argument may be any nesting of dict, list, tuple, namedtuple and dataclass, and so is its
     gradient; several argnums give a tuple. With `has_aux` the function returns (value, aux) and
     the result is (gradient, aux). For a complex argument z = x + iy it is df/dx - i df/dy.
+    `argnames` may reach attributes, read at each call: "self.W", "model.layers.0.W".
     `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
     calls methods, for training loops. Usable as @grad and as @grad(argnums=(0, 1)).
 
@@ -65,17 +66,22 @@ def _gradient(
 ) -> Any:
     if fun is None:
         return lambda fun: _gradient(fun, suffix, argnums, has_aux, argnames, math, reuse)
-    return Transformed(
-        checked_callable(fun),
-        mode=VJP,
-        suffix=suffix,
-        argnums=argnums,
-        argnames=argnames,
-        has_aux=has_aux,
-        keep_value=suffix == "value_and_grad",
-        math=math,
-        reuse=reuse,
-    )
+    options: dict[str, Any] = {
+        "mode": VJP,
+        "suffix": suffix,
+        "argnums": argnums,
+        "argnames": argnames,
+        "has_aux": has_aux,
+        "keep_value": suffix == "value_and_grad",
+        "math": math,
+        "reuse": reuse,
+    }
+    names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
+    if any("." in each for each in names):
+        from symdiff.api.attributes import OfAttributes  # which few programs need
+
+        return OfAttributes(checked_callable(fun), names, options)
+    return Transformed(checked_callable(fun), **options)
 
 
 def jit(

@@ -386,7 +386,7 @@ class Interposer:
         if is_generator(getattr(value, "__self__", None)):  # the method of a generator
             return self._draw(value, path)
         if kind is MethodType:
-            instance = path.attribute("__self__") if path is not None else None
+            instance = path.attribute("__self__").named("") if path is not None else None
             return MethodType(self.wrap(value.__func__, None), self.wrap(value.__self__, instance))
         if issubclass(kind, ModuleType):
             return self._module(value)
