@@ -6,6 +6,7 @@ that a primitive, a program or a derivative of one is checked alike.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from symdiff.errors import NotDifferentiableError
 from symdiff.frontend.parameters import Parameters, function_name
 from symdiff.frontend.pytree import flatten, unflatten
 from symdiff.ir import Graph, Node, input_node
-from symdiff.ir.types import type_of
+from symdiff.ir.types import is_generator, type_of
 from symdiff.ir.verify import verify
 from symdiff.ops.evaluate import evaluate
 from symdiff.pipeline import JVP, VJP
@@ -233,7 +234,7 @@ def compare_grads(
     ]
     if not wrt:
         raise NotDifferentiableError(f"{function_name(f)} has no argument of floats to check")
-    results = flatten(function(*args))[0]
+    results = flatten(function(*_with_own_draws(tuple(args))))[0]
     if not any(map(_is_inexact, results)):
         raise NotDifferentiableError(f"the result of {function_name(f)} has no floats to check")
     if not all(np.all(np.isfinite(each)) for each in results if _is_inexact(each)):
@@ -268,7 +269,7 @@ class _Point:
         self.wrt, self.options, self.of = wrt, options, of
         rng = np.random.default_rng(len(args))
         self.dots = [_random_like(args[i], rng) for i in wrt]
-        self.y_bar = _random_like(function(*args), rng)
+        self.y_bar = _random_like(function(*_with_own_draws(args)), rng)
         self.dotted = [*parameters, *beside(parameters, [parameters[i] for i in wrt], "dot")]
         self.barred = [*parameters, *beside(parameters, parameters[:1], "y_bar")]
         self._forward = Transformed(
@@ -280,11 +281,11 @@ class _Point:
 
     def tangent(self, *values: Any) -> Any:
         """Of the arguments and their tangents."""
-        return self._forward(*values)[1]
+        return self._forward(*_with_own_draws(values))[1]
 
     def cotangents(self, *values: Any) -> Any:
         """Of the arguments and the cotangent of the result."""
-        return self._backward(*values[:-1])[1](values[-1])
+        return self._backward(*_with_own_draws(values[:-1]))[1](values[-1])
 
     def compare(self, order: int) -> list[Comparison]:
         """The rows of this function, and of its derivatives up to the order."""
@@ -328,6 +329,14 @@ def _signature(parameters: list[inspect.Parameter]) -> Parameters:
     return Parameters(inspect.Signature(parameters))
 
 
+def _with_own_draws(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments in which random generators are copies: each call draws the same numbers."""
+    leaves, spec = flatten(args)
+    own = [copy.deepcopy(leaf) if is_generator(leaf) else leaf for leaf in leaves]
+    made: tuple[Any, ...] = unflatten(spec, own)
+    return made
+
+
 def _is_inexact(leaf: Any) -> bool:
     if isinstance(leaf, (np.ndarray, np.generic)):
         return leaf.dtype.kind in "fc"
@@ -366,7 +375,7 @@ def _differences(
 
     def at(steps: int) -> Any:
         moved = _map(lambda leaf, dot: leaf + eps * steps * dot, args[index], dot)
-        return function(*args[:index], moved, *args[index + 1 :])
+        return function(*_with_own_draws((*args[:index], moved, *args[index + 1 :])))
 
     weights = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
     values = [at(steps) for steps in weights]

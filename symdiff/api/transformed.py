@@ -40,7 +40,7 @@ from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
 from symdiff.ir.types import array_type, is_foreign, is_generator, is_masked, is_supported, type_of
-from symdiff.ops.printing import prints
+from symdiff.ops.effects import prints
 from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
 from symdiff.runtime.cache import compiled

@@ -603,6 +603,8 @@ def _sorted(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
     if key is not None:
         return sorted(values, key=key, reverse=reverse)
     ordered = list(call(np.sort, as_array(values)))
+    if all(isinstance(each, float) and not isinstance(each, np.float64) for each in values):
+        ordered = [_as_number(each, float) for each in ordered]  # as they were
     return ordered[::-1] if reverse else ordered
 
 

@@ -14,7 +14,7 @@ from symdiff.errors import UsageError
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import flatten, unflatten
 from symdiff.frontend.trace import Leaf
-from symdiff.ir.types import ArrayType, parse_type
+from symdiff.ir.types import GENERATORS, ArrayType, ObjectType, parse_type
 
 Interval = tuple[float, float]
 
@@ -22,7 +22,7 @@ _PYTHON = (bool, int, float, complex)
 
 
 class Typed:
-    """A number or an array of which the type is known, and not the value."""
+    """A number, an array or a random generator of which the type is known, and not the value."""
 
     __slots__ = ("is_array", "type")
 
@@ -35,10 +35,14 @@ class Typed:
 
     def stand_in(self) -> Any:
         """A value of this type that takes no memory."""
+        if isinstance(self.type, ObjectType):
+            return _generator(self.type, 0)
         return self._made(np.broadcast_to(np.ones((), self.type.dtype), self.type.shape))
 
     def sample(self, rng: np.random.Generator, interval: Interval | None = None) -> Any:
         """A random value of this type: integers are small, and not negative."""
+        if isinstance(self.type, ObjectType):
+            return _generator(self.type, int(rng.integers(1 << 31)))
         shape, kind = self.type.shape, self.type.dtype.kind
         if kind in "biu":
             return self._made(rng.integers(0, 2 if kind == "b" else 3, shape))
@@ -53,6 +57,12 @@ class Typed:
             return self.type.python(values)
         array = np.asarray(values, dtype=self.type.dtype)
         return array if self.is_array else array[()]
+
+
+def _generator(type: ObjectType, seed: int) -> Any:
+    """A random generator of this type."""
+    own = type.kind is np.random.Generator
+    return np.random.default_rng(seed) if own else np.random.RandomState(seed)
 
 
 def parse_argument(text: str) -> tuple[str, Any]:
@@ -70,7 +80,7 @@ def parse_argument(text: str) -> tuple[str, Any]:
 
 
 def parse_tree(text: str) -> Any:
-    """A tree of types and values: f64[5,7], f64 (a NumPy scalar), float, 3, [f64[2], None].
+    """A tree of types and values: f64[5,7], f64 (a NumPy scalar), float, 3, [f64[2], Generator].
 
     Raises ValueError where the text is none.
     """
@@ -93,7 +103,7 @@ def _tree(node: ast.expr) -> Any:
         typed.stand_in()  # ValueError if NumPy has no arrays as large
         return typed
     if isinstance(node, ast.Name):
-        scalar = node.id in [python.__name__ for python in _PYTHON]
+        scalar = node.id in [python.__name__ for python in _PYTHON] or node.id in GENERATORS
         return Typed(parse_type(node.id if scalar else f"{node.id}[]"), False)
     return _value(node)
 

@@ -39,6 +39,9 @@ _PYTHON = {
 _PYTHON_OF = {"b": bool, "i": int, "f": float, "c": complex}
 
 
+GENERATORS = ("Generator", "RandomState")  # of numpy.random
+
+
 class ArrayType:
     """The type of a value. `weak` marks a Python scalar, whose dtype yields to its partner's."""
 
@@ -195,7 +198,7 @@ def parse_type(text: str) -> ArrayType:
     Raises ValueError with the expected form where the text is neither.
     """
     text = text.replace(" ", "")
-    if text in ("Generator", "RandomState"):
+    if text in GENERATORS:
         return ObjectType(getattr(np.random, text))
     if text in _PYTHON:
         return array_type(_PYTHON[text], (), True)

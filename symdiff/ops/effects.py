@@ -30,6 +30,14 @@ beginning = register(
 )
 
 
+PRINTING = "printing"  # the name of the records of what is said
+
+
+def prints(each: Node) -> bool:
+    """Whether an effect is a call of print or its kin."""
+    return each.op.name == PRINTING
+
+
 def happens(each: Node) -> bool:
     """Whether the node is an effect."""
     return isinstance(each.op, Primitive) and each.op.effect

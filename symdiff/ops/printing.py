@@ -11,12 +11,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from symdiff.ir.node import Node
 from symdiff.ir.types import TUPLE
-from symdiff.ops.effects import Happened
+from symdiff.ops.effects import PRINTING, Happened
 from symdiff.ops.primitive import CONSTANT, Primitive
 
-NAME = "printing"
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -35,11 +33,6 @@ def filled(text: str, fill: Callable[[int], str]) -> str:
     return _MARK.sub(lambda found: fill(int(found[1])), text)
 
 
-def prints(each: Node) -> bool:
-    """Whether an effect is a call of print or its kin."""
-    return each.op.name == NAME
-
-
 @lru_cache(maxsize=256)
 def printing(function: Callable[..., Any], name: str) -> Primitive:
     """The record of calls of a function, which source calls under a name: of print by its own."""
@@ -50,14 +43,14 @@ def printing(function: Callable[..., Any], name: str) -> Primitive:
         return f"{called}({filled(call, values.__getitem__)})"
 
     return Primitive(
-        name=NAME,
+        name=PRINTING,
         function=lambda *args, call, number: Happened(),
         arguments=("before", "values"),
         variadic=True,
         result=lambda *types, call, number: TUPLE,
         rules={"before": CONSTANT, "values": CONSTANT},
         numpy=source,
-        objects=() if own else ((getattr(function, "__name__", NAME), function),),
+        objects=() if own else ((getattr(function, "__name__", PRINTING), function),),
         batch=_batch(lambda: printing(function, name)),
         effect=True,
     )

@@ -16,10 +16,9 @@ from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
-from symdiff.ops.effects import happens
+from symdiff.ops.effects import happens, prints
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
-from symdiff.ops.printing import prints
 from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
 from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
 from symdiff.schedule.frees import with_frees

@@ -32,6 +32,14 @@ def test_samples_lie_in_an_interval():
     assert 2 <= made.min() <= made.max() <= 3
 
 
+@pytest.mark.parametrize("kind", [np.random.Generator, np.random.RandomState])
+def test_random_generators(kind):
+    tree = parse_tree(f"[{kind.__name__}, f64]")
+    assert repr(tree[0]) == kind.__name__
+    for made in (stand_ins(tree), samples(tree, np.random.default_rng(0))):
+        assert type(made[0]) is kind
+
+
 def test_where_types_come_from():
     def f(a, b: "f64[3]", c: float, d=4): ...  # noqa: F821 - a type of symdiff
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.types import parse_type
-from symdiff.ops.effects import beginning
-from symdiff.ops.printing import filled, mark, pieces, printing, prints
+from symdiff.ops.effects import beginning, prints
+from symdiff.ops.printing import filled, mark, pieces, printing
 from symdiff.schedule.schedule import schedule
 
 
