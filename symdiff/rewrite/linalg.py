@@ -90,6 +90,18 @@ def _left_first_is_cheaper(found: Match) -> bool:
     return _flops(m, k, n) + _flops(m, n, p) < _flops(k, n, p) + _flops(m, k, p)
 
 
+def _are_vectors(found: Match) -> bool:
+    return found["x"].type.ndim == 1 and not found.root.type.shape
+
+
+def vector_product(found: Match) -> Node:
+    """the product of two vectors."""
+    x, y = found["x"], found["y"]
+    (size,) = x.type.shape
+    product = node(matmul, (reshaped(x, (1, size)), reshaped(y, (size, 1))))
+    return reshaped(product, ())
+
+
 def _sums_whole_batch(found: Match) -> bool:
     ndim: int = found["x"].type.ndim
     return ndim > 2 and bool(found["axis"] == tuple(range(ndim - 2)))
@@ -216,6 +228,9 @@ LINALG = rules(
     rule("sum-of-product", np.sum(matmul(x, y), axis=axis, keepdims=keepdims), product_of_sum,
          ROUNDING, dtypes="fc", when=_sums_a_side, reach=0.2,
          example={"x": "f[5,3]", "y": "f[3,4]", "axis": (0,), "keepdims": False}),
+    rule("dot-product", np.sum(x * y, axis=axis, keepdims=keepdims), vector_product,
+         ROUNDING, dtypes="fc", when=_are_vectors, reach=0.4,
+         example={"x": "f[4]", "y": "f[4]", "axis": (0,), "keepdims": False}),
     rule("associate-right", matmul(matmul(x, y), z), matmul(x, matmul(y, z)), ROUNDING,
          dtypes="fc", when=_right_first_is_cheaper, reach=0.2,
          example={"x": "f[8,8]", "y": "f[8,8]", "z": "f[8,2]"}),
