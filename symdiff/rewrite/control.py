@@ -445,7 +445,7 @@ def _pruned(graph: Graph, primal: Collection[Node]) -> Graph:
         if each not in used:
             return None
         if each.op is control.cond:
-            return _smaller_branch(made, used[each])
+            return _smaller_branch(_distinct(made, primal), used[each], each)
         return _smaller_loop(made, used[each], notes, primal)
 
     return _with_values(graph, change, primal)
@@ -522,13 +522,34 @@ def _read_by_sides(each: Node, used: Collection[int]) -> list[int]:
     return [i for i in range(len(each.args) - 1) if read >> i & 1]
 
 
-def _smaller_branch(each: Node, used: set[int]) -> Values | None:
+def _distinct(each: Node, primal: Collection[Node]) -> Node:
+    """The branch, told of nothing twice and of no constants."""
+    operands, branches = each.args[1:], each.param("branches")
+    knowns: list[dict[Node, Node]] = [{} for _ in branches]
+    for branch, known in zip(branches, knowns, strict=True):
+        seen: dict[Any, Node] = {}
+        for own, operand in zip(branch.inputs, operands, strict=True):
+            _is_known(own, operand, seen, known)
+    if not knowns[0]:
+        return each
+    sides = []
+    for branch, known in zip(branches, knowns, strict=True):
+        new, notes = substitute(branch.outputs, known), dict(branch.notes)
+        for before, after in new.items():
+            _carry(before, after, notes, primal)
+        outputs = tuple([new[one] for one in branch.outputs])
+        sides.append(Graph(branch.name, branch.inputs, outputs, (), notes))
+    return control.cond_node(each.args[0], operands, (sides[0], sides[1]))
+
+
+def _smaller_branch(each: Node, used: set[int], before: Node) -> Values | None:
     """Values that both sides give alike need no branch; those that nobody reads are not there."""
     branches = each.param("branches")
     alike = {i: value for i in used if (value := _of_either(each, i)) is not None}
     places = sorted(used - alike.keys())
     kept = _read_by_sides(each, places)
-    if len(places) == len(branches[0].outputs) and len(kept) == len(each.args) - 1:
+    whole = len(places) == len(branches[0].outputs) and len(kept) == len(each.args) - 1
+    if each is before and whole:
         return None
     first, second = (
         Graph(

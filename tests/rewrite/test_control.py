@@ -165,6 +165,12 @@ def test_branches_are_taken_once():
     assert len(only.param("branches")[0].outputs) == 2
 
 
+def test_a_branch_is_told_of_nothing_twice():
+    text = BRANCH.replace("cond(v1, x, y,", "cond(v1, x, x,").replace("return v0, x", "return y, x")
+    (only,) = loops(check(graph_of(text)))
+    assert [each.name for each in only.args[1:]] == ["x"]
+
+
 def test_what_both_sides_give_alike_needs_no_branch():
     text = BRANCH.replace("return v1, y", "return v1, x").replace("index=0", "index=1")
     made = check(graph_of(text))
