@@ -59,6 +59,7 @@ class Request(NamedTuple):
     math: str = "default"
     reuse: bool = False
     flat: bool = False  # the emitted function takes the inputs one by one, not in their trees
+    apart: bool = False  # the function and its derivative will be two functions
     summary: str = ""  # of what is computed, where the mode does not say it
 
 
@@ -186,7 +187,12 @@ def _simplify(work: Work) -> Work:
     log: list[Application] = list(work.log)
     primal, settled = set(work.primal), set(work.settled)
     graph = simplify(
-        work.graph, primal=primal, math=work.request.math, log=log, settled=settled
+        work.graph,
+        primal=primal,
+        math=work.request.math,
+        log=log,
+        settled=settled,
+        apart=work.request.apart,
     )
     graph = Graph(work.request.name, graph.inputs, graph.outputs, graph.effects, graph.notes)
     return work._replace(

@@ -33,7 +33,7 @@ from symdiff.frontend.pytree import (
 )
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
-from symdiff.pipeline import VJP, Work, finish, traced_inputs
+from symdiff.pipeline import VJP, Request, Work, finish, traced_inputs
 from symdiff.runtime.dispatch import Entry
 
 _FIRST = "Value of `{}`, and what its derivative will need."
@@ -54,6 +54,9 @@ class Halves(Transformed):
 
     def _results(self, traced: Traced) -> tuple[int, ...]:
         return inexact_outputs(traced, self.has_aux)
+
+    def _request(self, leaves: Sequence[Leaf], spec: Spec) -> Request:
+        return super()._request(leaves, spec)._replace(apart=True)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):

@@ -63,13 +63,15 @@ def simplify(
     math: str = "default",
     log: list[Application] | None = None,
     settled: set[Node] | None = None,
+    apart: bool = False,
 ) -> Graph:
     """The graph in fewer operations. `primal` are the nodes of the user's own program.
 
     They keep their bits; where `primal` is a set, it grows by the nodes that they become.
-    `settled` grows by the nodes that no rule fits: `tidy` need not look at them again.
+    `settled` grows by the nodes that no rule fits: `tidy` need not look at them again. Loops of
+    derivatives stay `apart` from those of the function, if that is asked for.
     """
-    return _in_all(graph, tuple(TABLES.values()), math, primal, log, settled)
+    return _in_all(graph, tuple(TABLES.values()), math, primal, log, settled, apart)
 
 
 def tidy(
@@ -92,6 +94,7 @@ def _in_all(
     primal: Collection[Node],
     log: list[Application] | None,
     settled: set[Node] | None,
+    apart: bool = False,
 ) -> Graph:
     """The graph rewritten, and before it those inside it."""
 
@@ -102,8 +105,8 @@ def _in_all(
         return _rewritten(graph, tables, math, primal, log, settled)
     from symdiff.rewrite.control import arranged  # which few programs need
 
-    graph = map_bodies(arranged(graph, primal), change, primal)
-    return arranged(_rewritten(graph, tables, math, primal, log, settled), primal)
+    graph = map_bodies(arranged(graph, primal, apart), change, primal)
+    return arranged(_rewritten(graph, tables, math, primal, log, settled), primal, apart)
 
 
 def _rewritten(

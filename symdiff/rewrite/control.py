@@ -23,12 +23,13 @@ Values = list[Node | None]  # of a loop or a branch; None for what nobody reads
 _AS_CHEAP_INSIDE = (shaping.broadcast_to, e.convert)  # beside views
 
 
-def arranged(graph: Graph, primal: Collection[Node] = ()) -> Graph:
+def arranged(graph: Graph, primal: Collection[Node] = (), apart: bool = False) -> Graph:
     """The graph with fewer and smaller loops and branches, of the same results.
 
+    Where they stay `apart`, derivatives do not go along with what they are derivatives of.
     Where `primal`, the nodes of the user's own program, is a set, it grows by what they become.
     """
-    for step in (_merged, _fused, _shifted, _pruned):
+    for step in (_merged, *(() if apart else (_fused,)), _shifted, _pruned):
         graph = step(graph, primal)
     return graph
 

@@ -262,3 +262,13 @@ def test_a_number_of_trips_is_an_argument():
     assert compiled.cache_info().misses == 1
     gradient = sd.grad(powers)
     assert [gradient(2.0, n) for n in (0, 1, 3)] == [0.0, 1.0, 3 * 4 + 1]
+
+
+@pytest.mark.parametrize("program", EMITTED, ids=lambda program: program[0].__name__)
+def test_derivatives_in_two_calls(program):
+    function, *args = program
+    value, pullback = sd.vjp(function, *args)
+    gradient = pullback(value * 0 + 1)
+    _, pushforward = sd.linearize(function, *args)
+    moved = sum(np.sum(bar * arg) for bar, arg in zip(gradient, args, strict=True))
+    np.testing.assert_allclose(pushforward(*args), moved, rtol=1e-10)
