@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import TUPLE, array_type
-from symdiff.ops.linalg import REGULAR, real_dtype, relative_det, square
+from symdiff.ops.linalg import INVERSE, REGULAR, real_dtype, relative_det, square
 from symdiff.ops.primitive import (
     CONSTANT,
     Jvp,
@@ -142,7 +142,7 @@ log_abs_det = one_of(
 )
 
 
-@composite(np.linalg.slogdet)
+@composite(np.linalg.slogdet, cost=INVERSE)
 def slogdet(a: Any) -> Any:
     """The sign and the logarithm of the absolute value of the determinant."""
     a = square(a)
