@@ -19,6 +19,7 @@ from symdiff.ir.node import Const, Input, Node, constant
 from symdiff.ops.control import INDEX, UNKNOWN, divided, loop
 from symdiff.ops.render import ATOM, PRODUCT, Source, dtype_source
 from symdiff.schedule.buffers import allocates, is_view
+from symdiff.schedule.implicit import truth
 from symdiff.schedule.program import (
     Assign,
     Clause,
@@ -380,11 +381,13 @@ class _Loop:
         """What is computed before each trip, and whether there is one."""
         test: Graph = self.each.param("test")
         same = dict(zip(test.inputs, (*self.inputs.invariant, *self.inputs.carried), strict=True))
-        inner = self.outer.inside(test, {own: self.named[each] for own, each in same.items()})
+        asked = truth(test.outputs[0])
+        graph = Graph(test.name, test.inputs, (asked,), (), test.notes)
+        inner = self.outer.inside(graph, {own: self.named[each] for own, each in same.items()})
         inner.reserved = self.taken
         inner.depth += 1  # a comparison of what a line may hold
         inner.compute()
-        return inner.statements, inner.take(test.outputs[0]).expression
+        return inner.statements, inner.take(asked).expression
 
     def _header(self) -> str:
         backwards = self.each.param("reverse")
@@ -396,16 +399,16 @@ class _Loop:
         several = f"zip({', '.join(rows)})" if len(rows) > 1 else "".join(rows)
         index = self.named[self.index]
         if not self.arrays and self.index not in self.inner.uses:
-            return f"for {names} in {several}:" if rows else f"for _ in {self._range()}:"
+            return f"for {names} in {several}:" if rows else f"for _ in {self._range(False)}:"
         if not rows:
-            return f"for {index} in {self._range()}:"
+            return f"for {index} in {self._range(backwards)}:"
         counted = (self.each.param("start"), self.each.param("step"), backwards) == (0, 1, False)
         if counted:
             names = f"({names})" if len(rows) > 1 else names
             return f"for {index}, {names} in enumerate({several}):"
-        return f"for {index}, {names} in zip({', '.join([self._range(), *rows])}):"
+        return f"for {index}, {names} in zip({', '.join([self._range(backwards), *rows])}):"
 
-    def _range(self) -> str:
+    def _range(self, backwards: bool) -> str:
         start, step, trips = map(self.each.param, ("start", "step", "trips"))
         if trips is not None:
             stop = str(start + step * trips)
@@ -416,7 +419,7 @@ class _Loop:
             stop = f"{start} + {stop}" if start else stop
         ends = [str(start), stop, str(step)] if step != 1 else [str(start), stop]
         text = f"range({', '.join(ends if len(ends) > 2 or start else ends[1:])})"
-        return f"reversed({text})" if self.each.param("reverse") else text
+        return f"reversed({text})" if backwards else text
 
     def _after(self) -> Iterable[Statement]:
         for each in self.lists:
@@ -475,13 +478,14 @@ class _Branch:
 
     def __init__(self, outer: Scheduler, each: Node, items: Mapping[int, Node]) -> None:
         self.outer = outer
-        self.taken, *self.operands = each.args
+        asked, *self.operands = each.args
+        self.asked = truth(asked)
         self.items = sorted(items.items())
         self.branches: tuple[Graph, Graph] = each.param("branches")
 
     def emit(self) -> None:
         outer = self.outer
-        taken = outer.take(self.taken).expression
+        taken = outer.take(self.asked).expression
         settled = [outer.settle(arg) for arg in self.operands]
         alone = {arg for arg in self.operands if outer.buffers.changeable(arg, ())}
         outer.buffers.consume([taken, *settled])

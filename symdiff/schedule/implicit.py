@@ -23,8 +23,8 @@ def operands(each: Node) -> tuple[Node, ...]:
         return _product_operands(each)
     if not isinstance(op, Primitive):
         return each.args
-    if op.control and each.params[0][0] == "body" and _is_counted_by_rows(each):
-        return each.args[1:]
+    if op.control:
+        return _control_operands(each)
     if op is shaping.index_set:  # a store casts and broadcasts
         return (each.args[0], _peel(each.args[1]), *each.args[2:])
     if op.numbers:
@@ -45,10 +45,20 @@ def operands(each: Node) -> tuple[Node, ...]:
     return peeled if _computes(op, each, peeled) else each.args
 
 
-def _is_counted_by_rows(each: Node) -> bool:
-    """Whether a loop reads rows, which say how many there are, and is given their number too."""
-    dynamic = each.param("trips") is None and each.param("test") is None
-    return dynamic and bool(each.param("scanned"))
+def _control_operands(each: Node) -> tuple[Node, ...]:
+    """A branch asks Python whether a value is true; a loop over rows need not be told how many."""
+    params: dict[str, Any] = dict(each.params)
+    if "branches" in params:
+        return (truth(each.args[0]), *each.args[1:])
+    counted = params["trips"] is None and params["test"] is None
+    return each.args[1:] if counted and params["scanned"] else each.args
+
+
+def truth(each: Node) -> Node:
+    """What Python is asked for, of which a truth value is made."""
+    while each.op is e.convert and each.args[0].type.dtype == bool:
+        (each,) = each.args
+    return each
 
 
 def _peel(arg: Node) -> Node:

@@ -581,9 +581,14 @@ class Scheduler:
         """Compute a value in an array that nothing reads any more, if it pays."""
         if each.op is e.where:
             return self._choose_in_place(each, expression)
-        if not _is_ufunc(each) or size_of(each) < (REUSED if self.reuse else LARGE):
+        if not _is_ufunc(each):
+            return False
+        small = size_of(each) < (REUSED if self.reuse else LARGE)
+        if small and each not in self.targets:
             return False
         for operand in self._reusable(each, expression):
+            if small and self.named[operand] != self.targets[each]:
+                continue  # a sum over trips is added to
             if self._spares(each) or (self._is_anonymous(each) and self._is_anonymous(operand)):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
