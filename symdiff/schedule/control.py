@@ -16,9 +16,10 @@ import numpy as np
 
 from symdiff.ir.graph import Graph
 from symdiff.ir.node import Const, Input, Node, constant
+from symdiff.ops import elementwise as e
 from symdiff.ops.control import INDEX, UNKNOWN, divided, loop
 from symdiff.ops.render import ATOM, PRODUCT, Source, dtype_source
-from symdiff.schedule.buffers import allocates, is_view
+from symdiff.schedule.buffers import allocates, is_view, size_of
 from symdiff.schedule.implicit import truth
 from symdiff.schedule.program import (
     Assign,
@@ -31,6 +32,7 @@ from symdiff.schedule.program import (
 )
 from symdiff.schedule.schedule import Scheduler
 
+ROOMY = 1 << 16  # bytes of a row from which an array is filled faster than a list
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -148,6 +150,7 @@ class _Loop:
             self.named[own] = value.source.text
         self.rows = [_whole(outer, arg) for arg in self.operands.scanned]
         self.count = [outer.take(arg).expression for arg in self.operands.trips if not self.rows]
+        self._choose_popped()
         self._choose_sinks()
         self._choose_slots()
         self._schedule_body()
@@ -177,9 +180,18 @@ class _Loop:
                 value = self.body.outputs[place]
                 stem = names.stem(item) or f"{_stem(self.body, value) or value.op.name}s"
                 sinks = self.lists if _is_list(self.outer, item, value) else self.arrays
-                if sinks is self.lists:
-                    self.outer.listed.add(item)
                 sinks.append(_Sink(value, item, self._name(stem)))
+
+    def _choose_popped(self) -> None:
+        """The lists that are emptied while they are read, from the end."""
+        self.popped: dict[str, Input] = {}
+        if self.each.param("reverse"):
+            rows = zip(self.operands.scanned, self.rows, self.inputs.scanned, strict=True)
+            self.popped = {
+                value.source.text: own
+                for arg, value, own in rows
+                if arg in self.outer.listed and own.type.shape and self.outer.uses[arg] == 1
+            }
 
     def _choose_slots(self) -> None:
         """The variables of what is carried, each under the name of its first value if that ends."""
@@ -237,6 +249,14 @@ class _Loop:
             inner.reserved.add(self.named[self.index])
         for each in self.arrays:
             inner.stores.setdefault(each.value, []).append((each.name, self._place()))
+        for arg, own in zip(self.operands.scanned, self.inputs.scanned, strict=True):
+            if arg in self.outer.plain:
+                for number in body.nodes():
+                    if own in number.args:
+                        inner.hold(number, self.named[own])
+        for name, own in self.popped.items():
+            taken = Expression(own, Source(f"{name}.pop()"), known=True)
+            inner.statements.append(Assign(self.named[own], taken))
         inner.compute(self.inputs.carried)
         self._end()
 
@@ -391,14 +411,18 @@ class _Loop:
 
     def _header(self) -> str:
         backwards = self.each.param("reverse")
+        scanned = [own for own in self.inputs.scanned if own not in self.popped.values()]
         rows = [
             _iterated(self.outer, arg, each.source, backwards)
             for arg, each in zip(self.operands.scanned, self.rows, strict=True)
+            if each.source.text not in self.popped
         ]
-        names = ", ".join(self.named[own] for own in self.inputs.scanned)
+        names = ", ".join(self.named[own] for own in scanned)
         several = f"zip({', '.join(rows)})" if len(rows) > 1 else "".join(rows)
         index = self.named[self.index]
         if not self.arrays and self.index not in self.inner.uses:
+            if not rows and self.popped and self.each.param("trips") is None:
+                return f"while {next(iter(self.popped))}:"
             return f"for {names} in {several}:" if rows else f"for _ in {self._range(False)}:"
         if not rows:
             return f"for {index} in {self._range(backwards)}:"
@@ -424,7 +448,7 @@ class _Loop:
     def _after(self) -> Iterable[Statement]:
         for each in self.lists:
             text = f"{each.name}[::-1]" if self.each.param("reverse") else each.name
-            if each.value.type.weak:  # rows are NumPy's numbers
+            if each.value.type.weak and each.item not in self.outer.plain:
                 text = f"np.array({text})"
             if text != each.name:
                 yield Assign(each.name, Expression(each.item, Source(text), known=True))
@@ -439,10 +463,26 @@ def _stem(graph: Graph, each: Node) -> str:
 
 
 def _is_list(outer: Scheduler, item: Node, value: Node) -> bool:
-    """Whether only loops read what a loop collects, row by row."""
-    if UNKNOWN in item.type.shape:
-        return True
-    return not value.type.weak and outer.scans()[item] == outer.uses[item]
+    """Whether to collect values in a list: of what only loops read, row by row."""
+    readers = outer.scans().get(item, ())
+    only = len(readers) == outer.uses[item]
+    if only and value.type.weak and all(_is_number(body, row) for body, row in readers):
+        outer.plain.add(item)
+    small = size_of(value) < ROOMY and (not value.type.weak or item in outer.plain)
+    if UNKNOWN in item.type.shape or (only and small):
+        outer.listed.add(item)
+    return item in outer.listed
+
+
+def _is_number(body: Graph, row: Input) -> bool:
+    """Whether a body reads a row as a Python number only."""
+    readers = [each for each in body.nodes() if row in each.args]
+    return row not in body.outputs and all(_as_number(each, row) for each in readers)
+
+
+def _as_number(each: Node, row: Node) -> bool:
+    """Whether a node is the Python number that a row is."""
+    return each.op is e.convert and each.type.weak and each.type.python is row.type.python
 
 
 def _iterated(outer: Scheduler, each: Node, source: Source, backwards: bool) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -128,8 +127,9 @@ class Scheduler:
         self.appends: dict[Node, list[str]] = {}  # values, and the lists that they go to
         self.stores: dict[Node, list[tuple[str, str]]] = {}  # the same for rows of arrays
         self.closed: dict[Node, Node] = {}  # loops and branches, with what they need not be given
-        self._scans: Counter[Node] | None = None
+        self._scans: dict[Node, list[tuple[Graph, Input]]] | None = None
         self.listed: set[Node] = set()  # what is in lists, and not in arrays
+        self.plain: set[Node] = set()  # those of Python's numbers
         self.reserved: set[str] = set()  # names that stand for the same in all of a body
 
     # ------------------------------------------------------------------ driving
@@ -178,13 +178,16 @@ class Scheduler:
         inner.named.update(named)
         return inner
 
-    def scans(self) -> Counter[Node]:
-        """How many loops read a value row by row, for each."""
+    def scans(self) -> Mapping[Node, Sequence[tuple[Graph, Input]]]:
+        """The bodies that read a value row by row, and what stands for the row."""
         if self._scans is None:
-            loops = [each for each in self.closed.values() if each.op.name == "loop"]
-            self._scans = Counter(
-                arg for each in loops for arg in each.args[len(each.args) - each.param("scanned") :]
-            )
+            self._scans = {}
+            for each in self.closed.values():
+                count = dict(each.params).get("scanned")
+                if isinstance(count, int) and count:
+                    body: Graph = each.param("body")
+                    for arg, row in zip(each.args[-count:], body.inputs[-count:], strict=True):
+                        self._scans.setdefault(arg, []).append((body, row))
         return self._scans
 
     def _put(self, each: Node, name: str, place: str, operator: str) -> None:
@@ -510,9 +513,24 @@ class Scheduler:
 
     def assign(self, each: Node, expression: Expression) -> None:
         self.buffers.consume(expression.operands)
-        if self._assign_in_place(each, expression):
-            return
-        self._bind(each, expression)
+        if not self._assign_in_place(each, expression) and not self._add_to(each, expression):
+            self._bind(each, expression)
+
+    def _add_to(self, each: Node, expression: Expression) -> bool:
+        """Add to a Python number over the trips of a loop: total += x."""
+        target, infix = self.targets.get(each, ""), getattr(each.op, "infix", "")
+        if not (target and each.type.weak and infix in _AUGMENTED and self._is_anonymous(each)):
+            return False
+        parts = expression.operands
+        for i in range(len(parts) if infix in _COMMUTATIVE else 1):
+            old = parts[i].node
+            if len(parts) == 2 and self.holders.get(target) is old and self.is_free(target):
+                self.hold(each, target)
+                self.statements.append(
+                    Update(target, "", f"{infix}=", parts[1 - i], self._comment(each))
+                )
+                return True
+        return False
 
     def _bind(self, each: Node, expression: Expression) -> None:
         """A statement that computes a value anew, under a name that nobody needs."""
@@ -587,9 +605,11 @@ class Scheduler:
         if small and each not in self.targets:
             return False
         for operand in self._reusable(each, expression):
-            if small and self.named[operand] != self.targets[each]:
-                continue  # a sum over trips is added to
-            if self._spares(each) or (self._is_anonymous(each) and self._is_anonymous(operand)):
+            sums = self.named[operand] == self.targets.get(each)  # over the trips of a loop
+            if small and not sums:
+                continue
+            unnamed = self._is_anonymous(each) and (sums or self._is_anonymous(operand))
+            if unnamed or self._spares(each):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
                     self._take_over(each, operand)

@@ -281,6 +281,51 @@ def test_rows_of_python_numbers_are_numpys(value):
         emit(Graph("f", (a,), (root, *control.items(back))), [value])
 
 
+@pytest.mark.parametrize("value", [0.5, 2.0, 1.0])
+def test_rows_that_are_read_as_python_numbers_stay_these(value):
+    a = input_node("a", FLOAT)
+    root, ys, trips = newton(a, FLOAT, const(1.0, FLOAT))
+    i, total, y = named(("i", INDEX), ("total", FLOAT), ("y", S))
+    plain = node(e.convert, (y,), (("dtype", S.dtype), ("weak", True)))
+    notes = {(new := (t(total) + t(plain) * t(plain)).node): Note("total", "bar")}
+    back = control.loop_of(
+        "back", i, [(total, const(0.0, FLOAT))], [(y, ys)], [new], notes, count=trips, reverse=True
+    )
+    text = emit(Graph("f", (a,), (root, *control.items(back))), [value])
+    assert "np." not in text and "float(" not in text
+    assert "        total += y * y\n" in text or "        total += y_1 * y_1\n" in text
+
+
+def test_what_a_list_holds_is_given_back_while_it_is_read():
+    x, rows, others = named(("x", V), ("X", M), ("Y", M))
+    last, news, olds = rnn(x, rows, others)
+    i, h_bar, h, old, other = named(
+        ("i", INDEX), ("h_bar", V), ("h", V), ("old", V), ("other", V)
+    )
+    for scanned, line in (
+        ([(h, news), (old, olds), (other, others)], "for other in Y[::-1]:\n        h = hs.pop()"),
+        ([(h, news), (old, olds)], "for _ in range(4):\n        h = hs.pop()"),
+        ([(h, news), (other, news)], "in zip(reversed(hs), reversed(hs)):"),
+    ):
+        factor = t(scanned[0][0]) * t(scanned[1][0])
+        new = (t(h_bar) * (t(h) + factor)).node
+        back = control.loop_of("g", i, [(h_bar, last)], scanned, [new], {}, trips=4, reverse=True)
+        args = [X, ROWS, ROWS[::-1].copy()]
+        assert line in emit(Graph("f", (x, rows, others), tuple(control.items(back))), args)
+
+
+def test_sums_over_trips_are_added_to():
+    x, rows = named(("x", V), ("X", M))
+    i, total, row = named(("i", INDEX), ("total", V), ("row", V))
+    new = (t(total) + t(row) * t(x)).node
+    notes = {new: Note("total", "bar")}
+    for first in (zeros(V), x, (t(x) * 2).node):
+        made = control.loop_of("g", i, [(total, first)], [(row, rows)], [new], notes, trips=4)
+        text = emit(Graph("f", (x, rows), tuple(control.items(made))), [X, ROWS])
+        assert "        total += row * x\n" in text
+        assert text.count("copy") == (first is x)
+
+
 def test_variables_are_exchanged():
     x, y = named(("x", V), ("y", V))
     i, a, b = named(("i", INDEX), ("a", V), ("b", V))
