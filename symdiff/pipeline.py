@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from symdiff.autodiff.linear import verify_linear
@@ -16,7 +17,7 @@ from symdiff.codegen.numpy_source import function_source
 from symdiff.errors import NoForwardModeError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters
-from symdiff.frontend.pytree import Layout, Spec
+from symdiff.frontend.pytree import Layout, Spec, sequence_sources
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
 from symdiff.ir.graph import Graph, Note, every_graph, every_node
@@ -222,7 +223,8 @@ def _schedule(work: Work) -> Work:
     layout = request.layout(traced) if request.layout else None
     roles = dict(zip(reversed(work.graph.outputs), reversed(_roles(work)), strict=True))
     program = schedule(
-        work.graph, work.arrays, work.primal, _access(work), layout, request.reuse, roles
+        work.graph, work.arrays, work.primal, _access(work), layout, request.reuse, roles,
+        partial(_sequences, work),
     )
     return work._replace(program=program._replace(defaults=_defaults(request, program)))
 
@@ -276,6 +278,13 @@ def _access(work: Work) -> dict[Input, str]:
         for each, dot in zip(work.linear.wrt, work.linear.tangents, strict=True):
             names[dot] = _dotted(names[each], taken)
     return {each: name for each, name in names.items() if each is not None}
+
+
+def _sequences(work: Work) -> dict[str, int]:
+    """The arguments that are lists or tuples, and parts of arguments, with their lengths."""
+    parts = zip(work.request.parameters.names, work.request.spec.children(), strict=True)
+    found = dict(each for name, spec in parts for each in sequence_sources(name, spec))
+    return {} if work.request.flat else found
 
 
 def _print(work: Work) -> Work:

@@ -140,6 +140,17 @@ def part_sources(root: str, spec: Spec) -> list[str]:
     return [path_source(root, accessor) for accessor in top.accessors()]
 
 
+def sequence_sources(root: str, spec: Spec) -> Iterator[tuple[str, int]]:
+    """The expressions for the lists and tuples in a tree, and their lengths."""
+    waiting = [(root, spec)]
+    while waiting:
+        text, own = waiting.pop()
+        if not own.is_leaf():
+            if own.type in (list, tuple):
+                yield text, own.num_children
+            waiting += zip(part_sources(text, own), own.children(), strict=True)
+
+
 def leaf_sources(root: str, spec: Spec) -> list[str]:
     """The expressions for the leaves of a tree."""
     if spec.is_leaf():

@@ -33,6 +33,7 @@ from symdiff.schedule.program import (
 from symdiff.schedule.schedule import Scheduler
 
 ROOMY = 1 << 16  # bytes of a row from which an array is filled faster than a list
+_PLACE = re.compile(r"\[(\d+)\]")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -68,6 +69,38 @@ class _Sink(NamedTuple):
     value: Node
     item: Node
     name: str
+
+
+def name_list(scheduler: Scheduler, each: Node) -> bool:
+    """Have values that loops read row by row in a list; True where it is one that is given.
+
+    That is a list among the arguments, or a slice of it, or a part of each tree in it.
+    """
+    if len(scheduler.scans().get(each, ())) != scheduler.uses[each]:
+        return False  # something reads them as an array
+    scheduler.listed.add(each)
+    found = _given_list(scheduler, each.args)
+    if found is None:
+        for arg in each.args:
+            scheduler.buffers.keep(arg)
+        return False
+    scheduler.named[each], scheduler.fields[each] = found
+    return True
+
+
+def _given_list(scheduler: Scheduler, values: Sequence[Node]) -> tuple[str, str] | None:
+    """A list that holds all of the values in order, and how each is reached from its elements."""
+    if not all(isinstance(each, Input) for each in values):
+        return None
+    texts = [scheduler.named[each] for each in values]
+    for place in _PLACE.finditer(texts[0]):
+        whole, field, first = texts[0][: place.start()], texts[0][place.end() :], int(place[1])
+        if all(text == f"{whole}[{first + i}]{field}" for i, text in enumerate(texts)):
+            length, end = scheduler.sequences().get(whole, 0), first + len(texts)
+            if end <= length:
+                part = f"[{first or ''}:{end if end < length else ''}]"
+                return whole if part == "[:]" else f"{whole}{part}", field
+    return None
 
 
 # ---------------------------------------------------------------------------- what both need
@@ -210,8 +243,7 @@ class _Loop:
             name = self._name(next(filter(None, stems), "state"))
             self.slots.append(_Slot(name, own, last, item))
             self.named[own] = name
-        for own in self.inputs.scanned:
-            self.named[own] = self._name(_stem(self.body, own) or "row")
+        self._name_rows()
         trips = self.items.get(len(self.body.outputs))
         if self.each.param("test") is None:
             self.named[self.index] = self._name(_stem(self.body, self.index) or "i")
@@ -220,6 +252,20 @@ class _Loop:
             self.counter = self._name(stem or _stem(self.body, self.index) or "trips")
             self.named[self.index] = self.counter
         self._hold(trips)
+
+    def _name_rows(self) -> None:
+        """Names for rows, one for those that are parts of the same trees."""
+        self.trees: dict[str, str] = {}  # what is iterated over, and what each of it is called
+        for own, arg, value in zip(
+            self.inputs.scanned, self.operands.scanned, self.rows, strict=True
+        ):
+            text, field = value.source.text, self.outer.fields.get(arg, "")
+            if field and text not in self.trees:
+                self.trees[text] = self._name(_singular(text))
+            whole = self.trees[text] if field else ""
+            self.named[own] = f"{whole}{field}" or self._name(
+                _stem(self.body, own) or _singular(text)
+            )
 
     def _hold(self, trips: Node | None) -> None:
         """Have the names stand for the results."""
@@ -239,10 +285,11 @@ class _Loop:
         for own in (self.index, *self.inputs.carried, *self.inputs.scanned):
             if own in self.named:
                 inner.holders[self.named[own]] = own
+        inner.reserved.update(self.trees.values())
         for slot in self.slots:
             if not isinstance(slot.last, (Input, Const)):
                 inner.targets.setdefault(slot.last, slot.name)
-        inner.reserved = {each.name for each in sinks} | {self.counter}
+        inner.reserved |= {each.name for each in sinks} | {self.counter}
         for each in self.lists:
             inner.appends.setdefault(each.value, []).append(each.name)
         if self.arrays:
@@ -411,13 +458,16 @@ class _Loop:
 
     def _header(self) -> str:
         backwards = self.each.param("reverse")
-        scanned = [own for own in self.inputs.scanned if own not in self.popped.values()]
-        rows = [
-            _iterated(self.outer, arg, each.source, backwards)
-            for arg, each in zip(self.operands.scanned, self.rows, strict=True)
-            if each.source.text not in self.popped
-        ]
-        names = ", ".join(self.named[own] for own in scanned)
+        iterated: dict[str, str] = {}  # what rows, or trees that they are parts of, are called
+        for own, arg, each in zip(
+            self.inputs.scanned, self.operands.scanned, self.rows, strict=True
+        ):
+            text = each.source.text
+            if text not in self.popped:
+                over = _iterated(self.outer, arg, each.source, backwards)
+                name = self.trees[text] if self.outer.fields.get(arg) else self.named[own]
+                iterated[name] = over
+        rows, names = list(iterated.values()), ", ".join(iterated)
         several = f"zip({', '.join(rows)})" if len(rows) > 1 else "".join(rows)
         index = self.named[self.index]
         if not self.arrays and self.index not in self.inner.uses:
@@ -452,6 +502,12 @@ class _Loop:
                 text = f"np.array({text})"
             if text != each.name:
                 yield Assign(each.name, Expression(each.item, Source(text), known=True))
+
+
+def _singular(text: str) -> str:
+    """What one of several is called."""
+    (*_, last) = _IDENTIFIER.findall(text) or [""]
+    return last[:-1] if last.endswith("s") and len(last) > 1 else "row"
 
 
 def _stem(graph: Graph, each: Node) -> str:

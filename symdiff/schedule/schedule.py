@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +54,7 @@ def schedule(
     layout: Layout | None = None,
     reuse: bool = False,
     roles: Mapping[Node, str] | None = None,
+    sequences: Callable[[], Mapping[str, int]] = dict,
 ) -> Program:
     """The statements that compute the graph's outputs, as a good colleague would order them.
 
@@ -61,9 +62,11 @@ def schedule(
     nodes that the user's function itself computes; `access` is how inputs are reached that are
     no parameters themselves: params["W"]; `layout` is the tree to return. With `reuse`, values are
     computed in the arrays of those that are not needed any more. `roles` are the names of results
-    that the user has no name for.
+    that the user has no name for; `sequences` gives the lengths of lists that inputs are parts of.
     """
-    program = Scheduler(graph, arrays, set(primal), reuse, roles or {}).run(access or {})
+    scheduler = Scheduler(graph, arrays, set(primal), reuse, roles or {})
+    scheduler.sequences = sequences
+    program = scheduler.run(access or {})
     return program._replace(layout=layout) if layout is not None and layout.plain else program
 
 
@@ -130,6 +133,8 @@ class Scheduler:
         self._scans: dict[Node, list[tuple[Graph, Input]]] | None = None
         self.listed: set[Node] = set()  # what is in lists, and not in arrays
         self.plain: set[Node] = set()  # those of Python's numbers
+        self.fields: dict[Node, str] = {}  # of each list of trees, which part of these: ["W"]
+        self.sequences: Callable[[], Mapping[str, int]] = outer.sequences if outer else dict
         self.reserved: set[str] = set()  # names that stand for the same in all of a body
 
     # ------------------------------------------------------------------ driving
@@ -363,6 +368,11 @@ class Scheduler:
         if happens(each):
             self._emit_effect(each)
             return
+        if each.op.name == "rows" and not each.args[0].type.weak:
+            from symdiff.schedule.control import name_list  # for few programs
+
+            if name_list(self, each):
+                return
         if is_control(each):
             from symdiff.schedule.control import emit  # for few programs
 
@@ -471,6 +481,8 @@ class Scheduler:
                 each.type.weak,
                 self.lean and (op is not linalg.matmul or each not in self.primal),
             )
+            if each in self.listed:
+                source = Source(f"[{', '.join([part.source.text for part in parts])}]")
             waiting = [arg for arg in reads if arg in self.pending]
             if not waiting:
                 depth = own

@@ -314,6 +314,100 @@ def test_what_a_list_holds_is_given_back_while_it_is_read():
         assert line in emit(Graph("f", (x, rows, others), tuple(control.items(back))), args)
 
 
+def layers(fields: Sequence[str], count: int) -> list[list[Input]]:
+    return [[input_node(f"layers_{i}{f}", V) for f in fields] for i in range(count)]
+
+
+def scanned(inputs: Sequence[Sequence[Input]], x: Node, reverse: bool = False) -> list[Node]:
+    """x = tanh(x * W + b) for the rows W, b, … of what is given for each trip."""
+    i, h = named(("i", INDEX), ("h", V))
+    rows = [input_node("", V) for _ in inputs[0]]
+    new = t(h) * t(rows[0])
+    for each in rows[1:]:
+        new = new + t(each)
+    lists = [node(control.rows, each) for each in zip(*inputs, strict=True)]
+    made = control.loop_of(
+        "f", i, [(h, x)], list(zip(rows, lists, strict=True)), [np.tanh(new).node], {},
+        trips=len(inputs), reverse=reverse,
+    )
+    return control.items(made)
+
+
+def called(graph: Graph, access: dict[Input, str], sequences: dict[str, int]) -> Any:
+    """The emitted function and its source."""
+    program = schedule(graph, (), set(), access, None, False, {}, lambda: sequences)
+    scope = {"np": np, **program.constants}
+    source = function_source(program)
+    exec(source, scope)
+    return scope[graph.name], source
+
+
+def test_a_list_among_the_arguments_is_read_as_it_is():
+    x = input_node("x", V)
+    inputs = layers([""], 5)
+    access = {x: "x"} | {each[0]: f"weights[{i}]" for i, each in enumerate(inputs)}
+    values = list(np.linspace(-1, 1, 25).reshape(5, 5))
+    for first, last, length, text in (
+        (0, 5, 5, "for weight in weights:"),
+        (1, 5, 5, "for weight in weights[1:]:"),
+        (1, 4, 5, "for weight in weights[1:4]:"),
+        (0, 5, 0, "in [weights[0], weights[1], weights[2]"),  # a dict, say
+    ):
+        used = inputs[first:last]
+        graph = Graph("f", (x, *(each[0] for each in inputs)), tuple(scanned(used, x)))
+        function, source = called(graph, access, {"weights": length})
+        assert text in source
+        expected = X
+        for each in values[first:last]:
+            expected = np.tanh(expected * each)
+        np.testing.assert_array_equal(function(X, values), expected)
+    both = (*scanned(inputs, x), *scanned(inputs, x, reverse=True))
+    graph = Graph("f", (x, *(each[0] for each in inputs)), both)
+    source = called(graph, access, {"weights": 5})[1]
+    assert "in weights:" in source and "in reversed(weights):" in source
+
+
+def test_parts_of_trees_in_a_list_are_read_from_these():
+    x = input_node("x", V)
+    inputs = layers(["W", "b"], 4)
+    access = {x: "x"}
+    for i, (weight, bias) in enumerate(inputs):
+        access |= {weight: f'layers[{i}]["W"]', bias: f'layers[{i}]["b"]'}
+    flat = [each for pair in inputs for each in pair]
+    graph = Graph("f", (x, *flat), tuple(scanned(inputs, x)))
+    function, source = called(graph, access, {"layers": 4})
+    assert source.partition("\n")[2] == (
+        "    h = x\n"
+        "    for layer in layers:\n"
+        '        h = np.tanh(h * layer["W"] + layer["b"])\n'
+        "    return h\n"
+    )
+    trees = [{"W": row, "b": row[::-1]} for row in np.linspace(-1, 1, 20).reshape(4, 5)]
+    expected = X
+    for tree in trees:
+        expected = np.tanh(expected * tree["W"] + tree["b"])
+    np.testing.assert_array_equal(function(X, trees), expected)
+
+
+def test_values_that_are_no_list_are_put_into_one():
+    x, y = named(("x", V), ("y", V))
+    values = [x, (t(x) + 1).node, y, (t(x) + 1).node]
+    emit(Graph("f", (x, y), tuple(scanned([[each] for each in values], x))), [X, Y])
+    own = (t(x) * 3).node
+    values = [own, y, own, x]
+    last = scanned([[each] for each in values], x)
+    again = scanned([[each] for each in values], own, reverse=True)
+    emit(Graph("f", (x, y), (*last, *again, stored(own, t(y)[0], 1))), [X, Y])
+    emit(Graph("f", (x, y), (*last, node(control.rows, tuple(values)))), [X, Y])
+    numbers = [input_node(name, FLOAT) for name in "abc"]
+    i, h, row = named(("i", INDEX), ("h", V), ("r", S))
+    made = control.loop_of(
+        "f", i, [(h, x)], [(row, node(control.rows, tuple(numbers)))], [(t(h) / t(row)).node], {},
+        trips=3,
+    )
+    emit(Graph("f", (x, *numbers), tuple(control.items(made))), [X, 1.0, 2.0, 4.0])
+
+
 def test_sums_over_trips_are_added_to():
     x, rows = named(("x", V), ("X", M))
     i, total, row = named(("i", INDEX), ("total", V), ("row", V))
