@@ -191,7 +191,8 @@ class _Loop:
         clause = self._clause()
         outer.buffers.consume([*settled, *self.rows, *self.count])
         outer.statements += self._before()
-        outer.statements.append(Compound((clause,), repeats=True))
+        if clause.body:  # else each trip hands on what it is given
+            outer.statements.append(Compound((clause,), repeats=True))
         outer.statements += self._after()
 
     # ------------------------------------------------------------------ variables
@@ -211,7 +212,7 @@ class _Loop:
         for place, item in sorted(self.items.items()):
             if carried <= place < len(self.body.outputs):
                 value = self.body.outputs[place]
-                stem = names.stem(item) or f"{_stem(self.body, value) or value.op.name}s"
+                stem = names.stem(item) or _plural(_stem(self.body, value) or value.op.name)
                 sinks = self.lists if _is_list(self.outer, item, value) else self.arrays
                 sinks.append(_Sink(value, item, self._name(stem)))
 
@@ -504,9 +505,18 @@ class _Loop:
                 yield Assign(each.name, Expression(each.item, Source(text), known=True))
 
 
+def _plural(name: str) -> str:
+    """What several of these are called."""
+    if len(name) > 2 and name[-1] == "y" and name[-2] not in "aeiou_":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) and len(name) > 1 else f"{name}s"
+
+
 def _singular(text: str) -> str:
     """What one of several is called."""
     (*_, last) = _IDENTIFIER.findall(text) or [""]
+    if last.endswith("ies"):
+        return f"{last[:-3]}y"
     return last[:-1] if last.endswith("s") and len(last) > 1 else "row"
 
 
