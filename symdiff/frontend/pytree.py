@@ -84,16 +84,22 @@ def layout_of(tree: Any, finish: Callable[[Any], Any] | None = None) -> Layout:
 
 
 def tree_source(
-    spec: Spec, leaves: Iterator[str], other: Callable[[Spec, list[str]], str] | None = None
+    spec: Spec,
+    leaves: Iterator[str],
+    other: Callable[[Spec, list[str]], str] | None = None,
+    whole: Callable[[list[str]], str | None] = lambda children: None,
 ) -> str:
-    """The display of a tree with these leaves; `other` writes what is no list, tuple or dict."""
+    """The display of a tree with these leaves; `other` writes what is no list, tuple or dict.
+
+    `whole` gives the name of a list of these elements, if there is one.
+    """
     if spec.is_leaf():
         return next(leaves)
-    children = [tree_source(child, leaves, other) for child in spec.children()]
+    children = [tree_source(child, leaves, other, whole) for child in spec.children()]
     if spec.type is tuple:
         return f"({', '.join(children)}{',' if len(children) == 1 else ''})"
     if spec.type is list:
-        return f"[{', '.join(children)}]"
+        return whole(children) or f"[{', '.join(children)}]"
     if _is_plain(spec) or other is None:
         pairs = zip(spec.entries(), children, strict=True)
         return "{" + ", ".join(f"{key_source(key)}: {child}" for key, child in pairs) + "}"

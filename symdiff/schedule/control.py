@@ -275,6 +275,11 @@ class _Loop:
         for item, name in [*found, (trips, self.counter)]:
             if item is not None:
                 self.outer.hold(item, name)
+        for each in self.lists:
+            picks = self.outer.picks().get(each.item, {})
+            self.outer.named.update((pick, f"{each.name}[{at}]") for pick, at in picks.items())
+            if picks and self.outer.outer is None:
+                self.outer.complete[each.name] = each.item.type.shape[0]
 
     # ------------------------------------------------------------------ the body
 
@@ -382,8 +387,18 @@ class _Loop:
             else:
                 self.outer.shared[slot.item] = tuple([operands[each] for each in passed])
                 kept.update(operands[each] for each in passed)
+        roots = Counter(self.inner.buffers.root(each.value) for each in self.lists)
+        for sink in self.lists:
+            if not self._is_new(sink.value) or roots[sink.value] > 1:
+                self.outer.shared[sink.item] = ()
         for each in kept:
             buffers.keep(each)
+
+    def _is_new(self, value: Node) -> bool:
+        """Whether a value of the body is an array that no trip before or after has."""
+        if value.op.name == "item":
+            return self.inner.buffers.holds(value)
+        return allocates(value) and not isinstance(value, (Input, Const))
 
     def _is_own(self, each: Node) -> bool:
         return self.first[each].fresh or self.first[each].alone
@@ -531,11 +546,14 @@ def _stem(graph: Graph, each: Node) -> str:
 def _is_list(outer: Scheduler, item: Node, value: Node) -> bool:
     """Whether to collect values in a list: of what only loops read, row by row."""
     readers = outer.scans().get(item, ())
-    only = len(readers) == outer.uses[item]
-    if only and value.type.weak and all(_is_number(body, row) for body, row in readers):
+    picks = outer.picks().get(item, {})
+    only = len(readers) + len(picks) == outer.uses[item]
+    numbers = all(_is_number(body, row) for body, row in readers)
+    if only and not picks and value.type.weak and numbers:
         outer.plain.add(item)
-    small = size_of(value) < ROOMY and (not value.type.weak or item in outer.plain)
-    if UNKNOWN in item.type.shape or (only and small):
+    small = size_of(value) < ROOMY or bool(picks)  # these need no array at all
+    number = value.type.weak and (item not in outer.plain or bool(picks))
+    if UNKNOWN in item.type.shape or (only and small and not number):
         outer.listed.add(item)
     return item in outer.listed
 

@@ -146,6 +146,7 @@ class Program(NamedTuple):
     constants: dict[str, Any]  # name -> array, bound at load
     types: dict[str, ArrayType]  # of what the parameters hold
     defaults: Mapping[str, str] = MappingProxyType({})  # of parameters, as source
+    lists: Mapping[str, int] = MappingProxyType({})  # names of lists, with their lengths
 
     @property
     def signature(self) -> str:
@@ -173,9 +174,15 @@ class Program(NamedTuple):
             for leaf in self.layout.leaves
         )
         spec = self.layout.spec
-        text = tree_source(spec, texts)
+        text = tree_source(spec, texts, whole=self._whole)
         # the outermost tuple needs no parentheses
         return text[1:-1] if spec.type is tuple and spec.num_children > 1 else text
+
+    def _whole(self, texts: list[str]) -> str | None:
+        """The name of a list of which these are all elements."""
+        name = texts[0].partition("[")[0] if texts else ""
+        every = [f"{name}[{i}]" for i in range(self.lists.get(name, 0))]
+        return name if texts and texts == every else None
 
     def __str__(self) -> str:
         """The statements with their types and source lines, and where memory is given back."""

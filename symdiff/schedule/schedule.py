@@ -130,6 +130,8 @@ class Scheduler:
         self.appends: dict[Node, list[str]] = {}  # values, and the lists that they go to
         self.stores: dict[Node, list[tuple[str, str]]] = {}  # the same for rows of arrays
         self.closed: dict[Node, Node] = {}  # loops and branches, with what they need not be given
+        self._picks: dict[Node, dict[Node, int]] | None = None
+        self.complete: dict[str, int] = {}  # lists that are read by number, and their lengths
         self._scans: dict[Node, list[tuple[Graph, Input]]] | None = None
         self.listed: set[Node] = set()  # what is in lists, and not in arrays
         self.plain: set[Node] = set()  # those of Python's numbers
@@ -147,7 +149,8 @@ class Scheduler:
         statements = quieted(freed, self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
         return Program(
-            self.graph.name, parameters, statements, returns, None, self.constants, types
+            self.graph.name, parameters, statements, returns, None, self.constants, types,
+            lists=self.complete,
         )
 
     def compute(
@@ -194,6 +197,18 @@ class Scheduler:
                     for arg, row in zip(each.args[-count:], body.inputs[-count:], strict=True):
                         self._scans.setdefault(arg, []).append((body, row))
         return self._scans
+
+    def picks(self) -> Mapping[Node, Mapping[Node, int]]:
+        """What is read of a value by the number of its row, and the number, for each."""
+        if self._picks is None:
+            self._picks = {}
+            for each in self.reads:
+                index: tuple[Any, ...] = (
+                    each.param("index") if each.op is shaping.getitem else ()
+                )
+                if len(index) == 1 and type(index[0]) is int:
+                    self._picks.setdefault(self.reads[each][0], {})[each] = index[0]
+        return self._picks
 
     def _put(self, each: Node, name: str, place: str, operator: str) -> None:
         """Keep a value for others, in a list or in the row of an array."""
@@ -780,6 +795,8 @@ class Scheduler:
         while is_view(root):
             if root.op in (shaping.broadcast_to, linalg.diagonal):  # read-only
                 return True
+            if self.reads[root][0] in self.listed:  # what a list holds are no views
+                return self.reads[root][0] in self.shared
             root = self.reads[root][0]
             if root in self.outputs:
                 return True

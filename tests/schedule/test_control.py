@@ -8,6 +8,7 @@ import pytest
 
 from symdiff.codegen.numpy_source import function_source
 from symdiff.frontend import Tracer
+from symdiff.frontend.pytree import Layout, flatten
 from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.graph import Note, every_node
 from symdiff.ir.node import Input, Node, constant
@@ -406,6 +407,27 @@ def test_values_that_are_no_list_are_put_into_one():
         trips=3,
     )
     emit(Graph("f", (x, *numbers), tuple(control.items(made))), [X, 1.0, 2.0, 4.0])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rows_that_are_returned_need_no_array(reverse):
+    x = input_node("x", V)
+    i, h = named(("i", INDEX), ("h", V))
+    new = np.tanh(t(h) + number(i)).node
+    for outputs in ([new, new], [new, h], [new, t(new)[::-1].node], [new, (t(h) * 2).node]):
+        made = control.loop_of("f", i, [(h, x)], [], outputs, {}, trips=3, reverse=reverse)
+        last, every = control.items(made)
+        rows = [t(every)[k].node for k in range(3)]
+        graph = Graph("f", (x,), (last, *rows))
+        emit(graph, [X])
+        emit(Graph("f", (x,), (rows[1], rows[0], rows[1], last)), [X])
+        assert "np.empty" not in emitted(graph, [X])
+        spec = flatten((1, [1, 1, 1]))[1]
+        program = schedule(graph, layout=Layout(spec, (0, 1, 2, 3)))
+        ending = "copy()]" if outputs[1] is h or outputs[1].op is shaping.getitem else "s"
+        assert program.result.endswith(ending)
+    row = stored(every, const(1.0, V), 1)
+    emit(Graph("f", (x,), (t(every)[0].node, row)), [X])
 
 
 def test_sums_over_trips_are_added_to():
