@@ -65,7 +65,9 @@ class Programs:
         if not rows and self.random.random() < 0.3:
             kind |= {"trips": None, "count": self.count}
         inside = [*state, *(row for row, _ in rows), *self.random.sample(known, 2)]
+        outer = list(self.matrices)
         inside = self.steps(inside, depth, 6)
+        self.matrices = outer  # what a body collects is its own
         outputs = [choose(inside) for _ in range(len(state) + self.random.randrange(3))]
         made = control.loop_of(
             "loop", input_node("i", INDEX), carried, rows, outputs, self.notes(inside), **kind
