@@ -454,6 +454,8 @@ class Scheduler:
             return False
         if each in self.targets:
             return self._waits_for_target(each, value)
+        if each in self.appends or each in self.stores:
+            return self._is_anonymous(each)
         if each in self.outputs and self.outer is None and len(self.graph.outputs) > 1:
             return False
         if each in self.stored:

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from symdiff import grad, jit, stop_gradient, value_and_grad
+from symdiff import grad, jit, scan, stop_gradient, value_and_grad
 
 
 def body(x):
@@ -58,6 +58,16 @@ def test_conventions_of_what_is_not_differentiated_are_left_out():
     assert "np.max shares" not in grad(softmax).lower(np.ones(3)).source
     assert "np.abs has" not in grad(f).lower(np.ones(3), np.ones(3)).source
     assert "np.abs has" not in jit(f).lower(np.ones(3), np.ones(3)).source
+
+
+def test_conventions_of_bodies_are_said():
+    def f(weights, x):
+        h, _ = scan(lambda h, w: (np.maximum(h * w, 0), None), np.where(x > 0, x, 0.1), weights)
+        return np.sum(h)
+
+    doc = inspect.getdoc(grad(f, 1).lower(np.ones((4, 3)), np.ones(3)).function)
+    assert "np.maximum shares its derivative" in doc
+    assert "np.where: the branch not chosen" in doc
 
 
 def test_selection_is_no_convention_under_ieee():
