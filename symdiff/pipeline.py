@@ -20,6 +20,7 @@ from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec, sequence_sources
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
+from symdiff.ir.extent import other_numbers
 from symdiff.ir.graph import Graph, Note, every_graph, every_node
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
@@ -27,6 +28,7 @@ from symdiff.ir.verify import verify
 from symdiff.ops.effects import in_one_chain
 from symdiff.ops.primitive import Primitive
 from symdiff.rewrite import Application, simplify, stabilize, tidy
+from symdiff.rewrite.reroll import reroll
 from symdiff.schedule.expand import expand
 from symdiff.schedule.program import Program
 from symdiff.schedule.schedule import schedule
@@ -87,6 +89,17 @@ def _trace(work: Work) -> Work:
     )
     request.check(traced)
     return work._replace(given=(), traced=traced, graph=traced.graph)
+
+
+def _reroll(work: Work) -> Work:
+    """What is repeated, as loops; the function's own steps keep their bits."""
+    assert work.graph is not None
+    graph, changed = reroll(work.graph)
+    if not changed:
+        return work
+    traced = _traced(work)
+    derived = traced.derived | {changed[each] for each in traced.derived if each in changed}
+    return work._replace(graph=graph, traced=traced._replace(graph=graph, derived=derived))
 
 
 def _stabilize(work: Work) -> Work:
@@ -325,6 +338,7 @@ class Stage(NamedTuple):
 
 STAGES = (
     Stage("trace", _trace, "expression DAG of the function"),
+    Stage("reroll", _reroll, "repeated steps as loops"),
     Stage("stabilize", _stabilize, "same value, safer in floating point"),
     Stage("linearize", _linearize, "tangent program, linear in *_dot", (JVP, VJP)),
     Stage("transpose", _transpose, "cotangent program", (VJP,)),
@@ -350,15 +364,26 @@ def steps(request: Request, given: Sequence[Any] = ()) -> Iterator[tuple[Stage, 
             yield stage, work
 
 
-def with_capture(run: Callable[[], T]) -> T:
-    """What `run` gives; where what it captures does not come through, without capturing."""
-    capturing = context.Capturing() if CAPTURES else None
-    try:
-        with context.captured_by(capturing):
-            return run()
-    except Exception:
-        if capturing is None or not capturing.taken or os.environ.get("SYMDIFF_VERIFY"):
-            raise
+def with_capture(run: Callable[[], T], source: Callable[[T], str]) -> T:
+    """What `run` gives; where what it captures does not come through, without capturing.
+
+    `source` is the text of it, which must be the same whatever stands for extents in it.
+    """
+    for extents in (True, False) if CAPTURES else ():
+        capturing = context.Capturing(extents)
+        try:
+            with context.captured_by(capturing):
+                found = run()
+                if not capturing.measured:
+                    return found
+                with other_numbers():
+                    if source(run()) == source(found):
+                        return found
+        except Exception:
+            if not capturing.taken or (os.environ.get("SYMDIFF_VERIFY") and not capturing.measured):
+                raise
+        if not capturing.measured:
+            break
     with context.captured_by(None):
         return run()
 

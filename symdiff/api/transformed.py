@@ -511,7 +511,9 @@ class Transformed:
         request = self._request(leaves, spec)
         with self._deciding(leaves, spec):
             values = given[: len(request.leaves)]
-            return pipeline.with_capture(lambda: list(pipeline.steps(request, values)))
+            return pipeline.with_capture(
+                lambda: list(pipeline.steps(request, values)), lambda done: done[-1][1].source
+            )
 
     @contextmanager
     def _deciding(self, leaves: Sequence[Leaf], spec: Spec) -> Iterator[None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from symdiff.ir.extent import written
 from symdiff.schedule.program import (
     Assign,
     Compound,
@@ -29,21 +30,25 @@ def function_source(program: Program, docstring: str = "") -> str:
     if docstring:
         lines += [f"    {line}".rstrip() for line in docstring.splitlines()]
     seen = [""]
-    lines += list(_statements(program.statements, "    ", seen))
+    lines += list(_statements(program.statements, "    ", seen, {}))
     lines += _returned(program.result)
     return "\n".join(lines) + "\n"
 
 
-def _statements(statements: tuple[Statement, ...], indent: str, seen: list[str]) -> Iterator[str]:
+def _statements(
+    statements: tuple[Statement, ...], indent: str, seen: list[str], indices: Mapping[int, str]
+) -> Iterator[str]:
+    """The lines of statements; `indices` are the names of those that decide extents, by level."""
     for each in statements:
         if isinstance(each, Compound):
+            inner = indices if each.counter is None else dict([*indices.items(), each.counter])
             for header, body in each.clauses:
-                yield f"{indent}{header}"
-                yield from _statements(body, indent + "    ", seen)
+                yield f"{indent}{written(header, indices)}"
+                yield from _statements(body, indent + "    ", seen, inner)
         elif isinstance(each, (Delete, Guard, Stop)):
-            yield from (f"{indent}{line}" for line in str(each).splitlines())
+            yield from (f"{indent}{line}" for line in written(str(each), indices).splitlines())
         else:
-            yield from _commented(f"{indent}{each}", each, seen)
+            yield from _commented(f"{indent}{written(str(each), indices)}", each, seen)
 
 
 def _commented(line: str, each: Assign | Update, seen: list[str]) -> Iterator[str]:

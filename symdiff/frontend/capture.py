@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symdiff.frontend import context, memory
+from symdiff.frontend import context, extents, memory
 from symdiff.frontend.context import Again, NeedsValue, Place
 from symdiff.frontend.pytree import Spec, flatten, unflatten
 from symdiff.frontend.source_map import position_of
@@ -840,6 +840,9 @@ class Loop:
         self.by_test = bool(self.site.stops) and not self.runs_out
         if isinstance(source, (Range, Counted)):
             self.index = self.placeholder(self.title("k"), control.INDEX)
+        self.level = None
+        if not self.by_test:
+            self.level = extents.enter(self.index, self.first, self.stride, self.trips_left())
         if self.by_test:  # it counts by itself
             self.counter = self.placeholder(self.index.name, control.INDEX)
             number: Any = Tracer(self.counter)
@@ -851,6 +854,10 @@ class Loop:
         elif self.by_test and (self.first, self.stride) != (0, 1):
             number = self.first + self.stride * number
         return source.element(number, self)
+
+    def trips_left(self) -> Any:
+        """The number of turns that are captured."""
+        return self.trips - self.peeled if type(self.trips) is int else self.trips
 
     def row(self, array: Any, k: Any) -> Any:
         """What stands for the row of an array."""
@@ -917,6 +924,7 @@ class Loop:
         stop = self._stop(found)
         self.found_stops = {flag: found.get(flag, False) for flag in self.site.stops}
         if self._again(run, found):
+            extents.leave(self.index)
             run.undo()
             self.run = None
             self.outcome = "again"
@@ -980,6 +988,7 @@ class Loop:
 
     def _abandon(self, reason: str) -> None:
         if self.run is not None:
+            extents.leave(self.index)
             self.run.undo()
             self.run = None
         self.reason = reason
@@ -1010,7 +1019,13 @@ class Loop:
         own = {id(each) for carried in self.carried.values() for each in carried.tracers}
         aliased = [each for each in _aliases(leaves, run.mark) if id(each) not in own]
         run.undo()
-        made = control.loop_of("loop", self.index, state, self.rows, outputs, notes, test, **kind)
+        level = self.level if self.level in running.flow.measured else None
+        if level is not None and running.flow.capturing is not None:
+            running.flow.capturing.measured = True
+        extents.leave(self.index)
+        made = control.loop_of(
+            "loop", self.index, state, self.rows, outputs, notes, test, level=level, **kind
+        )
         if running.is_fixed(made):
             raise FailedError("nothing in it is traced")
         items = control.items(made)

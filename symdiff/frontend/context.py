@@ -40,10 +40,16 @@ class Again(BaseException):
 
 
 class Capturing:
-    """That loops and branches are captured; `taken` counts those that were."""
+    """That loops and branches are captured; `taken` counts those that were.
 
-    def __init__(self) -> None:
+    With `extents`, also loops whose index decides the length of a part; `measured` says that it
+    did.
+    """
+
+    def __init__(self, extents: bool = True) -> None:
         self.taken = 0
+        self.extents = extents
+        self.measured = False
 
 
 capturing: ContextVar[Capturing | None] = ContextVar("symdiff_capturing", default=None)
@@ -53,8 +59,8 @@ class Flow:
     """What is known of the loops and branches of a trace, and of the traces inside it."""
 
     __slots__ = (
-        "aliases", "capturing", "failures", "forced", "placeholders", "remembered", "roads", "runs",
-        "texts",
+        "aliases", "capturing", "failures", "forced", "levels", "measured", "placeholders",
+        "ranges", "remembered", "roads", "runs", "texts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -71,6 +77,9 @@ class Flow:
         self.failures: dict[Any, int] = {}
         self.remembered: dict[Any, list[Any]] = {}  # the arrays that a loop stores into
         self.aliases: dict[int, tuple[Any, Any]] = {}  # arrays that may share memory unseen
+        self.levels: dict[Node, int] = {}  # indices of the loops around, the outermost is 0
+        self.ranges: dict[int, Any] = {}  # the first and the last value of each
+        self.measured: set[int] = set()  # the levels of those that decide an extent
 
     def check(self, known: bool, what: str) -> None:
         """Raises NeedsValue while a side of a branch, or what is not known, is run."""

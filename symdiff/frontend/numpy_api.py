@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.frontend import context, guards, memory
+from symdiff.frontend import context, extents, guards, memory
 from symdiff.frontend.guards import count_true
 from symdiff.frontend.tracer import (
     HANDLERS,
@@ -271,6 +271,7 @@ def read_index(x: Tracer, index: Any) -> Index:
     if any(map(_is_truth_value, parts)):
         x, parts = _without_truth_values(x, parts)
     static, arrays = shaping.encode_index(parts, x.shape)
+    extents.check(x.shape, static)
     remaining = iter(arrays)
     entries: list[Any] = []
     operands: list[Any] = []
@@ -317,13 +318,19 @@ def _readable(entry: Any) -> Any:
         return entry
     if isinstance(entry, slice):
         parts = (entry.start, entry.stop, entry.step)
-        return slice(*[each if each is None else operator.index(each) for each in parts])
+        return slice(*[each if each is None else _end(each) for each in parts])
     array = as_array(entry) if isinstance(entry, (list, tuple)) else np.asarray(entry)
     if isinstance(array, np.ndarray) and array.size == 0 and array.dtype.kind == "f":
         return array.astype(np.intp)
     if array.dtype.kind not in "iub":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     return array
+
+
+def _end(value: Any) -> int:
+    """An end of a slice: a number, or one that stands for it while a loop is captured."""
+    open_end = extents.end_of(value) if isinstance(value, Tracer) else None
+    return operator.index(value) if open_end is None else open_end
 
 
 def _selected(array: Any) -> tuple[list[Any], list[Any]]:

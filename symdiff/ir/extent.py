@@ -96,9 +96,21 @@ def affine_of(number: int) -> Affine:
     return Affine((), number)
 
 
+def any_known() -> bool:
+    """Whether there is any number that stands for an extent."""
+    return bool(_known)
+
+
 def is_open(shape: Sequence[int]) -> bool:
     """Whether the index of a loop decides an extent of a shape."""
     return any(each >= _LEAST and bool(affine_of(each).factors) for each in shape)
+
+
+def mentions(value: Any) -> bool:
+    """Whether a parameter holds a number that stands for an extent."""
+    if isinstance(value, tuple):
+        return any(map(mentions, value))
+    return type(value) is int and is_open((value,))
 
 
 def written(text: str, names: Mapping[int, str]) -> str:

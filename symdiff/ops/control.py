@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.errors import RuleError
-from symdiff.ir.extent import is_open
+from symdiff.ir.extent import any_known, is_open, mentions
 from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
@@ -314,12 +314,18 @@ def body_of(
     return graph, tuple(outer)
 
 
-def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
-    """The nodes below `outputs` that depend on any of `inputs`; what is older than these does not.
+def _is_open(each: Node) -> bool:
+    """Whether a node goes by the index of a loop that it does not read: in an extent."""
+    return is_open(each.type.shape) or any(mentions(value) for _, value in each.params)
 
-    A loop in a long program costs as much as its body, and not as the program.
+
+def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
+    """The nodes below `outputs` that depend on any of `inputs`, or on an index in an extent.
+
+    What is older than the inputs does not depend on them: a loop in a long program costs as much as
+    its body, and not as the program. That is not known where there are such extents.
     """
-    first = min((each.serial for each in inputs), default=0)
+    first = 0 if any_known() else min((each.serial for each in inputs), default=0)
     seen: set[Node] = set()
     found = [each for each in outputs if each.serial >= first]
     for each in found:  # grows
@@ -328,7 +334,7 @@ def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
             found += [arg for arg in each.args if arg.serial >= first]
     dependent: set[Node] = set(inputs)
     for each in sorted(seen, key=_SERIAL):
-        if is_open(each.type.shape) or not dependent.isdisjoint(each.args):
+        if not dependent.isdisjoint(each.args) or _is_open(each):
             dependent.add(each)
     return dependent
 

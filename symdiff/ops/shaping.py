@@ -631,7 +631,7 @@ def _kept_part(
     y_bar: Any, base: Any, value: Any, *indices: Any, index: tuple[Any, ...], distinct: bool
 ) -> Any:
     """The cotangent of what was there before: zero where it was replaced."""
-    zeros = np.zeros(_shape(value), y_bar.dtype)
+    zeros = np.zeros_like(value, y_bar.dtype)
     return index_set(y_bar, zeros, *indices, index=index, distinct=distinct)
 
 

@@ -106,7 +106,8 @@ def _in_all(
     from symdiff.rewrite.control import arranged  # which few programs need
 
     graph = map_bodies(arranged(graph, primal, apart), change, primal)
-    return arranged(_rewritten(graph, tables, math, primal, log, settled), primal, apart)
+    graph = arranged(_rewritten(graph, tables, math, primal, log, settled), primal, apart)
+    return map_bodies(graph, change, primal)  # to which constants have come that were computed
 
 
 def _rewritten(

@@ -378,7 +378,8 @@ class _Builder:
             stack = node(control.rows, values)
             note = self.roller.graph.notes.get(values[0])
             name = note.name if note is not None and not note.suffix else ""
-            self.rows[values] = (input_node(name.rstrip("_0123456789") or "row", type), stack)
+            stem = name.rstrip("_0123456789") or "row"
+            self.rows[values] = (input_node(f"{stem}_k", type), stack)
         return self.rows[values][0]
 
     def _number(self, numbers: list[Any], type: Any) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 
+from symdiff.ir.extent import is_open
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType
 from symdiff.ops import shaping
@@ -148,7 +149,9 @@ def _is_foreign(each: Node) -> bool:
 
 
 def size_of(each: Node) -> int:
-    """The bytes of a node's value."""
+    """The bytes of a node's value; of one whose length a loop decides, as if it had no elements."""
+    if is_open(each.type.shape):
+        return 0
     return each.type.size * each.type.dtype.itemsize
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from symdiff.ir.extent import is_open
 from symdiff.ir.graph import Graph
 from symdiff.ir.node import Const, Input, Node, constant
 from symdiff.ops import elementwise as e
@@ -169,6 +170,7 @@ class _Loop:
         self.each = each
         self.items = items
         self.body: Graph = each.param("body")
+        self.level: int | None = each.param("level")
         self.index = self.body.inputs[0]
         self.operands = divided(each, each.args)
         self.inputs = divided(each, (*self.operands.trips, *self.body.inputs[1:]))
@@ -192,7 +194,8 @@ class _Loop:
         outer.buffers.consume([*settled, *self.rows, *self.count])
         outer.statements += self._before()
         if clause.body:  # else each trip hands on what it is given
-            outer.statements.append(Compound((clause,), repeats=True))
+            counter = None if self.level is None else (self.level, self.named[self.index])
+            outer.statements.append(Compound((clause,), repeats=True, counter=counter))
         outer.statements += self._after()
 
     # ------------------------------------------------------------------ variables
@@ -486,7 +489,7 @@ class _Loop:
         rows, names = list(iterated.values()), ", ".join(iterated)
         several = f"zip({', '.join(rows)})" if len(rows) > 1 else "".join(rows)
         index = self.named[self.index]
-        if not self.arrays and self.index not in self.inner.uses:
+        if not self.arrays and self.index not in self.inner.uses and self.level is None:
             if not rows and self.popped and self.each.param("trips") is None:
                 return f"while {next(iter(self.popped))}:"
             return f"for {names} in {several}:" if rows else f"for _ in {self._range(False)}:"
@@ -553,6 +556,8 @@ def _is_list(outer: Scheduler, item: Node, value: Node) -> bool:
         outer.plain.add(item)
     small = size_of(value) < ROOMY or bool(picks)  # these need no array at all
     number = value.type.weak and (item not in outer.plain or bool(picks))
+    if is_open(item.type.shape) and not only:
+        raise ValueError("what a loop collects is no array: its rows are not of one length")
     if UNKNOWN in item.type.shape or (only and small and not number):
         outer.listed.add(item)
     return item in outer.listed

@@ -129,6 +129,7 @@ class Compound(NamedTuple):
 
     clauses: tuple[Clause, ...]
     repeats: bool = False
+    counter: tuple[int, str] | None = None  # level and name of the index that decides extents
 
 
 QUIET = 'with np.errstate(all="ignore"):'  # what could warn where the function itself did not

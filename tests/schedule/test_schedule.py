@@ -1,6 +1,5 @@
 """Order, names, inlining, results that alias nothing, warnings."""
 
-from functools import reduce
 from itertools import count
 
 import numpy as np
@@ -215,8 +214,13 @@ def test_array_literals():
 
 @pytest.mark.parametrize(("layers", "lean"), [(3, False), (200, True)])
 def test_long_programs_are_written_as_they_cost_least(layers, lean):
+    turns = np.random.default_rng(1).random(layers) < 0.5  # in no order that a loop could follow
+
     def network(W):
-        return np.sum(reduce(lambda h, _: np.tanh(h @ W), range(layers), W))
+        h = W
+        for turn in turns.tolist():
+            h = np.tanh(h @ W) if turn else np.arctan(h @ W)
+        return np.sum(h)
 
     gradient = value_and_grad(network)
     gradient(np.eye(2))

@@ -1,0 +1,113 @@
+"""Parts whose length the index of a captured loop decides: `A[i, :j]`, `x[i + 1 :]`.
+
+An end of such a part is a sum of indices and numbers. Where it certainly lies in the array in each
+turn, a number stands for it (`ir.extent`), and the loop need not be unrolled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdiff.frontend import context
+from symdiff.ir.extent import Affine, affine_of, is_open, least, number_of
+from symdiff.ir.node import Const, Node
+from symdiff.ops import elementwise as e
+
+_DEPTH = 16  # operations in an expression for an end
+
+
+def enter(index: Node, first: Any, step: int, trips: Any) -> int | None:
+    """The level of a loop whose index goes from `first` in steps, if its range is known."""
+    running = context.current()
+    assert running is not None
+    flow = running.flow
+    if flow.capturing is None or not flow.capturing.extents or not trips_known(trips):
+        return None
+    level = len(flow.levels)
+    last = Affine((), first).plus(_count(trips).plus(Affine((), -1)), step)
+    ends = (Affine((), first), last)
+    flow.levels[index] = level
+    flow.ranges[level] = ends if step > 0 else ends[::-1]
+    return level
+
+
+def trips_known(trips: Any) -> bool:
+    """Whether the number of turns is a number, or a sum of indices and numbers."""
+    return type(trips) is int or affine(trips.node) is not None
+
+
+def _count(trips: Any) -> Affine:
+    found = Affine((), trips) if type(trips) is int else affine(trips.node)
+    assert found is not None
+    return found
+
+
+def leave(index: Node) -> None:
+    """The body of a loop has been run."""
+    running = context.current()
+    assert running is not None
+    level = running.flow.levels.pop(index, None)
+    if level is not None:
+        del running.flow.ranges[level]
+        running.flow.measured.discard(level)
+
+
+def affine(root: Node, depth: int = _DEPTH) -> Affine | None:
+    """A sum of indices of the loops around and a number; None if a value is something else."""
+    running = context.current()
+    assert running is not None
+    level = running.flow.levels.get(root)
+    if level is not None:
+        return Affine((0,) * level + (1,))
+    if isinstance(root, Const):
+        return Affine((), int(root.value)) if root.type.dtype.kind == "i" else None
+    if root.op not in (e.add, e.subtract, e.multiply) or not depth:
+        return None
+    one, other = (affine(arg, depth - 1) for arg in root.args)
+    if one is None or other is None:
+        return None
+    if root.op is not e.multiply:
+        return one.plus(other, 1 if root.op is e.add else -1)
+    one, other = (other, one) if one.factors else (one, other)
+    return None if one.factors else Affine().plus(other, one.rest)
+
+
+def end_of(value: Any) -> int | None:
+    """The number that stands for the end of a part, a traced one; None if there is none."""
+    running = context.current()
+    if running is None or not running.flow.levels or value.shape:
+        return None
+    found = affine(value.node)
+    if found is None or not found.factors:
+        return None
+    running.flow.measured.update(i for i, factor in enumerate(found.factors) if factor)
+    return number_of(found)
+
+
+def check(shape: tuple[int, ...], index: tuple[Any, ...]) -> None:
+    """Raises NeedsValue where an end of a part is not known to lie in the array in each turn."""
+    axes = iter(shape)
+    for entry in index:
+        if entry is None:
+            continue
+        whole = next(axes, 0)
+        if not isinstance(entry, tuple) or entry[0] != "slice":
+            continue
+        _, start, stop, step = entry
+        given = tuple([each for each in (start, stop) if each is not None])
+        if is_open(given) and not (step in (None, 1) and _inside(start or 0, stop, whole)):
+            running = context.current()
+            assert running is not None
+            running.flow.check(False, "the ends of a part may lie outside of the array")
+
+
+def _inside(start: int, stop: int | None, whole: int) -> bool:
+    running = context.current()
+    assert running is not None
+    axis = affine_of(whole)
+    first, last = affine_of(start), axis if stop is None else affine_of(stop)
+    if not last.factors and last.rest < 0:
+        last = axis.plus(last)
+    gaps = (first, last.plus(first, -1), axis.plus(last, -1))
+    found = [least(each, running.flow.ranges) for each in gaps]
+    return all(each is not None and each >= 0 for each in found)
