@@ -39,14 +39,15 @@ def test_a_name_bound_again_needs_no_del():
 
 @pytest.mark.parametrize("rolled", [False, True])
 def test_the_activations_of_a_deep_network_go_as_its_gradients_come(rolled):
-    turns = np.random.default_rng(1).random(60) < 0.5  # in no order that a loop could follow
+    # in no order that a loop could follow
+    turns = [each < 0.5 for each in np.random.default_rng(1).random(60).tolist()]
 
     def layer(h, step):
         W, turn = step
         return np.tanh(h @ (W if rolled or turn else W.T))
 
     def f(weights, x):
-        h = functools.reduce(layer, zip(weights, turns.tolist(), strict=True), x)
+        h = functools.reduce(layer, zip(weights, turns, strict=True), x)
         return np.sum(h * h)
 
     weights, x = [np.eye(64) for _ in range(60)], np.ones((64, 64))

@@ -214,11 +214,12 @@ def test_array_literals():
 
 @pytest.mark.parametrize(("layers", "lean"), [(3, False), (200, True)])
 def test_long_programs_are_written_as_they_cost_least(layers, lean):
-    turns = np.random.default_rng(1).random(layers) < 0.5  # in no order that a loop could follow
+    # in no order that a loop could follow
+    turns = [each < 0.5 for each in np.random.default_rng(1).random(layers).tolist()]
 
     def network(W):
         h = W
-        for turn in turns.tolist():
+        for turn in turns:
             h = np.tanh(h @ W) if turn else np.arctan(h @ W)
         return np.sum(h)
 
