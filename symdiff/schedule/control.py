@@ -227,7 +227,10 @@ class _Loop:
             self.popped = {
                 value.source.text: own
                 for arg, value, own in rows
-                if arg in self.outer.listed and own.type.shape and self.outer.uses[arg] == 1
+                if arg.op.name == "item"  # not a list of the caller's, nor one that is written out
+                and arg in self.outer.listed
+                and own.type.shape
+                and self.outer.uses[arg] == 1
             }
 
     def _choose_slots(self) -> None:

@@ -16,12 +16,16 @@ from symdiff.ops.primitive import lookup
 
 DEEP = 50_000
 AT = np.array([0.5, 0.25])
+# in no order that a loop could follow
+TURNS = [each < 0.5 for each in np.random.default_rng(1).random(DEEP // 2).tolist()]
 
 
 def chain(length):
+    turns = TURNS[: length // 2]
+
     def deep(x):
-        for _ in range(length // 2):
-            x = np.sin(x) * 1.0001
+        for turn in turns:
+            x = (np.sin(x) if turn else np.arctan(x)) * 1.0001
         return np.sum(x)
 
     return deep
@@ -97,9 +101,9 @@ def test_fifty_thousand_operations_in_a_chain():
     gradient = symdiff.grad(chain(DEEP))
     expected = 1.0
     x = AT
-    for _ in range(DEEP // 2):
-        expected = expected * np.cos(x) * 1.0001
-        x = np.sin(x) * 1.0001
+    for turn in TURNS:
+        expected = expected * (np.cos(x) if turn else 1 / (1 + x * x)) * 1.0001
+        x = (np.sin(x) if turn else np.arctan(x)) * 1.0001
     np.testing.assert_allclose(gradient(AT), expected, rtol=1e-9)
     assert DEEP < len(gradient.source.splitlines()) < 2 * DEEP
     copied = pickle.loads(pickle.dumps(gradient.compiled))
@@ -182,3 +186,12 @@ def test_many_arguments():
     gradient = symdiff.grad(lambda tree: sum(np.sum(each**2) for each in tree.values()))(tree)
     for name, each in tree.items():
         np.testing.assert_array_equal(gradient[name], 2 * each)
+
+
+def test_a_list_of_arguments_stays_as_it_is():
+    given = [np.full(2, float(i)) for i in range(100)]
+    gradient = symdiff.grad(lambda given: sum(np.sum(each**2) for each in given))
+    for _ in range(2):
+        for found, each in zip(gradient(given), given, strict=True):
+            np.testing.assert_array_equal(found, 2 * each)
+    assert len(given) == 100
