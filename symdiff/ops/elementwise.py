@@ -184,20 +184,23 @@ log1p = elementwise(
 )
 
 
-def _share_of_sum(power: Callable[..., Any]) -> dict[str, Any]:
+def _share_of_sum(power: Callable[..., Any], log: Callable[..., Any]) -> dict[str, Any]:
     """Partials of log(power(x1) + power(x2)): each term over the sum, which large terms share too.
 
-    An infinite term takes all, and one that is 0 nothing.
+    An infinite term takes all, and one that is 0 nothing; no power overflows, whose own derivative
+    would be NaN.
     """
 
-    def share(x: Any, other: Any) -> Any:
-        return 1 / (1 + power(np.where(np.isinf(x), -x, other - x)))
+    def share(y: Any, x1: Any, x2: Any) -> Any:
+        excess = np.where(np.isinf(x1), -x1, x2 - x1)
+        is_nothing = excess > float(log(np.finfo(y.dtype).max)) - 1 / 16
+        return np.where(is_nothing, 0, 1 / (1 + power(np.where(is_nothing, 0, excess))))
 
-    return {"x1": lambda y, x1, x2: share(x1, x2), "x2": lambda y, x1, x2: share(x2, x1)}
+    return {"x1": share, "x2": lambda y, x1, x2: share(y, x2, x1)}
 
 
-logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp), cost=APART)
-logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2), cost=APART)
+logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp, np.log), cost=APART)
+logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2, np.log2), cost=APART)
 
 # ---------------------------------------------------------------------------- trigonometry
 
