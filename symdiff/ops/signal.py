@@ -343,13 +343,13 @@ lfilter: Primitive = register(
 # ---------------------------------------------------------------------------- trends
 
 
-def _detrend(x: Any, axis: int, type: str, bp: Axes) -> Any:
-    return signal.detrend(x, axis=axis, type=type, bp=bp)
+def _detrend(x: Any, axis: int, kind: str, bp: Axes) -> Any:
+    return signal.detrend(x, axis=axis, type=kind, bp=bp)
 
 
-def _detrend_source(x: str, axis: int, type: str, bp: Axes, types: tuple[ArrayType, ...]) -> str:
+def _detrend_source(x: str, axis: int, kind: str, bp: Axes, types: tuple[ArrayType, ...]) -> str:
     options = "" if axis == types[0].ndim - 1 else f", axis={axis}"
-    options += "" if type == "linear" else f', type="{type}"'
+    options += "" if kind == "linear" else f', type="{kind}"'
     options += f", bp={bp}" if bp != (0,) else ""
     return f"scipy.signal.detrend({x}{options})"
 
@@ -357,16 +357,16 @@ def _detrend_source(x: str, axis: int, type: str, bp: Axes, types: tuple[ArrayTy
 detrend: Primitive = linear(
     _detrend,
     name="detrend",
-    result=lambda x, axis, type, bp: x,
+    result=lambda x, axis, kind, bp: x,
     # a projection, and an orthogonal one
     transpose={"x": lambda y_bar, x, **how: detrend(y_bar, **how)},
     batch=lambda x, axis, **how: detrend(x, axis=axis + 1, **how),
     numpy=_detrend_source,
     samples=Samples(
         cases=(
-            case("f[5]", axis=0, type="linear", bp=(0,)),
-            case("f[6,2]", axis=0, type="linear", bp=(0, 3)),
-            case("f[2,4]", axis=1, type="constant", bp=(0,)),
+            case("f[5]", axis=0, kind="linear", bp=(0,)),
+            case("f[6,2]", axis=0, kind="linear", bp=(0, 3)),
+            case("f[2,4]", axis=1, kind="constant", bp=(0,)),
         )
     ),
 )
@@ -382,4 +382,4 @@ def without_trend(
         raise ValueError("Trend type must be 'linear' or 'constant'.")
     data = data if data.dtype.kind in "fc" else data.astype(np.float64)
     breaks = tuple(int(each) for each in np.atleast_1d(bp))
-    return detrend(data, axis=one_axis(axis, np.ndim(data)), type=kind, bp=breaks)
+    return detrend(data, axis=one_axis(axis, np.ndim(data)), kind=kind, bp=breaks)
