@@ -184,16 +184,22 @@ def polar(a: Any, side: str = "right") -> Any:
 
 
 def _rank(a: Any, s: Any, rcond: Any) -> int:
-    """How many singular values count, in the call that is traced for."""
-    rcond = np.finfo(s.dtype).eps * max(np.shape(a)) if rcond is None else rcond
-    return int(np.sum(s > np.max(s) * rcond))
+    """How many singular values count, in the call that is traced for: of each matrix as many."""
+    rcond = np.finfo(s.dtype).eps * max(np.shape(a)[-2:]) if rcond is None else rcond
+    if np.ndim(s) == 1:
+        return int(np.sum(s > np.max(s) * rcond))
+    counts = np.sum(s > np.max(s, axis=-1, keepdims=True) * rcond, axis=-1)
+    least, most = int(np.min(counts)), int(np.max(counts))
+    if least != most:
+        raise ValueError("the matrices have not the same rank")
+    return most
 
 
 @composite(sl.orth)
 def orth(A: Any, rcond: Any = None) -> Any:
     """Orthonormal columns that span what a matrix maps to."""
     u, s, _ = np.linalg.svd(_matrix(A), full_matrices=False)
-    return u[:, : _rank(A, s, rcond)]
+    return u[..., : _rank(A, s, rcond)]
 
 
 @composite(sl.null_space)
@@ -203,4 +209,4 @@ def null_space(
 ) -> Any:  # fmt: skip
     """Orthonormal columns that span what a matrix maps to 0."""
     _, s, vh = np.linalg.svd(_matrix(A), full_matrices=True)
-    return adjoint(vh[_rank(A, s, rcond) :, :])
+    return adjoint(vh[..., _rank(A, s, rcond) :, :])

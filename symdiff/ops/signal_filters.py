@@ -580,10 +580,12 @@ def smoothed(
 @composite(signal.medfilt)
 def medfilt(volume: Any, kernel_size: Any = None) -> Any:
     """The median of a window around each place, with zeros around the array."""
-    x = array_of(volume)
+    x = np.atleast_1d(array_of(volume))
     sizes = np.broadcast_to(3 if kernel_size is None else kernel_size, np.ndim(x)).tolist()
     if not all(each % 2 for each in sizes):
         raise ValueError("Each element of kernel_size should be odd.")
+    if 0 in np.shape(x):
+        return x.copy()
     padded = np.pad(x, [(each // 2, each // 2) for each in sizes])
     windows = sliding_window_view(padded, tuple(sizes))
     return np.median(windows, axis=tuple(range(np.ndim(x), 2 * np.ndim(x)))).astype(x.dtype)

@@ -57,7 +57,8 @@ OTHERS = {
     "polydiv": "the remainder keeps its leading zeros, so that its length is known",
     "unique_values": "the library's order is that of a hash table",
 }
-PHASES = {"svd", "eigh", "qr"}  # of complex vectors: the library's change with its algorithm
+# Of complex vectors: the library's change with its algorithm.
+PHASES = {"svd", "eigh", "qr", "orth", "null_space"}
 SIGNS = {"scipy.linalg._decomp.eigh"}  # of real ones, from one call to the next
 # Why a value may differ in its last bits, or be an array of no axes or another kind of number.
 NARROW = "arguments are first made as wide as the result, where the library computes in theirs"
@@ -67,6 +68,7 @@ CLOSE = {
     "numpy.polynomial.laguerre.lagval": NARROW,
     "scipy.signal._signaltools.fftconvolve": NARROW,
     "scipy.signal._signaltools.oaconvolve": NARROW,
+    "scipy.signal._signaltools.lfilter_zi": "sums are made one by one, where SciPy solves",
     "scipy.special._basic.factorial": "of an array of no axes a scalar here",
     "scipy.stats._stats_py.zscore": "complex quotients are rounded in another order",
     "numpy.linalg.matrix_rank": "of a number NumPy gives a Python integer",
