@@ -27,6 +27,7 @@ class Buffers:
         self._holders: set[Node] = set()  # nodes that now live in an array of the program's own
         self._spare: dict[ArrayType, dict[Node, None]] = {}  # those that nothing reads any more
         self._left: dict[Node, int] = {}
+        self.lasting: set[Node] = set()  # whose arrays have another name, as in a list
         self._unread = dict(uses)  # the same for each node by itself
         self._roots: dict[Node, Node] = {}  # whose buffer each one is, or is a view of
         for each in sorted(uses, key=attrgetter("serial")):  # operands first
@@ -84,6 +85,7 @@ class Buffers:
     def keep(self, each: Node) -> None:
         """Note that the array of a node has yet another name, which may be read at any time."""
         root = self.root(each)
+        self.lasting.add(root)
         self._left[root] = self._left.get(root, 0) + 1
         self._spare.get(root.type, {}).pop(root, None)
 

@@ -339,7 +339,7 @@ class _Loop:
             if root in slots and root not in changed:
                 changed.append(root)
         self.changed = changed
-        appended = {buffers.root(each.value) for each in self.lists}
+        appended = {buffers.root(each.value) for each in self.lists} | buffers.lasting
         claimed: set[Node] = set()
         values: dict[Node, Expression] = {}
         self.direct: dict[Node, set[Node]] = {}  # whose arrays the next values may be in
@@ -374,7 +374,9 @@ class _Loop:
         operands: dict[Node, Node] = dict(
             zip(inputs, self.each.args[len(self.operands.trips) :], strict=True)
         )
-        listed = self._ever(set().union(*(_origins(self.inner, each.value) for each in self.lists)))
+        lists = [_origins(self.inner, each.value) for each in self.lists]
+        # a list in a list holds what is inside of it
+        listed = self._ever(self.inner.buffers.lasting.union(*lists))
         kept = {operands[each] for each in listed if each in operands}
         self.copied = [each for each in self.changed if not self._is_own(each)]
         for each in self.changed:
@@ -670,8 +672,11 @@ class _Branch:
         inner.compute(free)
         values = [_whole(inner, last) for last in lasts]
         fresh = list(map(_is_fresh, lasts, values))
+        lasting = inner.buffers.lasting
+        for each in operands.keys() & lasting:
+            outer.buffers.keep(operands[each])
         own = [
-            new or (inner.buffers.holds(last) and not is_view(last))
+            new or (inner.buffers.holds(last) and not is_view(last) and last not in lasting)
             for new, last in zip(fresh, lasts, strict=True)
         ]
         direct = [
