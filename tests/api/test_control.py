@@ -288,21 +288,21 @@ def test_what_a_list_in_a_list_holds_is_not_changed():
                 k, a = state
                 return k + 1, np.where(b > 0, b * b, b - 0.3 * b)
 
-            _, a = symdiff.while_loop(
+            _, a = sd.while_loop(
                 lambda state: (state[0] < 4) & (np.sum(np.abs(b)) + 0 * np.sum(state[1]) < 8.0),
                 step,
                 (0, a),
             )
             return a + x[i] * 0.1, b, c
 
-        a, b, c = symdiff.fori_loop(0, 3, turn, (a, b, c))
-        _, c = symdiff.while_loop(
+        a, b, c = sd.fori_loop(0, 3, turn, (a, b, c))
+        _, c = sd.while_loop(
             lambda state: state[0] < 4, lambda state: (state[0] + 1, np.tanh(state[1] - a)), (0, c)
         )
         return np.sum(a * b) + np.sum(np.cos(c))
 
     random = np.random.default_rng(3)
     x, row, step = random.normal(size=(3, 3))
-    found = symdiff.grad(program)(x, row) @ step
+    found = sd.grad(program)(x, row) @ step
     ends = [program(x + sign * 1e-6 * step, row) for sign in (1, -1)]
     np.testing.assert_allclose(found, (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
