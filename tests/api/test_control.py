@@ -277,32 +277,32 @@ def test_derivatives_in_two_calls(program):
 def test_what_a_list_in_a_list_holds_is_not_changed():
     """The trips of the inner loop are kept for those of the outer one."""
 
+    def goes_on(state):
+        k, (a, b, _) = state
+        return (k < 4) & (np.sum(a) * 0 + np.sum(np.abs(b)) < 8.0)
+
+    def inner(state):
+        k, (a, b, c) = state
+        return k + 1, (np.where(b > 0, b * b, b - 0.3 * b), b, c)
+
+    def last(state):
+        k, (a, b, c) = state
+        return k + 1, (a, b, np.tanh(c - a))
+
     def program(x, row):
-        a, b, c = x * 1.0, x[::-1] + np.sum(x * row) * 0.1, x * row
-
-        def turn(i, state):
-            a, b, c = state
-            c = a[::-1] + np.sum(b) * 0.1
-
-            def step(state):
-                k, a = state
-                return k + 1, np.where(b > 0, b * b, b - 0.3 * b)
-
-            _, a = sd.while_loop(
-                lambda state: (state[0] < 4) & (np.sum(np.abs(b)) + 0 * np.sum(state[1]) < 8.0),
-                step,
-                (0, a),
-            )
+        def outer(i, state):
+            a, b, _ = state
+            _, (a, b, c) = sd.while_loop(goes_on, inner, (0, (a, b, a[::-1] + np.sum(b) * 0.1)))
             return a + x[i] * 0.1, b, c
 
-        a, b, c = sd.fori_loop(0, 3, turn, (a, b, c))
-        _, c = sd.while_loop(
-            lambda state: state[0] < 4, lambda state: (state[0] + 1, np.tanh(state[1] - a)), (0, c)
-        )
+        c = x * row
+        state = sd.fori_loop(0, 3, outer, (x * 1.0, x[::-1] + np.sum(c) * 0.1, c))
+        _, (a, b, c) = sd.while_loop(goes_on, last, (0, state))
         return np.sum(a * b) + np.sum(np.cos(c))
 
-    random = np.random.default_rng(3)
-    x, row, step = random.normal(size=(3, 3))
+    random = np.random.default_rng(3064)
+    x, row = random.normal(size=3), random.normal(size=(4, 3))[1]
+    step = random.normal(size=3)
     found = sd.grad(program)(x, row) @ step
     ends = [program(x + sign * 1e-6 * step, row) for sign in (1, -1)]
     np.testing.assert_allclose(found, (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
