@@ -282,7 +282,7 @@ def test_what_a_list_in_a_list_holds_is_not_changed():
         return (k < 4) & (np.sum(a) * 0 + np.sum(np.abs(b)) < 8.0)
 
     def inner(state):
-        k, (a, b, c) = state
+        k, (_, b, c) = state
         return k + 1, (np.where(b > 0, b * b, b - 0.3 * b), b, c)
 
     def last(state):
