@@ -379,8 +379,9 @@ class _Builder:
             note = self.roller.graph.notes.get(values[0])
             name = note.name if note is not None and not note.suffix else ""
             stem = name.rstrip("_0123456789") or "row"
-            self.rows[values] = (input_node(f"{stem}_k", type), stack)
-        return self.rows[values][0]
+            row = array_type(type.dtype, type.shape)  # of an array, whose numbers are not Python's
+            self.rows[values] = (input_node(f"{stem}_k", row), stack)
+        return _of_type(self.rows[values][0], type)
 
     def _number(self, numbers: list[Any], type: Any) -> Node:
         """One of several numbers: computed from the index where they are counted."""
@@ -489,10 +490,18 @@ class _Builder:
             if trip == found.trips - 1 and offset in final:
                 new[before] = results[final[offset]]
             else:
-                new[before] = node(
-                    shaping.getitem, (results[gathered[offset]],), (("index", (trip,)),)
+                index = (("index", (trip,)),)
+                new[before] = _of_type(
+                    node(shaping.getitem, (results[gathered[offset]],), index), before.type
                 )
         return new
+
+
+def _of_type(value: Node, type: Any) -> Node:
+    """A number from an array, a Python number again where it was one."""
+    if value.type == type:
+        return value
+    return node(e.convert, (value,), (("dtype", type.dtype), ("weak", type.weak)))
 
 
 def _is_operand(entry: Any) -> bool:
