@@ -817,6 +817,7 @@ class Loop:
         self.run = Run(self.running, frame, self.key, names)
         self.titles = list(self.site.targets)
         self.index = self.placeholder("k", control.INDEX)
+        self.level: int | None = None  # of what the index decides, where its range is known
         self.row_tracers: list[Tracer] = []
 
     def placeholder(self, name: str, type: ArrayType) -> Input:
@@ -840,7 +841,6 @@ class Loop:
         self.by_test = bool(self.site.stops) and not self.runs_out
         if isinstance(source, (Range, Counted)):
             self.index = self.placeholder(self.title("k"), control.INDEX)
-        self.level = None
         if not self.by_test:
             self.level = extents.enter(self.index, self.first, self.stride, self.trips_left())
         if self.by_test:  # it counts by itself
