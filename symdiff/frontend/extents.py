@@ -14,6 +14,7 @@ from symdiff.ir.node import Const, Node
 from symdiff.ops import elementwise as e
 
 _DEPTH = 16  # operations in an expression for an end
+_OF_NONE = {"sum", "prod", "any", "all", "count_nonzero", "norm"}  # have a value of no elements
 
 
 def enter(index: Node, first: Any, step: int, trips: Any) -> int | None:
@@ -99,6 +100,24 @@ def check(shape: tuple[int, ...], index: tuple[Any, ...]) -> None:
             running = context.current()
             assert running is not None
             running.flow.check(False, "the ends of a part may lie outside of the array")
+
+
+def check_reduced(made: Node) -> None:
+    """Raises NeedsValue where what has no value of no elements is taken of what may have none."""
+    x = made.args[0].type if made.args else None
+    if x is None or not is_open(x.shape) or made.op.name in _OF_NONE:
+        return
+    params = dict(made.params)
+    if "axis" not in params or "keepdims" not in params:
+        return
+    axis = params["axis"]
+    over = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    running = context.current()
+    assert running is not None
+    for i in over:
+        fewest = least(affine_of(x.shape[i]), running.flow.ranges)
+        if fewest is None or fewest < 1:
+            running.flow.check(False, "a part may have no elements")
 
 
 def _inside(start: int, stop: int | None, whole: int) -> bool:

@@ -22,7 +22,7 @@ from symdiff.errors import (
     UnsupportedFunctionError,
     word,
 )
-from symdiff.frontend import context, guards, memory
+from symdiff.frontend import context, extents, guards, memory
 from symdiff.frontend.advice import function_name
 from symdiff.frontend.source_map import assigned_place, said, stores_part
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, count, node
@@ -672,6 +672,7 @@ def bind(op: Primitive, args: Any, params: dict[str, Any]) -> Tracer:
         for i, each in enumerate(operands)
     ]
     made = node(op, tuple(operands), tuple(sorted(params.items())))
+    extents.check_reduced(made)
     in_memory = memory.shares(made) is not False
     result = Tracer(made, is_array=in_memory and not _is_scalar(args[0]))
     return memory.share(result, args[0], made) if isinstance(args[0], Tracer) else result
