@@ -378,7 +378,7 @@ KERNELS = [
  (tri,(np.tril(R.normal(size=(5,5)))+3*np.eye(5),X[:5].copy()),[(np.tril(R.normal(size=(5,5)))+3*np.eye(5),X[1:].copy())]),
  (dynamic,(.3,5),[(.4,9)]),(plist,(.3,),[(.5,)]),
 ]
-UNROLLED = {"app", "swap", "tri"}
+UNROLLED = {"app", "swap"}
 
 
 @pytest.mark.parametrize(("function", "first", "others"), KERNELS)
