@@ -13,8 +13,8 @@ def loss_value_and_grad(model, x, sign):
     exp_1 = np.exp(np.minimum(negative_1, 80))
     sum_1 = np.maximum(negative_1, np.log1p(exp_1)).sum()
     value = sum_1 / 500
-    multiply_1 = exp_1 / (1 + exp_1) * sign
+    divide_1 = exp_1 / (1 + exp_1)
     # from: margin = sign * (x @ model.weights + model.bias)
-    weights_bar = -0.002 * (x.T @ multiply_1)
-    bias_bar = float(-0.002 * multiply_1.sum())
+    weights_bar = -0.002 * (x.T @ (divide_1 * sign))
+    bias_bar = float(-0.002 * (divide_1 @ sign))
     return value, weights_bar, bias_bar

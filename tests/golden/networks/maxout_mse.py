@@ -29,19 +29,19 @@ def network_loss_value_and_grad(params, x, y):
     scores_0_bar = h_1.T @ scores_bar        # from: return h @ W + b
     scores_1_bar = np.sum(scores_bar, axis=0)
     h_bar = scores_bar @ params["scores"][0].T
-    where_1 = np.where(h_in_2 == h_in_3, 0.5, 0.0)
+    multiply_1 = 0.5 * (h_in_2 == h_in_3)
     z_bar = np.zeros((32, 32))
-    z_bar[:, 16:] = h_bar * np.where(h_in_3 > h_in_2, 1, where_1)
+    z_bar[:, 16:] = h_bar * ((h_in_3 > h_in_2) + multiply_1)
     # from: return np.maximum(z[:, :half], z[:, half:])
-    z_bar[:, :16] = h_bar * np.where(h_in_2 > h_in_3, 1, where_1)
+    z_bar[:, :16] = h_bar * ((h_in_2 > h_in_3) + multiply_1)
     hidden_1_0_bar = h.T @ z_bar             # from: h = activation(h @ W + b, *learned)
     hidden_1_1_bar = np.sum(z_bar, axis=0)
     h_bar = z_bar @ params["hidden"][1][0].T
-    where_2 = np.where(h_in == h_in_1, 0.5, 0.0)
+    multiply_2 = 0.5 * (h_in == h_in_1)
     z_bar = np.zeros((32, 32))
-    z_bar[:, 16:] = h_bar * np.where(h_in_1 > h_in, 1, where_2)
+    z_bar[:, 16:] = h_bar * ((h_in_1 > h_in) + multiply_2)
     # from: return np.maximum(z[:, :half], z[:, half:])
-    z_bar[:, :16] = h_bar * np.where(h_in > h_in_1, 1, where_2)
+    z_bar[:, :16] = h_bar * ((h_in > h_in_1) + multiply_2)
     hidden_0_0_bar = x.T @ z_bar             # from: h = activation(h @ W + b, *learned)
     hidden_0_1_bar = np.sum(z_bar, axis=0)
     return (
