@@ -20,6 +20,7 @@ from symdiff.ops.primitive import Primitive
 
 Values = list[Node | None]  # of a loop or a branch; None for what nobody reads
 
+MANY = 256  # loops and branches that are looked through for pairs
 _AS_CHEAP_INSIDE = (shaping.broadcast_to, e.convert)  # beside views
 
 
@@ -211,12 +212,16 @@ def _together(each: Node, several: Sequence[Graph]) -> Node:
 
 
 def _fused(graph: Graph, primal: Collection[Node]) -> Graph:
-    """A derivative that goes through the trips of a loop as that does goes along with it."""
-    while True:
+    """A derivative that goes through the trips of a loop as that does goes along with it.
+
+    What a pair depends on is looked up in the whole graph: a program of very many stays as it is.
+    """
+    while len(_control_nodes(graph)) <= MANY:
         pair = next(_fusable(graph, primal), None)
         if pair is None:
-            return graph
+            break
         graph = _fuse(graph, *pair, primal)
+    return graph
 
 
 def _fusable(graph: Graph, primal: Collection[Node]) -> Iterator[tuple[Node, Node]]:
