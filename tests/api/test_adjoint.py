@@ -154,24 +154,6 @@ def test_tolerances_of_components_in_the_adjoint_equation(backwards):
     assert symdiff.grad(lambda k: gradient(Y0, k)[1])(2.0) == pytest.approx(np.exp(-2), rel=1e-6)
 
 
-def test_agrees_with_jax(backwards):
-    import jax
-    from jax.experimental.ode import odeint as odeint_of_jax
-
-    def loss_of_jax(y0, k):
-        def rate(y, t, k):
-            force = -k[0] ** 2 * jax.numpy.sin(y[0]) - k[1] * y[1] * t + k[2]
-            return jax.numpy.array([y[1], force])
-
-        return jax.numpy.sum(odeint_of_jax(rate, y0, T, k, rtol=1e-10, atol=1e-10) ** 2)
-
-    found = symdiff.grad(lambda y0, k: np.sum(pendulum(y0, k, T) ** 2), (0, 1))(Y0, K)
-    with jax.enable_x64(True):
-        theirs = jax.grad(loss_of_jax, (0, 1))(Y0, K)
-    for own, other in zip(found, theirs, strict=True):
-        assert_allclose(own, other, rtol=1e-7)
-
-
 def test_saved_modules_solve_the_adjoint_equation_by_themselves(backwards, tmp_path):
     gradient = symdiff.grad(lambda k: np.sum(pendulum(Y0, k, T)))
     found = gradient(K)
