@@ -33,7 +33,7 @@ from symdiff.frontend.pytree import (
 )
 from symdiff.frontend.trace import Leaf, Traced
 from symdiff.ir.node import compilation
-from symdiff.pipeline import VJP, Request, Work, finish, traced_inputs
+from symdiff.pipeline import VJP, Request, Work, finish, traced_inputs, with_capture
 from symdiff.runtime.dispatch import Entry
 
 _FIRST = "Value of `{}`, and what its derivative will need."
@@ -59,37 +59,42 @@ class Halves(Transformed):
         return super()._request(leaves, spec)._replace(apart=True)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
-        with compilation(fresh=True):
-            with self._deciding(leaves, spec):
-                work = until_simplified(self._request(leaves, spec), flatten(used)[0])
-            graph, traced = work.graph, work.traced
-            assert graph is not None and traced is not None
-            known = len(traced_inputs(traced))
-            late = graph.inputs[known : known + self._late_count(traced, spec)]
-            kept = len(traced.graph.outputs)
-            before, after = split(graph, late, kept)
-            residuals = len(before.outputs) - kept
-            # what the first half returns is no derivative
-            first = finish(
-                work._replace(
-                    request=work.request._replace(summary=_FIRST.format(self.name)), linear=None
-                ),
-                before,
-                (*work.arrays[:kept], *(False,) * residuals),
+        request, given = self._request(leaves, spec), flatten(used)[0]
+        with compilation(fresh=True), self._deciding(leaves, spec):
+            first, second = with_capture(
+                lambda: self._finished(request, given, spec),
+                lambda both: "".join(each.source for each in both),
             )
-            late_request = work.request._replace(name=f"{work.request.name}_at", flat=True)
-            second = finish(
-                work._replace(request=late_request),
-                after,
-                work.arrays[kept:],
-            )
+        traced = first.traced
+        assert traced is not None
+        kept, outputs = len(traced.graph.outputs), len(first.arrays)
         value = result_tree(traced, range(kept))
-        layout = layout_of(((value), list(range(kept, kept + residuals))))
-        apply = partial(_apply, loaded(second), len(work.arrays) - kept)
+        layout = layout_of((value, list(range(kept, outputs))))
+        apply = partial(_apply, loaded(second), len(second.arrays))
         layout = layout._replace(finish=partial(_finish, self._late(traced, spec), apply))
-        outputs = len(before.outputs)
         return Entry(
             loaded(first), tuple(leaves), spec, traced.captured, layout, outputs, traced.changes
+        )
+
+    def _finished(self, request: Request, given: Sequence[Any], spec: Spec) -> tuple[Work, Work]:
+        """The two halves, taken through all stages."""
+        work = until_simplified(request, given)
+        graph, traced = work.graph, work.traced
+        assert graph is not None and traced is not None
+        known = len(traced_inputs(traced))
+        late = graph.inputs[known : known + self._late_count(traced, spec)]
+        kept = len(traced.graph.outputs)
+        before, after = split(graph, late, kept)
+        residuals = len(before.outputs) - kept
+        # what the first half returns is no derivative
+        summary = _FIRST.format(self.name)
+        first = work._replace(request=work.request._replace(summary=summary), linear=None)
+        second = work._replace(
+            request=work.request._replace(name=f"{work.request.name}_at", flat=True)
+        )
+        return (
+            finish(first, before, (*work.arrays[:kept], *(False,) * residuals)),
+            finish(second, after, work.arrays[kept:]),
         )
 
     def _late_count(self, traced: Traced, spec: Spec) -> int:

@@ -397,6 +397,8 @@ class _Loop:
                 kept.update(operands[each] for each in passed)
         roots = Counter(self.inner.buffers.root(each.value) for each in self.lists)
         for sink in self.lists:
+            if sink.value in self.inner.listed:
+                self.outer.nested[sink.item] = 1 + self.inner.nested.get(sink.value, 1)
             if not self._is_new(sink.value) or roots[sink.value] > 1:
                 self.outer.shared[sink.item] = ()
         for each in kept:

@@ -134,6 +134,7 @@ class Scheduler:
         self.complete: dict[str, int] = {}  # lists that are read by number, and their lengths
         self._scans: dict[Node, list[tuple[Graph, Input]]] | None = None
         self.listed: set[Node] = set()  # what is in lists, and not in arrays
+        self.nested: dict[Node, int] = {}  # of lists of lists, how many are around an array
         self.plain: set[Node] = set()  # those of Python's numbers
         self.fields: dict[Node, str] = {}  # of each list of trees, which part of these: ["W"]
         self.sequences: Callable[[], Mapping[str, int]] = outer.sequences if outer else dict
@@ -778,7 +779,10 @@ class Scheduler:
         elif isinstance(each, Const):
             source = Source(_full(each, source))
         elif each in self.graph.outputs[:index] or self._may_alias(each):
-            source = Source(f"{source.within(ATOM)}.copy()")
+            text = f"{source.within(ATOM)}.copy()"
+            if each in self.listed and len(each.type.shape) > 1:  # what is in a list is no copy yet
+                text = _copies(source.text, self.nested.get(each, 1))
+            source = Source(text)
         return Expression(each, source, known=True)
 
     def _scalar(self, each: Node, source: Source, is_array: bool) -> str:
@@ -809,6 +813,12 @@ class Scheduler:
             return True
         views.append(each)
         return False
+
+
+def _copies(text: str, depth: int) -> str:
+    """A list of copies of what a list holds, or of what the lists in it do."""
+    inner = "row.copy()" if depth == 1 else _copies("row", depth - 1)
+    return f"[{inner} for row in {text}]"
 
 
 def _apart(one: Node, other: Node) -> bool:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from symdiff import jit, linearize, vjp
+from symdiff.api.products import _halves
+from symdiff.pipeline import VJP
 
 
 def f(x, params):
@@ -133,3 +135,60 @@ def test_what_does_not_fit_is_refused(bar):
     _, pullback = vjp(f, X, PARAMS)
     with pytest.raises(TypeError):
         pullback(bar)
+
+
+def steps(x):
+    for _ in range(6):
+        x = np.exp(-x) * x[::-1]
+    return x
+
+
+def side(x):
+    return np.exp(x) if np.sum(x) > 0 else x * x
+
+
+def shrinks(x):
+    while np.sum(np.abs(x)) > 0.5:
+        x = 0.5 * x * np.cos(x)
+    return x * x
+
+
+def triangle(x):
+    y = np.zeros_like(x)
+    for i in range(len(x)):
+        y[i] = x[i] * np.sum(x[:i]) + np.sin(np.sum(y[:i]))
+    return y
+
+
+def shrinks_by_steps(x):
+    while np.sum(np.abs(x)) > 0.5:
+        for _ in range(4):
+            x = x * np.cos(x)
+    return x * x
+
+
+@pytest.mark.parametrize("function", [steps, side, shrinks, shrinks_by_steps, triangle])
+def test_loops_and_branches_are_captured(function):
+    x = np.linspace(0.1, 0.9, 5)
+    y, pullback = vjp(function, x)
+    same, push = linearize(function, x)
+    np.testing.assert_array_equal(y, function(x))
+    np.testing.assert_array_equal(same, y)
+    jacobian = np.stack([
+        (function(x + step) - function(x - step)) / 2e-6 for step in 1e-6 * np.eye(5)
+    ], axis=1)  # fmt: skip
+    y[:] = x[:] = 0  # of which the other half does not read anything
+    for row, unit in zip(jacobian, np.eye(5), strict=True):
+        np.testing.assert_allclose(pullback(unit)[0], row, atol=1e-8)
+        np.testing.assert_allclose(push(unit), jacobian @ unit, atol=1e-8)
+
+
+def test_other_sides_and_other_numbers_of_trips_need_no_other_program():
+    for function in (side, shrinks):
+        before = _halves(function, 1, VJP, False).cache_info().misses
+        for x in (np.ones(2), -np.ones(2), np.full(2, 40.0)):
+            _, pullback = vjp(function, x)
+            step = 1e-6 * np.array([1.0, 0.0])
+            slope = np.sum(function(x + step) - function(x - step)) / 2e-6
+            np.testing.assert_allclose(pullback(np.ones(2))[0][0], slope, rtol=1e-6)
+        assert _halves(function, 1, VJP, False).cache_info().misses == before + 1

@@ -233,3 +233,36 @@ def test_hessians_of_few_elements(function, size):
     x = np.ones(size, np.float32)
     found = symdiff.hessian(lambda x: np.sum(function(x)))(x)
     assert (found.shape, found.dtype) == ((size, size), np.float32)
+
+
+def side(x):
+    return np.sin(x) if np.sum(x) > 0 else x * x
+
+
+def halved(x):
+    while np.sum(np.abs(x)) > 0.5:
+        x = x / 2
+    return x * x
+
+
+def steps(x):
+    for i in range(6):
+        x = x + i * np.sin(x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "read"), [(side, "np.where"), (halved, "while "), (steps, "for i in range(6)")]
+)
+def test_loops_and_branches_are_captured(function, read):
+    rows = np.stack([X, -X, 4 * X])
+    mapped = symdiff.vmap(function)
+    np.testing.assert_allclose(mapped(rows), [function(row) for row in rows], rtol=1e-14)
+    assert read in mapped.source
+    for jacobian in (symdiff.jacfwd(function), symdiff.jacrev(function)):
+        for row in rows:
+            pairs = [(function(row + d), function(row - d)) for d in 1e-6 * np.eye(3)]
+            expected = np.stack([(a - b) / 2e-6 for a, b in pairs], axis=1)
+            np.testing.assert_allclose(jacobian(row), expected, rtol=1e-6, atol=1e-9)
+        assert jacobian.cache_info().misses == 1
+        assert any(word in jacobian.source for word in ("if ", "while ", "for "))
