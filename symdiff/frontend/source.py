@@ -15,6 +15,8 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
+from symdiff.frontend.source_map import parts_of, walk
+
 HOOKS = "__symdiff__"  # the global through which rewritten code finds `capture`
 
 _FUTURES = 0x1FF0000  # the flags of `from __future__ import …` in code objects
@@ -70,7 +72,10 @@ def _find(code: CodeType) -> tuple[ast.Module, Function, tuple[int, ...], int] |
 
 
 def _texts(lines: Sequence[str], line: int) -> Iterator[str]:
-    """The statement around a line, at its place in the file; then the whole file."""
+    """The statement around a line, at its place in the file behind its imports; the whole file.
+
+    How Python compiles `np.exp(x)` depends on whether the module imports `np`.
+    """
     if not 0 < line <= len(lines):
         return
     first = line - 1
@@ -79,8 +84,20 @@ def _texts(lines: Sequence[str], line: int) -> Iterator[str]:
     last = first + 1
     while last < len(lines) and (not _begins(lines[last]) or lines[last - 1].startswith("@")):
         last += 1
-    yield "\n" * first + "".join(lines[first:last])
+    yield "".join([*_imports(lines[:first]), *lines[first:last]])
     yield "".join(lines)
+
+
+def _imports(lines: Sequence[str]) -> list[str]:
+    """The lines of a module's imports, and empty lines for all others."""
+    found = ["\n"] * len(lines)
+    for i in [i for i, line in enumerate(lines) if line.startswith(("import ", "from "))]:
+        while True:
+            found[i] = lines[i]
+            i += 1
+            if i == len(lines) or _begins(lines[i]):
+                break
+    return found
 
 
 def _begins(line: str) -> bool:
@@ -109,10 +126,10 @@ def _at(code: CodeType, path: tuple[int, ...]) -> CodeType | None:
 
 def _definition(tree: ast.Module, code: CodeType) -> Function | None:
     """The definition in the tree that the code is of."""
-    spans = [each for each in code.co_positions() if None not in each and each[2] != each[3]]
-    found: list[Any] = [
-        each for each in ast.walk(tree) if _may_be(each, code) and _holds(each, spans)
-    ]
+    found = [each for each in walk(tree) if _may_be(each, code)]
+    if len(found) > 1:
+        spans = [each for each in code.co_positions() if None not in each and each[2] != each[3]]
+        found = [each for each in found if _holds(each, spans)]
     return min(found, key=_extent, default=None)
 
 
@@ -121,10 +138,10 @@ def _extent(each: Any) -> tuple[int, int]:
 
 
 def _may_be(each: ast.AST, code: CodeType) -> bool:
+    if not isinstance(each, (ast.Lambda, ast.FunctionDef)):
+        return False
     if isinstance(each, ast.Lambda):
         return code.co_name == "<lambda>" and each.lineno == code.co_firstlineno
-    if not isinstance(each, ast.FunctionDef):
-        return False
     first = each.decorator_list[0].lineno if each.decorator_list else each.lineno
     return each.name == code.co_name and first == code.co_firstlineno
 
@@ -148,7 +165,7 @@ def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
 
     made = Exchange().visit(tree)
     assert isinstance(made, ast.Module)
-    return ast.fix_missing_locations(made)
+    return made
 
 
 def _first_line(each: ast.AST, line: int) -> int:
@@ -156,13 +173,12 @@ def _first_line(each: ast.AST, line: int) -> int:
     return min([line, *(other.lineno for other in decorators)])
 
 
-def _copied(each: ast.AST) -> ast.AST:
+def _copied(each: ast.AST, **changes: Any) -> ast.AST:
     """A copy of one node, which holds lists of its own."""
-    made = type(each)(
-        **{name: list(value) if isinstance(value, list) else value
-           for name, value in ast.iter_fields(each)}
-    )
-    return ast.copy_location(made, each)
+    made = type(each)()
+    for name, value in (vars(each) | changes).items():
+        setattr(made, name, list(value) if isinstance(value, list) else value)
+    return made
 
 
 # ---------------------------------------------------------------------------- what leaves a block
@@ -178,18 +194,13 @@ class _TooDeepError(Exception):
     """More nested blocks than Python allows."""
 
 
-def _declared(definition: ast.AST, kind: type[ast.Nonlocal | ast.Global]) -> set[str]:
-    return {name for each in _walk(definition) if isinstance(each, kind) for name in each.names}
+def _declared(nodes: Sequence[ast.AST], kind: type[ast.Nonlocal | ast.Global]) -> set[str]:
+    return {name for each in nodes if isinstance(each, kind) for name in each.names}
 
 
-def _walk(*roots: ast.AST) -> Iterator[ast.AST]:
+def _walk(*roots: ast.AST) -> list[ast.AST]:
     """The nodes of one scope: functions and classes defined there are not entered."""
-    waiting = list(roots)
-    while waiting:
-        each = waiting.pop()
-        yield each
-        if not isinstance(each, _SCOPES) or each in roots:
-            waiting.extend(ast.iter_child_nodes(each))
+    return walk(*roots, closed=_SCOPES)
 
 
 def _leaves(statements: Sequence[ast.stmt]) -> set[str]:
@@ -205,13 +216,11 @@ def _leaves(statements: Sequence[ast.stmt]) -> set[str]:
     return found
 
 
-def _statements_in(each: ast.AST) -> list[ast.stmt]:
+def _statements_in(each: ast.stmt) -> list[ast.stmt]:
     inner: list[ast.stmt] = []
-    for part in ast.iter_child_nodes(each):
-        if isinstance(part, ast.stmt):
-            inner.append(part)
-        elif isinstance(part, (ast.ExceptHandler, ast.match_case)):
-            inner += part.body
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for part in getattr(each, name, ()):
+            inner += [part] if isinstance(part, ast.stmt) else part.body
     return inner
 
 
@@ -238,7 +247,8 @@ def _stays(each: ast.If | ast.For | ast.While) -> bool:
 def _assigned(*roots: ast.AST) -> list[str]:
     """The names that are bound in a scope, in order."""
     found: dict[str, None] = {}
-    for each in _walk(*roots):
+    nodes = _walk(*roots)
+    for each in nodes:
         if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
             found[each.id] = None
         elif isinstance(each, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
@@ -247,15 +257,15 @@ def _assigned(*roots: ast.AST) -> list[str]:
             found[(each.asname or each.name).partition(".")[0]] = None
         elif isinstance(each, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and each.name:
             found[each.name] = None
-    own = {name for each in _walk(*roots) if isinstance(each, _COMPREHENSIONS)
+    own = {name for each in nodes if isinstance(each, _COMPREHENSIONS)
            for part in each.generators for name in _targets(part.target)}
-    outside = {name for each in _walk(*roots) if not isinstance(each, ast.comprehension)
+    outside = {name for each in nodes if not isinstance(each, ast.comprehension)
                for name in _bound_by(each)}
     return sorted(name for name in found if name not in own or name in outside)
 
 
 def _targets(target: ast.AST) -> list[str]:
-    return [each.id for each in ast.walk(target) if isinstance(each, ast.Name)]
+    return [each.id for each in walk(target) if isinstance(each, ast.Name)]
 
 
 def _bound_by(each: ast.AST) -> list[str]:
@@ -272,7 +282,7 @@ def _bound_by(each: ast.AST) -> list[str]:
 def _stored(target: ast.AST) -> list[str]:
     return [
         each.id
-        for each in ast.walk(target)
+        for each in walk(target)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     ]
 
@@ -280,12 +290,12 @@ def _stored(target: ast.AST) -> list[str]:
 def _loads(root: ast.AST) -> dict[str, int]:
     """How often each name is read, in functions defined there too."""
     found: dict[str, int] = {}
-    for each in ast.walk(root):
-        names = [each.id] if isinstance(each, ast.Name) else []
-        if isinstance(each, ast.AugAssign):
+    for each in walk(root):
+        names: Sequence[str] = ()
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
+            names = (each.id,)
+        elif isinstance(each, ast.AugAssign):
             names = _targets(each.target)
-        if isinstance(getattr(each, "ctx", None), (ast.Store, ast.Del)):
-            continue
         for name in names:
             found[name] = found.get(name, 0) + 1
     return found
@@ -338,6 +348,7 @@ class _Rewriter:
         self.shared: set[str] = set()  # names of functions around
         self.globals: set[str] = set()  # names of the module that are bound
         self.nested = 0  # loops around
+        self._expressions = _Expressions(self)
 
     def function(self, definition: Function) -> Function:
         made = _copied(definition)
@@ -346,12 +357,12 @@ class _Rewriter:
         if isinstance(made, ast.Lambda):
             made.body = self.expression(definition.body)  # type: ignore[arg-type]
             return made
-        generator = any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in _walk(definition))
-        if not generator:
+        nodes = _walk(definition)
+        if not any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in nodes):
             self.read = _loads(definition)
             self.nested = 0
-            self.shared = _declared(definition, ast.Nonlocal)
-            self.globals = _declared(definition, ast.Global)
+            self.shared = _declared(nodes, ast.Nonlocal)
+            self.globals = _declared(nodes, ast.Global)
             made.body = self._body(made)
         self.read, self.shared, self.globals, self.nested = outer
         return made
@@ -604,14 +615,15 @@ class _Rewriter:
         if isinstance(each, (ast.ClassDef, ast.AsyncFunctionDef, ast.Assert, ast.AsyncFor)):
             return each
         inner = block.but(depth=block.depth + 1, open=False, **_RAW)
-        made = _copied(each)
+        changes: dict[str, Any] = {}
         for name, value in ast.iter_fields(each):
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                setattr(made, name, self.block(value, inner))
+                changes[name] = self.block(value, inner)
             elif isinstance(value, list):
-                setattr(made, name, [self._part(part, inner) for part in value])
+                changes[name] = [self._part(part, inner) for part in value]
             elif isinstance(value, ast.expr):
-                setattr(made, name, self.expression(value))
+                changes[name] = self.expression(value)
+        made = _copied(each, **changes)
         assert isinstance(made, ast.stmt)
         return made
 
@@ -630,31 +642,43 @@ class _Rewriter:
 
     def expression(self, each: ast.expr) -> ast.expr:
         """An expression whose decisions are taken by hooks."""
-        made = _Expressions(self).visit(each)
+        made = self._expressions.visit(each)
         assert isinstance(made, ast.expr)
         return made
 
 
-class _Expressions(ast.NodeTransformer):
+class _Expressions:
     """Conditional expressions, `and`, `or`, `not` and chained comparisons, handed to hooks."""
 
     def __init__(self, rewriter: _Rewriter) -> None:
         self.rewriter = rewriter
 
-    def visit(self, each: ast.AST) -> Any:
+    def visit(self, each: Any) -> Any:
+        """What stands for an expression, or a part of one: itself where it decides nothing."""
         if isinstance(each, ast.Lambda):
             return self.rewriter.function(each)
-        if not any(isinstance(part, _DECIDING) for part in ast.walk(each)):
+        if isinstance(each, _SIMPLE) or not isinstance(each, ast.AST):
             return each
-        if isinstance(each, _COMPREHENSIONS):
-            return each
-        made = self.generic_visit(_copied(each))
-        if not isinstance(each, _DECIDING) or isinstance(each, ast.Lambda):
+        made = self._with_parts(each)
+        if not isinstance(each, _DECIDING):
             return made
         if not isinstance(made, ast.UnaryOp) and not _can_wait(each):
             return made
         found = self._handed_over(made)
         return made if found is None else _at_place(found, each)
+
+    def _with_parts(self, each: ast.AST) -> ast.AST:
+        changes: dict[str, Any] = {}
+        for name, value in vars(each).items():
+            if isinstance(value, list):
+                parts = [self.visit(part) for part in value]
+                if any(new is not old for new, old in zip(parts, value, strict=True)):
+                    changes[name] = parts
+            elif isinstance(value, ast.AST):
+                part = self.visit(value)
+                if part is not value:
+                    changes[name] = part
+        return _copied(each, **changes) if changes else each
 
     def _handed_over(self, each: Any) -> ast.expr | None:
         if isinstance(each, ast.IfExp):
@@ -674,12 +698,13 @@ class _Expressions(ast.NodeTransformer):
         return None
 
 
-_DECIDING = (ast.IfExp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Lambda)
+_DECIDING = (ast.IfExp, ast.BoolOp, ast.UnaryOp, ast.Compare)
+_SIMPLE = (ast.Name, ast.Constant, ast.expr_context, ast.operator, *_COMPREHENSIONS)
 
 
 def _can_wait(each: ast.AST) -> bool:
     """Whether parts of an expression mean the same in a function of their own."""
-    for part in ast.walk(each):
+    for part in walk(each):
         if isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
             return False
         if isinstance(part, ast.Name) and part.id in _UNTHUNKED:
@@ -779,15 +804,11 @@ def _constant(value: tuple[Any, ...]) -> ast.expr:
 
 def _at_place(made: Any, place: ast.AST) -> Any:
     """New code at the place of old code."""
-    for each in _without_places(made):
-        ast.copy_location(each, place)
-    return made
-
-
-def _without_places(made: ast.AST) -> Iterator[ast.AST]:
     waiting = [made]
     while waiting:
         each = waiting.pop()
-        if not hasattr(each, "lineno"):
-            yield each
-        waiting += ast.iter_child_nodes(each)
+        if each._attributes and not hasattr(each, "lineno"):
+            each.lineno, each.col_offset = place.lineno, place.col_offset  # type: ignore[attr-defined]
+            each.end_lineno, each.end_col_offset = place.end_lineno, place.end_col_offset  # type: ignore[attr-defined]
+        waiting += parts_of(each)
+    return made

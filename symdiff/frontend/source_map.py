@@ -41,7 +41,7 @@ class SourceMap:
             self.texts = dict(enumerate((line.strip() for line in source), first))
             return
         offset = first - 1 - bool(header)
-        for part in _parts(tree):
+        for part in walk(tree):
             if isinstance(part, ast.stmt):
                 if part.lineno + offset >= first:
                     self._read_statement(part, offset, source, first)
@@ -106,20 +106,38 @@ class SourceMap:
         return self.texts.get(line) or linecache.getline(self.file, line).strip()
 
 
-_WITHOUT_PARTS = (ast.Name, ast.Constant, ast.expr_context, ast.operator)
+_WORDS = {"arg", "attr", "ctx", "id", "kind", "op", "ops", "type_comment"}  # no nodes with parts
+_fields: dict[type[ast.AST], list[str]] = {}
 
 
-def _parts(tree: ast.AST) -> list[Any]:
-    """As ast.walk, but for names and constants; in a third of its time."""
-    found: list[Any] = [tree]
-    for each in found:  # grows
-        for field in getattr(each, "_fields", ()):  # lists may hold names
-            value = getattr(each, field, None)
-            if isinstance(value, list):
-                found += [part for part in value if not isinstance(part, _WITHOUT_PARTS)]
-            elif isinstance(value, ast.AST) and not isinstance(value, _WITHOUT_PARTS):
-                found.append(value)
-    return [each for each in found if isinstance(each, ast.AST)]
+def walk(*roots: ast.AST, closed: tuple[type[ast.AST], ...] = ()) -> list[Any]:
+    """As ast.walk, but for contexts and operators, in a fraction of its time.
+
+    What is `closed` is not entered, unless it is a root.
+    """
+    found: list[Any] = list(roots)
+    for i, each in enumerate(found):  # grows
+        if not isinstance(each, closed) or i < len(roots):
+            found += parts_of(each)
+    return found
+
+
+def parts_of(each: ast.AST) -> list[Any]:
+    """The nodes right below one, but for contexts and operators."""
+    found: list[Any] = []
+    kind = type(each)
+    names = _fields.get(kind)
+    if names is None:
+        names = _fields[kind] = [name for name in kind._fields if name not in _WORDS]
+    for name in names:
+        value = getattr(each, name, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif isinstance(value, list):
+            for part in value:
+                if isinstance(part, ast.AST):  # and not a name, or nothing
+                    found.append(part)  # noqa: PERF401  twice as fast
+    return found
 
 
 def _span(part: ast.AST, offset: int) -> Span:

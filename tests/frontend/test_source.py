@@ -8,6 +8,7 @@ from types import FunctionType
 
 import pytest
 
+from symdiff.frontend import source
 from symdiff.frontend.capture import hooks
 from symdiff.frontend.source import HOOKS, capturable
 
@@ -27,6 +28,18 @@ def test_two_lambdas_in_a_line():
     first, second = (runs(each)[0] for each in PAIR)
     assert (first(-3), second(-3)) == (3, -3)
     assert all(runs(each)[1] for each in PAIR)
+
+
+def test_the_rest_of_a_file_is_not_read_where_a_function_calls_what_it_imports(tmp_path):
+    text = "import math\n\n\ndef f(x):\n    return math.exp(x) if x else x\n\n\ndef g():\n    1\n"
+    path = tmp_path / "module.py"
+    path.write_text(text)
+    module = {}
+    exec(compile(text, path, "exec"), module)
+    code = module["f"].__code__
+    statement, _ = source._texts(linecache.getlines(str(path)), code.co_firstlineno)
+    assert "def g" not in statement
+    assert list(source._paths(compile(statement, path, "exec"), code))
 
 
 def leaves(x, stop=4):
