@@ -447,3 +447,36 @@ def test_second_derivatives_of_a_program_of_all_this():
     step = 1e-5
     expected = (grad(program)(X + step * v) - grad(program)(X - step * v)) / (2 * step)
     np.testing.assert_allclose(hvp(program, (X,), (v,)), expected, rtol=1e-6)
+
+
+def test_a_decision_in_a_captured_loop_is_taken_again_at_each_call():
+    def f(x, rows):
+        A, B = rows * 0.5, np.zeros((4, 3))
+        for i in range(5):
+            B[i % 4] = x if x[0] > -0.35 else A[0]  # a view of what is stored into below
+            A[i % 4, 0] = 0.3
+        return np.sum(np.sin(B))
+
+    compiled = jit(f)
+    for first in (0.5, -0.5, 0.4, -0.7):
+        args = np.array([first, 0.1, 0.9]), np.arange(12.0).reshape(4, 3) / 7
+        np.testing.assert_allclose(compiled(*args), f(*args), rtol=1e-14)
+
+
+def test_what_is_reached_by_itself_keeps_its_name_while_it_is_read():
+    w = np.array([0.3, -0.8, 1.2])
+
+    def f(x):
+        a, b = x * 1.0, np.sin(x)
+        if np.all(x > 0.88):
+            b = b * 1
+        else:
+            a = a * 0.5 + x
+        return np.sum(a * b) + np.sum(np.tanh(b))
+
+    def slope(x):
+        return np.sum(grad(f)(x) * w)
+
+    x = np.array([0.3, -0.5, 0.7])
+    along = jvp(grad(f), (x,), (w,))[1]
+    np.testing.assert_allclose(grad(slope)(x), along, rtol=1e-12)

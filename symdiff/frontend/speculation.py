@@ -70,7 +70,6 @@ class Run:
             raise FailedError(self.world.opaque)
         self.changes = len(running.changes)
         self.stores = len(running.stores)
-        self.relied = len(running.relied)
         self.operands = len(running.operands)
         self.refused = running.refused
         self.effect, running.effect = running.effect, None  # how often it would be is not known
@@ -101,12 +100,10 @@ class Run:
             raise FailedError(changed)
 
     def undo(self) -> None:
-        """Everything as it was before."""
+        """Everything as it was before, but for the decisions that what is captured rests on."""
         running = self.running
         memory.roll_back(running, self.changes)
         running.take_back(self.stores)
-        for each in list(running.relied)[self.relied :]:
-            del running.relied[each]
         running.refused = self.refused
         running.effect = self.effect
         del running.flow.runs[self.depth - 1 :]

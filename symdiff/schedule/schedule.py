@@ -223,7 +223,8 @@ class Scheduler:
         for each in self.graph.inputs:
             path = access.get(each)
             if path is None:  # a parameter of its own, whatever it is called
-                parameters[each] = self.named[each] = self.names.fresh(each.name)
+                parameters[each] = self.names.fresh(each.name)
+                self.hold(each, parameters[each])
                 continue
             root = _ROOT.match(path)[0]  # type: ignore[index]
             if path == root:
@@ -607,12 +608,13 @@ class Scheduler:
         if text and (len(text) <= SHORT or text.startswith(_COUNTING)) and self.outer is None:
             return Source(text)
         if text and len(text) <= WIDTH:  # made once, and not in each trip of a loop
-            self.top.hold(each, self.names.fresh("constant"))
+            self.top.named[each] = self.names.fresh("constant")
             written = Expression(each, Source(text), known=True)
             self.top.statements.append(Assign(self.top.named[each], written, None, each))
         else:
             self.top.named[each] = self.names.fresh("CONSTANT")
             self.constants[self.top.named[each]] = each.value
+        self.top.reserved.add(self.top.named[each])
         return Source(self.top.named[each])
 
     def _object(self, stem: str, value: Any) -> str:
