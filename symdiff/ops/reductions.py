@@ -291,11 +291,12 @@ count_true: Primitive = primitive(
 
 
 def extreme_tangent(y: Any, x: Any, x_dot: Any, axis: Axes, keepdims: bool) -> Any:
-    """Elements that share the extreme share the derivative equally; where it is NaN, NaN."""
-    at = x == expand(y, x, axis, keepdims)  # nothing equals NaN: 0 / 0
+    """Elements that share the extreme share the derivative equally; nothing equals NaN."""
+    at = x == expand(y, x, axis, keepdims)
     whole = len(axis) == np.ndim(x) and not keepdims
     count = count_true(at) if whole else np.sum(at, axis=axis, keepdims=keepdims)
-    return np.sum(at * x_dot, axis=axis, keepdims=keepdims) / count.astype(x.dtype)
+    shares = x_dot / expand(count.astype(x.dtype), x, axis, keepdims)
+    return np.sum(np.where(at, shares, 0), axis=axis, keepdims=keepdims)
 
 
 def _extreme_call(choose: Any) -> Any:
