@@ -7,6 +7,7 @@ from symdiff.api.transformed import Transformed, clear_caches
 from symdiff.ops.primitive import add_family
 
 add_family("numpy", "symdiff.api.mapping")
+add_family("numpy", "symdiff.frontend.polynomials")
 
 __all__ = [
     "Transformed",

@@ -64,6 +64,18 @@ def truth(value: Tracer) -> bool:
     return decided
 
 
+def truth_or(otherwise: bool, value: Tracer) -> bool:
+    """Whether a value counts as true, as `truth`; `otherwise` where only types are known."""
+    running = context.current()
+    assert running is not None
+    try:
+        if not running.flow.runs:
+            running.examples.of(value.node)
+    except KeyError:
+        return otherwise
+    return truth(value)
+
+
 def whole_number(value: Tracer) -> int:
     """The int that a value is cut off to. Raises TypeError for an array of several elements."""
     if value.size != 1:

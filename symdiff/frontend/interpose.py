@@ -31,6 +31,7 @@ from symdiff.frontend.origin import (
     is_user_class,
     is_user_code,
     is_user_module,
+    is_written_out,
     state_of,
 )
 from symdiff.frontend.replacements import (
@@ -50,6 +51,7 @@ from symdiff.frontend.replacements import (
 from symdiff.frontend.tracer import StaticArgument, StoredInCreated, Tracer, lift
 from symdiff.ir.node import Input, Node, input_node
 from symdiff.ir.types import is_foreign, is_generator, is_sparse, is_supported, type_of
+from symdiff.ops.primitive import find
 
 _SCALARS = {bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice}
 _STAND_INS = (
@@ -394,7 +396,8 @@ class Interposer:
             return ClassProxy(value, self) if has_proxy(value) else value
         if issubclass(kind, functools.partial):
             return self._partial(value, path)
-        if kind is functools._lru_cache_wrapper:
+        dispatched = kind is type(np.sum) and is_written_out(value.__module__)
+        if kind is functools._lru_cache_wrapper or (dispatched and find(value) is None):
             return self.wrap(value.__wrapped__, None)
         logging = sys.modules.get("logging")
         if logging is not None and isinstance(value, logging.Logger):
@@ -440,6 +443,8 @@ class Interposer:
         """The same code on interposed globals, cells and defaults."""
         wrapper = not is_user_code(function.__code__)
         if wrapper and not _wraps_user_code(function):
+            return replaced(function)
+        if is_written_out(function.__module__) and find(function) is not None:
             return replaced(function)
         space = self.space(function.__globals__)
         code = function.__code__ if wrapper else self._code(function.__code__, space)

@@ -16,6 +16,9 @@ _LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "uarray", "symdiff", "
 # Their arrays, columns and tables are taken as NumPy's; their code is not interposed.
 ARRAY_LIBRARIES = {"pandas", "xarray", "jax", "jaxlib", "torch", "tensorflow"}
 
+# Of NumPy's, but Python code over its other functions: interposed where it has no record.
+_WRITTEN_OUT = "numpy.polynomial"
+
 # Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
 _INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
 _STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
@@ -24,7 +27,7 @@ _STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
 @lru_cache(maxsize=4096)
 def _is_user_file(filename: str) -> bool:
     if filename.startswith(_INTERNAL):
-        return False
+        return filename.startswith(_INTERNAL[0] + "polynomial" + os.sep)
     installed = "site-packages" in filename or "dist-packages" in filename
     if installed:
         libraries = ("scipy", "optree", *ARRAY_LIBRARIES)
@@ -44,7 +47,12 @@ def is_user_module(module: ModuleType) -> bool:
 
 def _is_users(module: str) -> bool:
     root = module.partition(".")[0]
-    return root not in _LIBRARIES and root not in ARRAY_LIBRARIES
+    return is_written_out(module) or (root not in _LIBRARIES and root not in ARRAY_LIBRARIES)
+
+
+def is_written_out(module: object) -> bool:
+    """Whether a module is of NumPy's, and its functions run interposed like the user's."""
+    return isinstance(module, str) and module.startswith(_WRITTEN_OUT)
 
 
 def is_array_of_library(value: object) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 
 from symdiff.errors import TraceError, UnsupportedFunctionError, word
 from symdiff.frontend import context, memory
+from symdiff.frontend.origin import is_written_out
 from symdiff.frontend.tracer import (
     Tracer,
     as_array,
@@ -729,6 +730,9 @@ class LibraryModule(ModuleType):
         value = getattr(self._symdiff_module, name)
         if replaced_class(value):
             return replaced(value) if called(sys._getframe(1)) else value
+        running = context.current()
+        if running is not None and is_written_out(getattr(value, "__module__", None)):
+            return running.interposer.wrap(value, None)
         found = library_module(value) if is_library(value) else replaced(value)
         if draws(getattr(value, "__self__", None)) and self.__name__ == "random":  # Python's own
             found = functools.partial(refuse_draw, f"{self.__name__}.{name}")

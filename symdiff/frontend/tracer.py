@@ -443,7 +443,7 @@ def _defers(other: Any) -> bool:
     """Whether the other operand is of a type that NumPy itself would not take."""
     if isinstance(other, (str, bytes, dict, set)) or other is None:
         return True
-    return getattr(type(other), "__array_ufunc__", other) is None  # which NumPy asks too
+    return getattr(other.__class__, "__array_ufunc__", other) is None  # which NumPy asks too
 
 
 def _repeats(ufunc: Any, number: Tracer, other: Any) -> bool:

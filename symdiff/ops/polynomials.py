@@ -9,6 +9,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.polynomial._polybase import ABCPolyBase
 
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.equations import PSEUDOINVERSE
@@ -252,18 +253,46 @@ def poly(seq_of_zeros: Any) -> Any:
     return p.real if real and np.iscomplexobj(p) else p
 
 
-@composite(np.roots)
-def roots(p: Any) -> Any:
-    """The roots, as complex numbers: the eigenvalues of the companion matrix."""
-    (p,) = _coefficients(p)
-    if np.ndim(p) != 1:
-        raise ValueError("Input must be a rank-1 array.")
-    if len(p) < 2:
-        return np.zeros(0)
-    p = p.astype(np.result_type(p, 0.0))
-    row = -p[1:] / p[0]
-    below = np.eye(len(p) - 2, len(p) - 1, dtype=row.dtype)
-    return np.linalg.eigvals(np.concatenate([np.reshape(row, (1, -1)), below]))
+def _roots(p: Any, leading: int) -> Any:
+    return np.asarray(np.roots(p), _complex(p.dtype))
+
+
+def _complex(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.promote_types(dtype, np.complex64)
+
+
+def _roots_type(p: ArrayType, leading: int) -> ArrayType:
+    return array_type(_complex(p.dtype), (p.shape[0] - 1 - leading,))
+
+
+def _roots_tangent(r: Any, p: Any, p_dot: Any, leading: int) -> Any:
+    """By the implicit function theorem: the polynomial stays 0 at each root."""
+    p, p_dot = p.astype(r.dtype), p_dot.astype(r.dtype)
+    return -polyval(p_dot, r) / polyval(polyder(p), r)
+
+
+def _roots_batch(p: Any, leading: int) -> Any:
+    """The eigenvalues of the companion matrices."""
+    count, length = np.shape(p)
+    rows = np.expand_dims(-p[:, 1:] / p[:, :1], 1)
+    below = np.eye(length - 2, length - 1, dtype=p.dtype)
+    below = np.broadcast_to(below, (count, length - 2, length - 1))
+    return np.linalg.eigvals(np.concatenate([rows, below], 1))
+
+
+# The roots as complex numbers, of coefficients of which some leading ones are 0.
+roots: Primitive = primitive(
+    _roots,
+    name="roots",
+    result=_roots_type,
+    jvp={"p": _roots_tangent},
+    batch=_roots_batch,
+    numpy=lambda p, leading, types: f"np.roots({p}).astype(np.{_complex(types[0].dtype)})",
+    convention="np.roots is complex; of a root that is a multiple one there is no derivative.",
+    samples=Samples(
+        cases=(case("f[4]", leading=0), case("f[2]", leading=0), case("c[3]", leading=0))
+    ),
+)
 
 
 # ---------------------------------------------------------------------------- fits
@@ -340,6 +369,14 @@ def _basis(module_name: str, prefix: str) -> None:
         """The derivative as a matrix, of which the coefficients are columns."""
         return derivative_of(np.eye(length))
 
+    def in_powers(length: int) -> Any:
+        """The elements of the basis as rows of coefficients of powers."""
+        made = np.eye(length)
+        if prefix != "poly":
+            for i, row in enumerate(np.eye(length)):
+                made[i, : i + 1] = getattr(module, f"{prefix}2poly")(row[: i + 1])
+        return made
+
     def derivative_type(c: ArrayType) -> ArrayType:
         return c.with_shape((max(c.shape[0] - 1, 1),))
 
@@ -405,23 +442,31 @@ def _basis(module_name: str, prefix: str) -> None:
         )
     )
 
-    def coefficients_of(c: Any) -> Any:
-        if np.ndim(c) != 1:
-            raise NotImplementedError(
-                f"{source('val')} is traced for one axis of coefficients; call it for each column"
-            )
-        return c if c.dtype.kind in "fc" else c.astype(np.float64)
-
     @composite(value_of)
     def values(x: Any, c: Any, tensor: bool = True) -> Any:
-        x, c = (each if hasattr(each, "dtype") else np.asarray(each) for each in (x, c))
-        return value(x, coefficients_of(np.atleast_1d(c)))
+        c = np.atleast_1d(_inexact(c))
+        if isinstance(x, ABCPolyBase):
+            return _composed(c @ in_powers(len(c)).astype(c.dtype), x)
+        x = _inexact(x)
+        if np.ndim(c) == 1:
+            return value(x, c)
+        powers = rows(np.ravel(x), deg=np.shape(c)[0] - 1)
+        if tensor:  # each column of coefficients at each x
+            found = np.tensordot(c, powers, (0, 1))
+            return np.reshape(found, np.shape(c)[1:] + np.shape(x))
+        powers = np.reshape(powers.T, (len(c), *(1,) * (np.ndim(c) - 1 - np.ndim(x)), *np.shape(x)))
+        return np.sum(c * powers, axis=0)
 
     @composite(derivative_of)
     def derivatives(c: Any, m: int = 1, scl: Any = 1, axis: int = 0) -> Any:
-        c = coefficients_of(np.atleast_1d(c))
+        c = _inexact(np.atleast_1d(c))
         for _ in range(operator.index(m)):
-            c = derivative(c * scl if not _is_one(scl) else c)
+            c = c if _is_one(scl) else c * scl
+            if np.ndim(c) == 1:
+                c = derivative(c)
+            else:
+                slopes = np.moveaxis(c, axis, -1) @ matrix(np.shape(c)[axis]).T.astype(c.dtype)
+                c = np.moveaxis(slopes, -1, axis)
         return c
 
     @composite(rows_of)
@@ -429,7 +474,21 @@ def _basis(module_name: str, prefix: str) -> None:
         x = np.atleast_1d(x)
         if operator.index(deg) < 0:
             raise ValueError("deg must be non-negative")
-        return rows(x if x.dtype.kind in "fc" else x.astype(np.float64), deg=operator.index(deg))
+        return rows(_inexact(x), deg=operator.index(deg))
+
+
+def _composed(c: Any, x: Any) -> Any:
+    """The polynomial with these coefficients, the lowest power first, of another polynomial."""
+    y = x * 0 + c[-1]
+    for i in range(2, len(c) + 1):
+        y = y * x + c[-i]
+    return y
+
+
+def _inexact(x: Any) -> Any:
+    """An array of floating point numbers: integers are taken as doubles."""
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
 def _is_one(value: Any) -> bool:

@@ -180,16 +180,9 @@ def test_a_polynomial_object_is_called():
     check_grads(np.poly1d([1.0, -2.0, 3.0]), (ARRAYS["x"],))
 
 
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        (lambda x: np.polyadd(np.poly1d([1.0, 2.0]), x), "p.coeffs"),
-        (lambda x: np.polynomial.chebyshev.chebval(x, np.eye(2)), "call it for each column"),
-    ],
-)
-def test_what_is_refused(function, message):
-    with pytest.raises(UnsupportedFunctionError, match=message):
-        jit(function)(ARRAYS["x"])
+def test_what_is_refused():
+    with pytest.raises(UnsupportedFunctionError, match=r"p\.coeffs"):
+        jit(lambda x: np.polyadd(np.poly1d([1.0, 2.0]), x))(ARRAYS["x"])
 
 
 def test_wrong_calls():

@@ -60,17 +60,19 @@ def test_rows():
         np.testing.assert_allclose(vmap(function)(stack), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("a", [SQUARE[:2], TALL, np.outer(TALL[:, 0], WIDE[0])])
+@pytest.mark.parametrize(
+    "a", [SQUARE[:2], TALL, np.outer(TALL[:, 0], WIDE[0]), COMPLEX[:2], COMPLEX[:, :2] * 1j]
+)
 def test_projections(a):
     """What does not depend on the basis: the matrix that projects on its span."""
 
     def onto_range(a):
         basis = sl.orth(a)
-        return basis @ basis.T
+        return basis @ basis.conj().T
 
     def onto_kernel(a):
         basis = sl.null_space(a)
-        return basis @ basis.T
+        return basis @ basis.conj().T
 
     for function in (onto_range, onto_kernel):
         np.testing.assert_allclose(jit(function)(a), function(a), atol=1e-13)
