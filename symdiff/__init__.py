@@ -36,7 +36,7 @@ from symdiff.errors import (
 )
 
 if TYPE_CHECKING:
-    from symdiff.api.control import cond, fori_loop, map, scan, while_loop
+    from symdiff.api.control import checkpoint, cond, fori_loop, map, scan, while_loop
     from symdiff.api.custom import custom_jvp, custom_vjp, elementwise, primitive
     from symdiff.api.implicit import fixed_point, linear_solve, root
     from symdiff.testing import check_grads
@@ -55,6 +55,7 @@ __all__ = [
     "Transformed",
     "UnsupportedFunctionError",
     "check_grads",
+    "checkpoint",
     "clear_caches",
     "cond",
     "custom_jvp",
@@ -88,7 +89,9 @@ __all__ = [
 
 _LATE = {
     "check_grads": "symdiff.testing",
-    **dict.fromkeys(("cond", "fori_loop", "map", "scan", "while_loop"), "symdiff.api.control"),
+    **dict.fromkeys(
+        ("checkpoint", "cond", "fori_loop", "map", "scan", "while_loop"), "symdiff.api.control"
+    ),
     "custom_jvp": "symdiff.api.custom",
     "custom_vjp": "symdiff.api.custom",
     "elementwise": "symdiff.api.custom",

@@ -16,6 +16,7 @@ from symdiff.frontend.tracer import coerce
 from symdiff.ir.graph import Graph, Note, between, bodies, every_node
 from symdiff.ir.node import Const, Input, Node, Params, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, ObjectType, array_type
+from symdiff.ops import control
 from symdiff.ops.effects import happens
 from symdiff.ops.primitive import Primitive, asks_for
 
@@ -73,9 +74,14 @@ def batch(
 def _is_row(each: Node, rows: dict[Node, Node], since: int) -> bool:
     """Whether there is one of it for each row."""
     if not happens(each):
-        return any(arg in rows for arg in each.args)
+        return any(arg in rows for arg in _of_value(each))
     own = any(isinstance(arg.type, ObjectType) and not _is_seeded(arg) for arg in each.args)
     return any(arg in rows for arg in each.args[1:]) or (own and each.param("number") >= since)
+
+
+def _of_value(each: Node) -> tuple[Node, ...]:
+    """The operands that the value of a node depends on."""
+    return each.args[:1] if each.op is control.again else each.args
 
 
 def _check_effect(each: Node, rows: dict[Node, Node], notes: dict[Node, Note]) -> None:

@@ -21,7 +21,7 @@ from symdiff.frontend.pytree import Layout, Spec, sequence_sources
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
 from symdiff.ir.extent import other_numbers
-from symdiff.ir.graph import Graph, Note, every_graph, every_node
+from symdiff.ir.graph import Graph, Note, every_graph, every_node, has_bodies
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
@@ -218,12 +218,20 @@ def _expand(work: Work) -> Work:
     """A formula that warns of nothing keeps its bits, as the user's own program does."""
     assert work.graph is not None
     primal = {*work.primal, *filter(_warns_of_nothing, every_node(work.graph))}
-    chained = in_one_chain(work.graph)
+    chained = in_one_chain(_without_checkpoints(work.graph, primal))
     graph, log = expand(chained, primal, work.request.reuse), list(work.log)
     if graph is not work.graph:
         settled = set(work.settled)
         graph = tidy(graph, primal=primal, math=work.request.math, log=log, settled=settled)
     return work._replace(graph=graph, primal=frozenset(primal), log=tuple(log))
+
+
+def _without_checkpoints(graph: Graph, primal: set[Node]) -> Graph:
+    if not has_bodies(graph):
+        return graph
+    from symdiff.rewrite.control import without_checkpoints  # which few programs need
+
+    return without_checkpoints(graph, primal)
 
 
 def _warns_of_nothing(each: Node) -> bool:

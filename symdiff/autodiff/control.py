@@ -15,11 +15,11 @@ from typing import NamedTuple
 from symdiff.autodiff.linearize import as_type, linearize, zeros
 from symdiff.autodiff.transpose import transpose
 from symdiff.ir.graph import Graph, Note, depends_on, substitute
-from symdiff.ir.node import Input, Node, input_node, node
+from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
-from symdiff.ops.control import Operands
+from symdiff.ops.control import UNKNOWN, Operands
 from symdiff.ops.primitive import CONSTANT, Primitive
 
 _CHEAP = (shaping.broadcast_to, shaping.getitem, e.convert)  # beside what is a view by itself
@@ -211,10 +211,21 @@ def _cond_cotangents(
         name = f"{branch.name.removesuffix('_dot')}_bar"
         sides.append(Graph(name, inputs, tuple(results), (), notes))
     given = [*operands, *bars.values()]
+    if control.side_taken(each) is not None:
+        given[: len(operands)] = [_once_more(arg, given[-1]) for arg in operands]
     given += [as_type(known[operands[i]], operands[i]) for i in started]
     made = _branch(each.args[0], given, sides)
     for i, value in zip(moved, control.items(made), strict=True):
         yield Bar(operands[i], value, i in started)
+
+
+def _once_more(each: Node, bar: Node) -> Node:
+    """A value from which others are computed again, when the cotangent is there.
+
+    They would be the ones that were computed before otherwise, and kept.
+    """
+    kept = isinstance(each, Const) or each.op is control.rows or UNKNOWN in each.type.shape
+    return each if kept or isinstance(bar, Const) else node(control.again, (each, bar))
 
 
 def _beside(each: Node, notes: dict[Node, Note], is_row: bool = False) -> Input:

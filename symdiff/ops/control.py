@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import RuleError
 from symdiff.ir.extent import any_known, is_open, mentions
 from symdiff.ir.graph import Graph, Note
-from symdiff.ir.node import Const, Input, Node, input_node, node
+from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops.evaluate import at_index, evaluate
 from symdiff.ops.primitive import CONSTANT, Primitive, Samples, Transpose, case, register
@@ -268,6 +268,52 @@ cond = register(
 def cond_node(taken: Node, operands: Sequence[Node], branches: tuple[Graph, Graph]) -> Node:
     """The first branch where `taken`, a truth value, is True, else the second."""
     return node(cond, (taken, *operands), (("branches", branches),))
+
+
+# ---------------------------------------------------------------------------- checkpoints
+
+
+def checkpoint_node(operands: Sequence[Node], graph: Graph) -> Node:
+    """What a graph computes, of which derivatives keep the operands and compute the rest again.
+
+    It is a branch that is always taken: derivatives of branches take nothing else from them.
+    """
+    none = [constant(_zero(each.type), each.type) for each in graph.outputs]
+    return cond_node(
+        constant(np.True_, TRUTH), operands, (graph, Graph(graph.name, graph.inputs, tuple(none)))
+    )
+
+
+def _zero(type: ArrayType) -> Any:
+    return type.python(0) if type.weak else type.dtype.type(0)
+
+
+def side_taken(each: Node) -> Graph | None:
+    """The side of a branch whose condition is known: that of a checkpoint always is."""
+    if each.op is not cond or not isinstance(each.args[0], Const):
+        return None
+    branches: tuple[Graph, Graph] = each.param("branches")
+    return branches[0] if each.args[0].value else branches[1]
+
+
+def _again_rows(x: Any, after: Any) -> Any:
+    return again(x, after)
+
+
+again: Primitive = register(
+    Primitive(
+        name="again",
+        function=lambda x, after: x,
+        arguments=("x", "after"),
+        result=lambda x, after: x,
+        rules={"x": Transpose(lambda y_bar, x, after: y_bar), "after": CONSTANT},
+        batch=_again_rows,
+        view=True,
+        numpy=lambda x, after: x,
+        samples=Samples(cases=(case("f[3]", "f[2]"), case("f[]", "f[2]"))),
+    )
+)
+"""x itself, once `after` is known: what is computed from it is not what was computed before."""
 
 
 # ---------------------------------------------------------------------------- graphs inside

@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, NamedTuple
 
 from symdiff.frontend.tracer import Tracer, coerce
-from symdiff.ir.graph import Graph, Note, bodies, substitute, toposort
+from symdiff.ir.graph import Graph, Note, bodies, map_bodies, substitute, toposort
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops import control, shaping
@@ -231,7 +231,7 @@ def _fusable(graph: Graph, primal: Collection[Node]) -> Iterator[tuple[Node, Nod
         if each.op is control.cond:
             choices.setdefault(each.args[0], []).append(each)
     for each in nodes:
-        if each in primal:
+        if each in primal or control.side_taken(each) is not None:
             continue
         handing = [arg.args[0] for arg in each.args if arg.op is control.item]
         alike = [one for one in choices.get(each.args[0], ()) if one.serial < each.serial]
@@ -363,6 +363,30 @@ def _one_branch(first: Node, second: Node, primal: Collection[Node]) -> tuple[No
         sides.append(Graph(one.name, (*one.inputs, *added), outputs, (), notes))
     made = control.cond_node(first.args[0], operands, (sides[0], sides[1]))
     return made, [*range(len(sides[0].outputs))]
+
+
+# ---------------------------------------------------------------------------- written out
+
+
+def without_checkpoints(graph: Graph, primal: Collection[Node] = ()) -> Graph:
+    """The graph with what branches of known conditions compute in their place."""
+
+    def change(each: Node, made: Node, notes: dict[Node, Note]) -> Values | None:
+        side = control.side_taken(made)
+        if side is None:
+            return None
+        known: dict[Node, Node] = dict(zip(side.inputs, made.args[1:], strict=True))
+        new = substitute(side.outputs, known)
+        for before, after in new.items():
+            _carry(before, after, notes if before in known else {}, primal)
+            if before in side.notes and before not in known:
+                notes.setdefault(after, side.notes[before])
+        return [new[one] for one in side.outputs]
+
+    def within(body: Graph) -> Graph:
+        return without_checkpoints(body, primal)
+
+    return _with_values(map_bodies(graph, within, primal), change, primal)
 
 
 # ---------------------------------------------------------------------------- backwards

@@ -15,6 +15,7 @@ from symdiff.ir.node import SMALL, Const, Input, Node
 from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
+from symdiff.ops.control import again
 from symdiff.ops.effects import happens, prints
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
@@ -138,6 +139,7 @@ class Scheduler:
         self.plain: set[Node] = set()  # those of Python's numbers
         self.fields: dict[Node, str] = {}  # of each list of trees, which part of these: ["W"]
         self.sequences: Callable[[], Mapping[str, int]] = outer.sequences if outer else dict
+        self.also: dict[str, list[Node]] = {}  # what else names stand for
         self.reserved: set[str] = set()  # names that stand for the same in all of a body
 
     # ------------------------------------------------------------------ driving
@@ -395,6 +397,9 @@ class Scheduler:
 
             emit(self, self.closed[each], self.parts.get(each, {}))
             return
+        if each.op is again and not isinstance(each.args[0], Const):
+            self._emit_again(each)
+            return
         value = self._value(each)
         if not each.args and _NAME.fullmatch(value.source.text):
             self.named[each] = value.source.text  # as short as a name of its own
@@ -407,6 +412,14 @@ class Scheduler:
             self._wait(each, value)
         else:
             self.assign(each, value.expression)
+
+    def _emit_again(self, each: Node) -> None:
+        """A value under the name that it has already."""
+        x, after = self.reads[each]
+        value = self.settle(x)
+        self.named[each] = value.source.text
+        self.also.setdefault(value.source.text, []).append(each)
+        self.buffers.consume([value, self.take(after).expression])
 
     def _unpacks(self, each: Node) -> bool:
         """Whether the results of a call each get a name: `u, s, vh = np.linalg.svd(a)`."""
@@ -589,7 +602,9 @@ class Scheduler:
             return False
         if holder is None:  # one of the values around a body, or of a body before
             return self.outer is None or self.outer.is_free(name)
-        return self.buffers.is_last(holder, read)
+        return all(
+            self.buffers.is_last(each, read) for each in (holder, *self.also.get(name, ()))
+        )
 
     def _comment(self, each: Node) -> Position | None:
         note = self.graph.notes.get(each)

@@ -306,3 +306,135 @@ def test_what_a_list_in_a_list_holds_is_not_changed():
     found = sd.grad(program)(x, row) @ step
     ends = [program(x + sign * 1e-6 * step, row) for sign in (1, -1)]
     np.testing.assert_allclose(found, (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
+
+
+# ---------------------------------------------------------------------------- checkpoints
+
+
+W = np.random.default_rng(0).normal(size=(3, 3)) / 2
+
+
+def layer(h, W):
+    return np.tanh(h @ W) * np.sin(h)
+
+
+def network(step):
+    kept = step(layer)
+
+    def loss(x, W):
+        h = kept(kept(x, W), W)
+        for _ in range(5):
+            h = kept(h, W=W)
+        return np.sum(h * h)
+
+    return loss
+
+
+def with_trees(step):
+    def of_tree(pair, n, scale=2.0):
+        return {"a": np.exp(pair[0]) * scale, "b": [pair[1] ** n, "name", None]}
+
+    kept = step(of_tree)
+
+    def loss(x, W):
+        made = kept((x, W), 3)
+        return np.sum(made["a"]) * np.sum(made["b"][0]) + len(made["b"][1])
+
+    return loss
+
+
+def with_loops_and_branches(step):
+    def inner(x, W):
+        for i in range(len(x)):
+            x = np.sin(x @ W) if x[i] > 0 else x * x[i]
+        while np.sum(x * x) > 0.1:
+            x = 0.5 * x * np.cos(x)
+        return x
+
+    kept = step(inner)
+    return lambda x, W: np.sum(np.exp(kept(kept(x, W), W.T)))
+
+
+def that_stores(step):
+    def inner(x, W):
+        y = np.zeros(3)
+        y[1:] = np.exp(x[:-1]) * x[1:]
+        y[0] = W[0, 0] * x[0]
+        y *= np.sin(y)
+        return y
+
+    kept = step(inner)
+    return lambda x, W: np.sum(kept(kept(x, W), W) ** 2)
+
+
+@pytest.mark.parametrize("make", [network, with_trees, with_loops_and_branches, that_stores])
+def test_checkpoints_change_no_derivative(make):
+    kept, plain = make(sd.checkpoint), make(lambda fun: fun)
+    x, v = A[1] / 7, np.array([1.0, -2.0, 0.5])
+    assert kept(x, W) == plain(x, W)
+    first, second = (sd.value_and_grad(f, (0, 1)) for f in (kept, plain))
+    (y, bars), (other, others) = first(x, W), second(x, W)
+    assert y == other
+    for one, two in zip(bars, others, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-13, atol=1e-15)
+
+    def twice(f):
+        return sd.grad(lambda x, W: np.sum(v * sd.grad(f)(x, W)), (0, 1))(x, W)
+
+    for one, two in zip(twice(kept), twice(plain), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-14)
+    product = sd.jvp(lambda x: sd.grad(kept)(x, W), (x,), (v,))[1]
+    np.testing.assert_allclose(product, twice(plain)[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(sd.jvp(lambda x: kept(x, W), (x,), (v,))[1], others[0] @ v)
+    rows = np.stack([x, -x])
+    both = sd.vmap(sd.grad(kept), (0, None))(rows, W)
+    np.testing.assert_allclose(both, [sd.grad(plain)(row, W) for row in rows], rtol=1e-12)
+    y, pullback = sd.vjp(kept, x, W)
+    np.testing.assert_allclose(pullback(2.0)[1], 2 * others[1], rtol=1e-12, atol=1e-14)
+
+
+def calls(made, name):
+    """How often a function is called in emitted source."""
+    lines = [line.split("#")[0] for line in made.source.splitlines()]
+    return sum(line.count(f"{name}(") for line in lines)
+
+
+def test_checkpoints_keep_the_arguments_only():
+    step = sd.checkpoint(lambda h: np.tanh(h @ W) * np.sin(h) * np.exp(h))
+
+    def loss(x):
+        for _ in range(50):
+            x = step(x)
+        return np.sum(x)
+
+    gradient = sd.grad(loss)
+    gradient(A[0])
+    assert (calls(gradient, ".append"), calls(gradient, "np.tanh")) == (1, 2)
+    gradient = sd.grad(lambda x: np.sum(np.exp(step(step(x)))))
+    gradient(A[0])
+    assert calls(gradient, "np.tanh") == 4
+    forward = sd.jit(lambda x: sd.jvp(step, (x,), (x,)))
+    forward(A[0])
+    assert calls(forward, "np.tanh") == 1
+
+
+def test_checkpoints_draw_once():
+    rng = np.random.default_rng(5)
+
+    def loss(step):
+        f = step(lambda x: np.sin(x * rng.normal(size=3)))
+        return lambda x: np.sum(f(f(x)) ** 2)
+
+    gradient = sd.grad(loss(sd.checkpoint))
+    found = gradient(A[0])
+    after = rng.normal()
+    rng = np.random.default_rng(5)
+    np.testing.assert_allclose(found, sd.grad(loss(lambda fun: fun))(A[0]), rtol=1e-14)
+    assert after == rng.normal()
+
+
+def test_checkpoints_of_what_computes_nothing():
+    same = sd.checkpoint(lambda x: x)
+    assert sd.grad(lambda x: same(x) * 2.0)(3.0) == 2.0
+    assert sd.checkpoint(lambda: 3)() == 3
+    assert sd.grad(lambda x: x * sd.checkpoint(lambda: 3)())(1.0) == 3.0
