@@ -18,6 +18,7 @@ from symdiff.errors import TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.source_map import said
 from symdiff.ir.node import Node, node
+from symdiff.ops import elementwise
 from symdiff.ops.primitive import Primitive, Transpose
 from symdiff.ops.shaping import decode_index, getitem, index_set
 
@@ -216,12 +217,22 @@ def _inverse(view: View, value: Node) -> Node | None:
     if step.op is getitem:
         params = (("distinct", True), *step.params)
         return node(index_set, (base, value, *step.args[1:]), params)
+    if step.op is elementwise.real:
+        return _complex(Tracer(value), np.imag(Tracer(base)), base)
+    if step.op is elementwise.imag:
+        return _complex(np.real(Tracer(base)), Tracer(value), base)
     if not isinstance(rule, Transpose) or rule.accumulates:
         return None
     if (base.type.size, base.type.dtype) != (value.type.size, value.type.dtype):
         return None
     # the adjoint of a permutation of elements is its inverse
     made: Tracer = rule.adjoint(Tracer(value), Tracer(base), **dict(step.params))
+    return made.node
+
+
+def _complex(real: Any, imag: Any, base: Node) -> Node:
+    """A complex number of its parts, of the dtype of a base."""
+    made: Tracer = (real + 1j * imag).astype(base.type.dtype)
     return made.node
 
 

@@ -129,11 +129,21 @@ class Tracer:
             return call_python(e.positive, self)
         return self._as_own(np.real)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
+
     @property
     def imag(self) -> Any:
         if self.weak and self.dtype.kind != "c":
             return call_python(e.multiply, 0, self)
         return self._as_own(np.imag)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        if self.dtype.kind != "c":
+            raise TypeError("cannot set imaginary part of a non-complex array")
+        self.imag[...] = value
 
     @property
     def flat(self) -> Any:

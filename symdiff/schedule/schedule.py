@@ -862,6 +862,8 @@ def literal(value: object, exact: bool = False) -> Source:
             text = str(value)  # the shortest digits that are unique in its dtype
         else:
             text = repr(number)
+    elif isinstance(number, complex) and not _is_written(number) and _is_written(-number):
+        text = f"-{-number!r}"  # the -1j of Python has the parts -0.0 and -1.0
     elif isinstance(number, complex) and not _is_written(number):
         parts = (literal(part, exact=True).text for part in (number.real, number.imag))
         text = f"complex({', '.join(parts)})"
@@ -874,9 +876,13 @@ def literal(value: object, exact: bool = False) -> Source:
 
 
 def _is_written(number: complex) -> bool:
-    """Whether Python reads as this number what it prints: no part is infinite, NaN or -0.0."""
+    """Whether Python reads as this number what it prints: no part is infinite, NaN or -0.0.
+
+    Of 0 - 2j it prints -2j, whose real part is -0.0.
+    """
     parts = (number.real, number.imag)
-    return all(math.isfinite(part) and str(part) != "-0.0" for part in parts)
+    safe = all(math.isfinite(part) and str(part) != "-0.0" for part in parts)
+    return safe and (number.real != 0 or number.imag >= 0)
 
 
 def _reciprocal(value: Any) -> int:

@@ -73,6 +73,16 @@ OF_VECTORS = lines("""
     y = np.zeros_like(x, dtype=int); y[:] = x * 2; return y + x
     y = x * 2; y[0] = 1; y[1] = True; y[2] = np.float32(2.5); return y * x
 """)
+INTO_COMPLEX = lines("""
+    y = x * (1 + 2j); y.real = x ** 2; return np.abs(y)
+    y = x * (1 + 2j); y.imag[1:] *= y.real[:-1]; return np.abs(y)
+    y = x * (1 + 2j); y.real[:] = 0; y.imag -= x; return np.abs(y - 1)
+    y = np.empty(5, complex); y.real = x; y.imag = x ** 2; return np.abs(y)
+    y = np.zeros(5, complex); y.real[::2] = x[:3]; y.imag[3] = x[0]; return np.abs(y - 1j)
+    y = x * (1 + 2j); r = y.real; r[0] = 5; r *= y.imag; return np.abs(y) * r
+    y = x * (1 + 2j); y[1:][::2].imag = x[:2]; np.copyto(y.real, 3); return np.abs(y)
+    y = x * 2; y.real = x ** 2; return y
+""")
 OF_MATRICES = lines("""
     y = x * 2; y[0] = x[1]; return y
     y = x * 2; y.T[0] = x[:, 1]; return y
@@ -176,7 +186,7 @@ def check(function, x):
         np.testing.assert_allclose(mapped, [function(row.copy()) for row in rows], rtol=1e-12)
 
 
-@pytest.mark.parametrize("body", OF_VECTORS)
+@pytest.mark.parametrize("body", OF_VECTORS + INTO_COMPLEX)
 def test_stores_into_vectors(body):
     check(function(body), VECTOR)
 
@@ -191,6 +201,11 @@ def test_stores_into_matrices(body):
 def test_functions_that_store(body, x):
     if fits(function(body), x):
         check(function(body), x)
+
+
+def test_an_imaginary_part_that_is_not_there():
+    with pytest.raises(TypeError, match="imaginary part"):
+        jit(function("y = x * 2; y.imag = x; return y"))(VECTOR)
 
 
 def fits(function, x):
