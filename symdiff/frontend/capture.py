@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.frontend import context
+from symdiff.frontend.alike import check_same, element
 from symdiff.frontend.branches import Branch
 from symdiff.frontend.choices import COMPARISONS, Compared, chosen, logical
-from symdiff.frontend.iterables import Counted, Range, Rows, Zipped, as_source
+from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Zipped, as_source
 from symdiff.frontend.joins import truth
 from symdiff.frontend.loops import Loop
 from symdiff.frontend.speculation import UNBOUND, Site, may_speculate
@@ -62,6 +63,8 @@ class Hooks:
                 return range(*made.limits)
             if isinstance(parts[0], Rows):
                 return parts[0].array[::-1]
+            if isinstance(parts[0], Listed):
+                return parts[0].reversed()
         return function(*args)
 
     @staticmethod
@@ -114,6 +117,25 @@ class Hooks:
             elif each:
                 return False
         return True if up is False else Hooks.negate(up)
+
+    @staticmethod
+    def part(whole: Any, index: Any) -> Any:
+        """whole[index]."""
+        if type(whole) in (list, tuple) and isinstance(index, Tracer):
+            return element(whole, index)
+        return whole[index]
+
+    @staticmethod
+    def same(one: Any, other: Any) -> bool:
+        """One is other."""
+        check_same(one, other)
+        return one is other
+
+    @staticmethod
+    def other(one: Any, other: Any) -> bool:
+        """One is not other."""
+        check_same(one, other)
+        return one is not other
 
     @staticmethod
     def chain(names: Any, left: Any, first: Any, *rest: Any) -> Any:

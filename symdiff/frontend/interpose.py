@@ -674,7 +674,9 @@ def _wraps_user_code(function: FunctionType) -> bool:
     return type(inner) is FunctionType and is_user_code(inner.__code__)
 
 
-_JUMPS = {code for code, name in enumerate(dis.opname) if "JUMP" in name or name == "FOR_ITER"}
+_DECIDES = {
+    code for code, name in enumerate(dis.opname) if "JUMP" in name or name in ("FOR_ITER", "IS_OP")
+}
 _GENERATES = 0x20 | 0x80 | 0x200  # the flags of generators and coroutines
 
 
@@ -682,7 +684,7 @@ _GENERATES = 0x20 | 0x80 | 0x200  # the flags of generators and coroutines
 def controls(code: CodeType) -> bool:
     """Whether the code, or that of a function defined in it, holds a loop or a branch."""
     own = not code.co_name.endswith("comp>") and not code.co_flags & _GENERATES
-    if own and not _JUMPS.isdisjoint(code.co_code[::2]):
+    if own and not _DECIDES.isdisjoint(code.co_code[::2]):
         return True
     return any(isinstance(each, CodeType) and controls(each) for each in code.co_consts)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff.frontend.alike import ends_of_kinds
 from symdiff.frontend.joins import is_numeric
 from symdiff.frontend.speculation import FailedError
 from symdiff.frontend.tracer import Tracer
@@ -15,6 +17,8 @@ from symdiff.frontend.tracer import Tracer
 if TYPE_CHECKING:
     from symdiff.frontend.context import Context
     from symdiff.frontend.loops import Loop
+
+FEW = 4  # loops of fewer trips are unrolled
 
 
 class Source:
@@ -30,6 +34,10 @@ class Source:
     def count(self) -> Any:
         """The number of elements: an int, or a traced one."""
         raise NotImplementedError
+
+    def ends(self) -> list[Any]:
+        """Where stretches of elements of one kind end."""
+        return [self.count()]
 
     def element(self, k: Any, loop: Loop) -> Any:
         """What stands for the element with this number."""
@@ -91,6 +99,34 @@ class Rows(Source):
         return loop.row(self.array, k)
 
 
+class Listed(Source):
+    """The elements of a list or a tuple: arrays, or trees of them."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+        self.known = tuple(values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)
+
+    def count(self) -> int:
+        return len(self.known)
+
+    def ends(self) -> list[Any]:
+        return list(ends_of_kinds(self.known))
+
+    def element(self, k: Any, loop: Loop) -> Any:
+        if len(self.values) != len(self.known) or any(
+            map(operator.is_not, self.values, self.known)
+        ):
+            raise FailedError("it changes the list that it goes over")
+        return loop.alike(self.known[loop.begin : loop.end])
+
+    def reversed(self) -> Listed:
+        """From the end to the start."""
+        return Listed(self.known[::-1])
+
+
 class Zipped(Source):
     """Several at once."""
 
@@ -109,6 +145,10 @@ class Zipped(Source):
             raise FailedError("it goes over several things, the length of one of which is traced")
         return min(counts)
 
+    def ends(self) -> list[Any]:
+        whole = self.count()
+        return sorted({min(end, whole) for each in self.parts for end in each.ends()})
+
     def element(self, k: Any, loop: Loop) -> Any:
         return tuple([_shifted(each, k, self, loop) for each in self.parts])
 
@@ -126,6 +166,9 @@ class Counted(Source):
     def count(self) -> Any:
         return self.part.count()
 
+    def ends(self) -> list[Any]:
+        return self.part.ends()
+
     def element(self, k: Any, loop: Loop) -> Any:
         return k, _shifted(self.part, k, self, loop)
 
@@ -142,12 +185,31 @@ def _shifted(part: Source, k: Any, whole: Source, loop: Loop) -> Any:
     return part.element(number, loop)
 
 
+class Plain:
+    """The turns of a loop as Python goes through them."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.elements: Iterator[Any] | None = None
+        self.taken = 0
+
+    def turns(self, begin: int, end: int | None = None) -> Iterator[Any]:
+        """The elements from one on; those before it are left out."""
+        if self.elements is None:
+            self.elements = iter(self.source)
+        skipped = begin - self.taken
+        self.taken = begin if end is None else end
+        return islice(self.elements, skipped, None if end is None else skipped + end - begin)
+
+
 def as_source(value: Any) -> Source | None:
     """What a loop goes over, where that is something that can be captured."""
     if isinstance(value, Source):
         return value
     if type(value) is range:
         return Range(value.start, value.stop, value.step)
+    if type(value) in (list, tuple, type({}.values())) and len(value) >= FEW:
+        return Listed(value)
     numeric = isinstance(value, (Tracer, np.ndarray)) and is_numeric(value)
     return Rows(value) if numeric and value.shape else None
 

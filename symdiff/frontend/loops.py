@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from symdiff.frontend import context, extents, memory
+from symdiff.frontend.alike import Lent
 from symdiff.frontend.carried import Carried, finder
-from symdiff.frontend.iterables import Counted, Range, Source, as_source, settled_count
+from symdiff.frontend.iterables import FEW, Counted, Plain, Range, Source, as_source, settled_count
 from symdiff.frontend.joins import (
     aliases_among,
     is_numeric,
@@ -44,7 +45,6 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control
 from symdiff.ops import elementwise as e
 
-FEW = 4  # loops of fewer trips are unrolled
 _ATTEMPTS = 6  # runs of a body until the types of what it carries settle
 
 
@@ -56,13 +56,12 @@ class Loop:
     def __init__(self, source: Any, site: Site, frame: FrameType) -> None:
         self.source = source
         self.site = site
-        self.binds = False
         self.running = context.current()
         self.place = place_of(frame)
         self.run: Run | None = None
         self.entered: dict[str, Any] = {}  # the names where the attempt began
         self.values: dict[str, Any] = {}
-        self.rebinds = False
+        self.pending: dict[str, Any] | None = None  # what names are to be bound to outside of runs
         self.outcome = ""
         self.reason = ""
         self.whole_rows = False
@@ -71,6 +70,7 @@ class Loop:
         self.by_test = False
         self.runs_out = False  # whether the flags are never up
         self.asked: Any = None
+        self.cuts: list[int] = []  # where turns begin that need another body
 
     # ------------------------------------------------------------------ turns
 
@@ -80,41 +80,59 @@ class Loop:
         if running is None or running.flow.capturing is None or source is None:
             yield from self.source
             return
-        plain: Any = None
-        for peeled in (False, True):
-            if not self._worth(source, int(peeled)):
-                break
-            yield from self._attempt(source, int(peeled))
-            if self.outcome == "captured":
-                return
-            self.rebinds = True
-            if plain is None:
-                plain = iter(source)
-            if not peeled:
-                for each in plain:
-                    yield each
+        plain = Plain(source)
+        done = 0
+        captured = False
+        ends = self._ends(source)[::-1]
+        while ends:
+            self.end = end = ends.pop()
+            for peeled in (False, True):
+                if not self._worth(done, peeled):
                     break
-                else:
-                    return
-        self._give_up()
-        yield from iter(source) if plain is None else plain
+                yield from self._attempt(source, done)
+                if self.cuts:
+                    break
+                if self.outcome == "captured":
+                    if not self._goes_on():
+                        return
+                    done, captured = end, True
+                    break
+                if not peeled:
+                    yield from plain.turns(done, done + 1)
+                    done += 1
+            if self.cuts:
+                ends += self.cuts[::-1]
+                self.cuts = []
+            elif isinstance(end, int):
+                yield from plain.turns(done, end)
+                done = end
+        if not captured:
+            self._give_up()
+        yield from plain.turns(done)
 
-    def _worth(self, source: Source, peeled: int) -> bool:
+    def _ends(self, source: Source) -> list[Any]:
+        """Where stretches of turns end that may have one body."""
+        assert self.running is not None
+        self.whole: Any = None
+        try:
+            self.whole = settled_count(self.running, source.count())
+            return [self.whole] if isinstance(self.whole, Tracer) else source.ends()
+        except FailedError as failed:
+            self.reason = str(failed)
+            return []
+
+    def _worth(self, begin: int, peeled: bool) -> bool:
         """Whether to try: not where it has failed before, nor for a few turns."""
         running = self.running
         assert running is not None
         if not is_open(running, self.key) or len(running.flow.runs) >= DEEPEST:
             self.reason = self.reason or "it was not captured before"
             return False
-        try:
-            self.trips = settled_count(running, source.count())
-        except FailedError as failed:
-            self.reason = str(failed)
-            return False
-        if isinstance(self.trips, Tracer):
+        if isinstance(self.end, Tracer):
             return not peeled
-        if self.trips - peeled < FEW:
-            self.reason = self.reason or f"of {self.trips} trips"
+        if self.end - begin < FEW:
+            alike = "" if self.end == self.whole else " whose elements are alike"
+            self.reason = self.reason or f"of {self.end - begin + peeled} trips{alike}"
             return False
         return True
 
@@ -124,14 +142,14 @@ class Loop:
         note_failure(running, self.key)
         report(self.place, f"unrolled: {self.reason}")
 
-    def _attempt(self, source: Source | None, peeled: int) -> Iterator[Any]:
+    def _attempt(self, source: Source | None, begin: int) -> Iterator[Any]:
         """Runs of the body on stand-ins, until their types settle."""
         assert self.running is not None
         self.entered = {}
         self.carried: dict[str, Carried] = {}
         self.buffers: list[Tracer] = list(self.running.flow.remembered.get(self.key, ()))
         self.widened: dict[tuple[str, int], ArrayType] = {}
-        self.peeled = peeled
+        self.begin = begin
         for _ in range(_ATTEMPTS):
             self.outcome = "lost"
             self.rows: list[tuple[Input, Node]] = []
@@ -151,10 +169,12 @@ class Loop:
         assert self.running is not None
         names = (*self.site.names, *self.site.stops)
         self.run = Run(self.running, frame, self.key, names)
+        self.run.loop = self
         self.titles = list(self.site.targets)
         self.index = self.placeholder("k", control.INDEX)
         self.level: int | None = None  # of what the index decides, where its range is known
         self.row_tracers: list[Tracer] = []
+        self.lent: list[Lent] = []
 
     def placeholder(self, name: str, type: ArrayType) -> Input:
         """What stands for a value inside of the loop."""
@@ -172,7 +192,7 @@ class Loop:
             return None
         self.start, self.step = source.start, source.step
         moved = isinstance(self.start, Tracer)
-        self.first = 0 if moved else self.start + self.step * self.peeled
+        self.first = 0 if moved else self.start + self.step * self.begin
         self.stride = 1 if moved else self.step
         self.by_test = bool(self.site.stops) and not self.runs_out
         if isinstance(source, (Range, Counted)):
@@ -193,33 +213,43 @@ class Loop:
 
     def trips_left(self) -> Any:
         """The number of turns that are captured."""
-        return self.trips - self.peeled if type(self.trips) is int else self.trips
+        return self.end - self.begin if type(self.end) is int else self.end
 
     def row(self, array: Any, k: Any) -> Any:
         """What stands for the row of an array."""
         traced = array if isinstance(array, Tracer) else Tracer(lift(array), is_array=True)
-        scanned = not (self.whole_rows or self.by_test or isinstance(self.trips, Tracer))
+        scanned = not (self.whole_rows or self.by_test or isinstance(self.end, Tracer))
         if not scanned or any(root_of(traced) is each for each in self.buffers):
             return traced[k]
-        if self.peeled or self.trips != traced.shape[0]:
-            traced = traced[self.peeled : self.trips]
-        type_ = array_type(traced.dtype, traced.shape[1:])
-        made = self.placeholder(self.title(""), type_)
-        self.rows.append((made, traced.node))
-        self.row_tracers.append(Tracer(made))
+        if self.begin or self.end != traced.shape[0]:
+            traced = traced[self.begin : self.end]
+        self.row_tracers.append(Tracer(self.scanned(traced.node, self.title(""))))
         return self.row_tracers[-1]
+
+    def scanned(self, every: Node, name: str) -> Input:
+        """What stands for a row of an array or of a list."""
+        made = self.placeholder(name, array_type(every.type.dtype, every.type.shape[1:]))
+        self.rows.append((made, every))
+        return made
+
+    def alike(self, values: Sequence[Any], name: str = "") -> Any:
+        """What stands for one of several values of a kind, another one in each turn."""
+        if isinstance(self.end, Tracer):
+            raise FailedError("it goes over a list, for a number of turns that is traced")
+        self.lent.append(Lent(values, self, (name or self.title("row")).strip()))
+        return self.lent[-1].stand_in
 
     def enter(self) -> bool:
         """A turn begins. Whether names are to be bound anew."""
         frame = sys._getframe(1)
         if self.run is None:
-            again, self.rebinds = self.rebinds, False
-            if again:
-                self.values = self.entered
-            return again
+            if self.pending is None:
+                return False
+            self.values, self.pending = self.pending, None
+            return True
         bound = (*self.site.names, *self.site.stops)
         if not self.entered:
-            found = frame.f_locals
+            found = frame.f_locals if self.pending is None else self.pending
             self.entered = {name: found.get(name, UNBOUND) for name in bound}
         own = [name for name in bound if name not in self.site.targets]
         self.values = {name: self._stand_in(name) for name in own}
@@ -277,6 +307,8 @@ class Loop:
                 stop = value if stop is False else call(np.logical_or, stop, value)
             elif value:
                 raise FailedError("it ends in its first turn")
+        if stop is not False and self.lent:
+            raise FailedError("it goes over a list, and may end before that does")
         return stop
 
     def _again(self, run: Run, found: Any) -> bool:
@@ -287,6 +319,8 @@ class Loop:
             self.running.flow.remembered[self.key] = list(self.buffers)  # type: ignore[union-attr]
             return True
         changed = {id(each.array) for each in run.running.changes[run.changes :]}
+        if any(each.is_changed(changed) for each in self.lent):
+            raise FailedError("it changes an element of the list that it goes over")
         if not changed.isdisjoint(map(id, self.row_tracers)):
             self.whole_rows = True
             return True
@@ -303,7 +337,7 @@ class Loop:
             for name in kept:
                 del self.carried[name]
             return True
-        if self.by_test and isinstance(self.trips, int) and not any(
+        if self.by_test and isinstance(self.end, int) and not any(
             isinstance(each, Tracer) for each in self.found_stops.values()
         ):
             self.runs_out = True
@@ -329,7 +363,13 @@ class Loop:
             self.run = None
         self.reason = reason
         self.outcome = "failed"
-        self.rebinds = bool(self.entered)
+        if self.entered:
+            self.pending = self.entered
+
+    @property
+    def binds(self) -> bool:
+        """Whether names are to be bound to what is captured."""
+        return self.pending is not None
 
     # ------------------------------------------------------------------ the node
 
@@ -354,6 +394,7 @@ class Loop:
         leaves = [leaf for value in values for leaf in tracers_in(value)]
         own = {id(each) for carried in self.carried.values() for each in carried.tracers}
         aliased = [each for each in aliases_among(leaves, run.mark) if id(each) not in own]
+        aliased += [root for lent in self.lent for root in lent.roots_in(leaves)]
         run.undo()
         level = self.level if self.level in running.flow.measured else None
         if level is not None and running.flow.capturing is not None:
@@ -366,19 +407,19 @@ class Loop:
             raise FailedError("nothing in it is traced")
         items = control.items(made)
         self._note(items, results, state)
-        self.values = dict.fromkeys((*self.site.names, *self.site.stops), UNBOUND)
+        bound: dict[str, Any] = dict.fromkeys((*self.site.names, *self.site.stops), UNBOUND)
         for name, find in results:
-            self.values[name] = find(items)
+            bound[name] = find(items)
         if stop is not False:
             for flag in self.site.stops:
-                self.values[flag] = Tracer(items[self.flags[flag]])
+                bound[flag] = Tracer(items[self.flags[flag]])
         else:
-            self.values |= {flag: self.entered[flag] for flag in self.site.stops}
+            bound |= {flag: self.entered[flag] for flag in self.site.stops}
+        self.values = self.pending = bound
         for array, i in arrays:
             memory.change(array, items[i])
         mark_aliases(running, self.key, aliased, self.values.values())
         self.run = None
-        self.binds = True
         self.outcome = "captured"
         report(self.place, "captured: its body is compiled once")
 
@@ -393,7 +434,7 @@ class Loop:
             value = found.get(name, UNBOUND)
             if self._is_new(name, value):
                 raise FailedError(f"`{said(name)}` is bound to something else after a turn")
-            if name not in self.site.kept or value is UNBOUND:
+            if value is UNBOUND or (name not in self.site.kept and not self._goes_on()):
                 results.append((name, _constantly(UNBOUND)))
                 continue
             before = self.entered.get(name, UNBOUND)
@@ -403,7 +444,7 @@ class Loop:
             if value is getattr(self, "number", None) and self._last() is not None:
                 results.append((name, _constantly(self._last())))
                 continue
-            if not isinstance(self.trips, int) and not name.startswith("$"):
+            if not isinstance(self.end, int) and not name.startswith("$"):
                 raise FailedError(f"`{name}` has no value before it, and may not have one after it")
             leaves, spec = flatten(value)
             if not all(map(is_numeric, leaves)):
@@ -427,9 +468,13 @@ class Loop:
 
     def _last(self) -> Any:
         """The last number of a loop that goes to its end; None of any other."""
-        if self.by_test or not isinstance(self.trips, int) or isinstance(self.start, Tracer):
+        if self.by_test or not isinstance(self.end, int) or isinstance(self.start, Tracer):
             return None
-        return self.start + self.step * (self.trips - 1)
+        return self.start + self.step * (self.end - 1)
+
+    def _goes_on(self) -> bool:
+        """Whether there are turns after those that are captured."""
+        return type(self.end) is int and self.end != self.whole
 
     def _kind(
         self, state: list[tuple[Input, Node]], outputs: list[Node], stop: Any
@@ -443,7 +488,7 @@ class Loop:
         return {}, self._going(going, state, outputs)
 
     def _turns(self) -> Any:
-        return self.trips - self.peeled
+        return self.end - self.begin
 
     def _going(self, going: Any, state: list[tuple[Input, Node]], outputs: list[Node]) -> Node:
         """The test of a loop that may end early, which carries its flags."""
@@ -460,10 +505,9 @@ class Loop:
 
     def _counted(self) -> dict[str, Any]:
         kind: dict[str, Any] = {"start": self.first, "step": self.stride}
-        if isinstance(self.trips, Tracer):
-            count = coerce(self.trips.node, control.INDEX)
-            return {**kind, "count": count}
-        return {**kind, "trips": self.trips - self.peeled}
+        if isinstance(self.end, Tracer):
+            return {**kind, "count": coerce(self.end.node, control.INDEX)}
+        return {**kind, "trips": self.end - self.begin}
 
     def _note(self, items: Sequence[Node], results: Any, state: Any) -> None:
         assert self.running is not None

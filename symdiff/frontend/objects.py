@@ -63,6 +63,10 @@ class Shadow:
         self.interposer = interposer
         self.stored: dict[str, Any] = {}
 
+    def itself(self) -> Any:
+        """The object, where it matters which one it is."""
+        return self.object
+
     def load(self, proxy: Any, name: str, after: type | None = None) -> Any:
         """The attribute as interposed code sees it; with `after`, that of super(after, self)."""
         if after is None and name in self.stored:
@@ -182,11 +186,11 @@ class ObjectProxy:
     def __eq__(self, other: object) -> bool:
         """As for the object itself, which a set or the keys of a dict may hold."""
         if isinstance(other, ObjectProxy):
-            other = shadow_of(other).object
-        return shadow_of(self).object is other
+            other = shadow_of(other).itself()
+        return shadow_of(self).itself() is other
 
     def __hash__(self) -> int:
-        return hash(shadow_of(self).object)
+        return hash(shadow_of(self).itself())
 
     def _symdiff_type(self) -> Any:
         """What type(self) is in interposed code."""
@@ -219,8 +223,13 @@ def shadow_of(proxy: ObjectProxy) -> Shadow:
 
 def proxy_of(value: Any, path: Path | None, interposer: Interposer) -> ObjectProxy:
     """What stands for an object; `path` is None for one made during the trace."""
-    proxy: ObjectProxy = object.__new__(_proxy_class(type(value)))
-    object.__setattr__(proxy, "_shadow", Shadow(value, path, interposer))
+    return proxy_with(Shadow(value, path, interposer))
+
+
+def proxy_with(shadow: Shadow) -> ObjectProxy:
+    """What stands for the object of a shadow."""
+    proxy: ObjectProxy = object.__new__(_proxy_class(type(shadow.object)))
+    object.__setattr__(proxy, "_shadow", shadow)
     return proxy
 
 
@@ -242,7 +251,18 @@ def _make_proxy_class(cls: type) -> type[ObjectProxy]:
             if name.startswith("__") and name.endswith("__") and name not in _OWN:
                 special.setdefault(name, _forward(name) if callable(value) else value)
     special["__bool__"] = _truth
+    special["_symdiff_real"] = staticmethod(functools.partial(_built, cls))
     return type(cls.__name__, (ObjectProxy,), special)
+
+
+def _built(cls: type, attributes: dict[str, Any]) -> ObjectProxy:
+    """What stands for a new object with these attributes: a tree that was taken apart."""
+    made: Any = object.__new__(cls)
+    for name, value in attributes.items():
+        object.__setattr__(made, name, value)
+    running = context.current()
+    assert running is not None
+    return proxy_of(made, None, running.interposer)
 
 
 def _forward(name: str) -> Callable[..., Any]:

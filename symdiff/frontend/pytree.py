@@ -15,11 +15,15 @@ _NAMESPACE = "symdiff"
 Spec = optree.PyTreeSpec
 
 
-def flatten(tree: Any) -> tuple[list[Any], Spec]:
+def flatten(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], Spec]:
     """The leaves of a tree, in order, and its structure. None is a leaf."""
     while True:
-        leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
+        leaves, spec = optree.tree_flatten(tree, is_leaf, none_is_leaf=True, namespace=_NAMESPACE)
         new = {type(leaf) for leaf in leaves if _is_dataclass(leaf)}
+        if is_leaf is not None:
+            new = {type(leaf) for leaf in leaves if _is_dataclass(leaf) and not is_leaf(leaf)}
         if not new:
             return leaves, spec
         for cls in new:
@@ -176,7 +180,11 @@ def _register(cls: type) -> None:
     def take(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
         return tuple(getattr(value, name) for name in names), None, names
 
+    real = getattr(cls, "_symdiff_real", None)  # where the class is that of stand-ins
+
     def build(_: None, children: Iterable[Any]) -> Any:
+        if real is not None:
+            return real(dict(zip(names, children, strict=True)))
         made: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(made, name, child)

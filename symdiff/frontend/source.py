@@ -648,7 +648,7 @@ class _Rewriter:
 
 
 class _Expressions:
-    """Conditional expressions, `and`, `or`, `not` and chained comparisons, handed to hooks."""
+    """Conditional expressions, `and`, `or`, `not`, comparisons and elements, handed to hooks."""
 
     def __init__(self, rewriter: _Rewriter) -> None:
         self.rewriter = rewriter
@@ -660,9 +660,9 @@ class _Expressions:
         if isinstance(each, _SIMPLE) or not isinstance(each, ast.AST):
             return each
         made = self._with_parts(each)
-        if not isinstance(each, _DECIDING):
+        if not self._is_rewritten(each):
             return made
-        if not isinstance(made, ast.UnaryOp) and not _can_wait(each):
+        if not isinstance(made, (ast.UnaryOp, ast.Subscript)) and not _can_wait(each):
             return made
         found = self._handed_over(made)
         return made if found is None else _at_place(found, each)
@@ -680,6 +680,12 @@ class _Expressions:
                     changes[name] = part
         return _copied(each, **changes) if changes else each
 
+    def _is_rewritten(self, each: ast.AST) -> bool:
+        if isinstance(each, ast.Subscript):  # of a list, perhaps, by the index of a loop
+            read = isinstance(each.ctx, ast.Load) and self.rewriter.nested > 0
+            return read and isinstance(each.slice, (ast.Name, ast.BinOp))
+        return isinstance(each, _DECIDING)
+
     def _handed_over(self, each: Any) -> ast.expr | None:
         if isinstance(each, ast.IfExp):
             site = _site(each, [], [])
@@ -695,6 +701,13 @@ class _Expressions:
             first, *rest = each.comparators
             later = [_later(part) for part in rest]
             return _hook("chain", _constant(names), each.left, first, *later)
+        if isinstance(each, ast.Subscript):
+            return _hook("part", each.value, each.slice)
+        if isinstance(each, ast.Compare) and isinstance(each.ops[0], (ast.Is, ast.IsNot)):
+            (right,) = each.comparators
+            if not isinstance(right, ast.Constant) and not isinstance(each.left, ast.Constant):
+                name = "same" if isinstance(each.ops[0], ast.Is) else "other"
+                return _hook(name, each.left, right)
         return None
 
 

@@ -65,6 +65,7 @@ class Run:
         self.frame = frame
         self.key = key
         self.branch = branch
+        self.loop: Any = None  # whose body is run
         self.world = World(frame, names, running.interposer)
         if self.world.opaque:
             raise FailedError(self.world.opaque)

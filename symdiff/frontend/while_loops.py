@@ -18,7 +18,8 @@ class WhileLoop(Loop):
 
     def __iter__(self) -> Iterator[Any]:
         running = self.running
-        self.trips: Any = None
+        self.end: Any = None
+        self.whole: Any = None
         self.by_test = False
         if running is None or running.flow.capturing is None:
             while True:
@@ -31,7 +32,6 @@ class WhileLoop(Loop):
             yield from self._attempt(None, 0)
             if self.outcome == "captured":
                 return
-            self.rebinds = bool(self.entered)
             if not peeled:
                 yield None
         self._give_up()

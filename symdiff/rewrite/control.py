@@ -233,9 +233,11 @@ def _fusable(graph: Graph, primal: Collection[Node]) -> Iterator[tuple[Node, Nod
     for each in nodes:
         if each in primal or control.side_taken(each) is not None:
             continue
-        handing = [arg.args[0] for arg in each.args if arg.op is control.item]
-        alike = [one for one in choices.get(each.args[0], ()) if one.serial < each.serial]
-        for first in dict.fromkeys(alike if each.op is control.cond else handing):
+        if each.op is control.cond:
+            firsts = [one for one in choices[each.args[0]] if one.serial < each.serial]
+        else:
+            firsts = [arg.args[0] for arg in each.args if arg.op is control.item]
+        for first in dict.fromkeys(firsts):
             own = _handed(first, each)
             if own is not None and not _depends(
                 [arg for i, arg in enumerate(each.args) if i not in own], first

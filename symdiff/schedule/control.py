@@ -34,6 +34,7 @@ from symdiff.schedule.program import (
 from symdiff.schedule.schedule import Scheduler
 
 ROOMY = 1 << 16  # bytes of a row from which an array is filled faster than a list
+BACKWARDS = "[::-1]"
 _PLACE = re.compile(r"\[(\d+)\]")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -94,6 +95,14 @@ def _given_list(scheduler: Scheduler, values: Sequence[Node]) -> tuple[str, str]
     if not all(isinstance(each, Input) for each in values):
         return None
     texts = [scheduler.named[each] for each in values]
+    found = _slice_of(scheduler, texts)
+    if found is None and (found := _slice_of(scheduler, texts[::-1])) is not None:
+        return f"{found[0]}{BACKWARDS}", found[1]
+    return found
+
+
+def _slice_of(scheduler: Scheduler, texts: Sequence[str]) -> tuple[str, str] | None:
+    """The same for values of these names, in the order of the list."""
     for place in _PLACE.finditer(texts[0]):
         whole, field, first = texts[0][: place.start()], texts[0][place.end() :], int(place[1])
         if all(text == f"{whole}[{first + i}]{field}" for i, text in enumerate(texts)):
@@ -583,11 +592,13 @@ def _as_number(each: Node, row: Node) -> bool:
 
 def _iterated(outer: Scheduler, each: Node, source: Source, backwards: bool) -> str:
     """What a loop runs over."""
+    listed = each in outer.listed or UNKNOWN in each.type.shape
+    if listed and source.text.endswith(BACKWARDS):
+        source = source._replace(text=source.text.removesuffix(BACKWARDS))
+        backwards = not backwards
     if not backwards:
         return source.text
-    if each in outer.listed or UNKNOWN in each.type.shape:
-        return f"reversed({source.text})"
-    return f"{source.within(ATOM)}[::-1]"
+    return f"reversed({source.text})" if listed else f"{source.within(ATOM)}{BACKWARDS}"
 
 
 def _empty(item: Node) -> str:

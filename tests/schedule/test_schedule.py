@@ -84,14 +84,14 @@ def test_a_dead_cotangent_gives_its_name_away():
         return np.sum(h * h)
 
     gradient = grad(f)
-    weights = [np.eye(3) * i for i in range(1, 5)]
+    weights = [np.eye(3) * i for i in range(1, 4)]  # too few for a loop
     bars = gradient(weights, np.ones((2, 3)))
     text = body(gradient)
-    assert text.count("    h_bar = ") == 4
+    assert text.count("    h_bar = ") == 3
     assert "h_bar_1" not in text
-    assert "    h_3 = " in text  # the activations are all needed at once
+    assert "    h_2 = " in text  # the activations are all needed at once
     check_grads(f, (weights, np.ones((2, 3)) / 9))
-    assert len({id(bar) for bar in bars}) == 4
+    assert len({id(bar) for bar in bars}) == 3
 
 
 def test_results_are_called_after_the_arguments():
