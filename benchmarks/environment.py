@@ -27,6 +27,7 @@ def pinned() -> dict[str, str]:
     """The environment of a process that measures, to be there before NumPy is imported."""
     variables = dict(os.environ)
     variables.pop("OPENBLAS_CORETYPE", None)  # halves the speed of NumPy's products, not of JAX's
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are those of an installed package
     variables |= dict.fromkeys(ONE_THREAD, "1")
     variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     variables["JAX_PLATFORMS"] = "cpu"

@@ -72,7 +72,7 @@ EXPRESSIONS = {
         "L[{end}]",
         "N[{bit}][{bit}]",
         "({vector} if {test} else {vector})",
-        "A[:, {column}][:3]",
+        "(A[:, {column}][:3] + 0.1)",  # NumPy is wrong where A[1] = A[:3, 2] overlaps
         "D['p']",
         "{vector}[::-1]",
         "({vector} * HIDDEN)",
