@@ -241,6 +241,8 @@ def _stays(each: ast.If | ast.For | ast.While) -> bool:
             return True
         if isinstance(part, (ast.Try, ast.TryStar, ast.With, ast.Match)) and _leaves([part]):
             return True
+        if isinstance(part, _LOOPS) and _leaves(part.orelse):  # of what is around the loop
+            return True
     return False
 
 
@@ -496,7 +498,7 @@ class _Rewriter:
     ) -> bool:
         """Adds a loop, and what follows where it may return; says if that was done."""
         leaves, own = _leaves([each]), _leaves(each.body)
-        if self._stays(each) or (leaves and not block.open) or _leaves(each.orelse):
+        if self._stays(each) or (leaves and not block.open):
             inner = block.but(open=False, **_RAW)
             part = _copied(each)
             assert isinstance(part, _LOOPS)

@@ -64,6 +64,24 @@ def leaves(x, stop=4):
     return found, x
 
 
+def leaves_from_else(n, stop):
+    found = []
+    while True:
+        n -= 1
+        if n < -3:
+            break
+        for i in range(2):
+            found.append(i)
+            if i > stop:
+                break
+        else:
+            found.append("all")
+            if n < 0:
+                break
+        found.append(n)
+    return found
+
+
 def nested(n):
     def inner(k):
         nonlocal n
@@ -119,6 +137,7 @@ def chain_of_many(x):
     ("function", "calls"),
     [
         (leaves, [(5,), (2,), (0,), (5, 1)]),
+        (leaves_from_else, [(2, 0), (2, 5), (-9, 5)]),
         (nested, [(3,), (0,), (9,)]),
         (raises, [(0,), (1,)]),
         (unbound, [(1,)]),
