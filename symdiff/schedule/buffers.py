@@ -13,6 +13,8 @@ from symdiff.ops.primitive import Primitive
 from symdiff.schedule.implicit import operation
 from symdiff.schedule.program import Expression
 
+HUGE = 1 << 17  # bytes for which an allocator asks the system, which takes as long as to compute
+
 
 class Buffers:
     """Counts, for each buffer, the reads of it and of its views that are still to come."""
@@ -104,6 +106,12 @@ class Buffers:
         reads = sum(self._roots[part.node] is root for part in _parts(read))
         return self._left[root] == 1 + reads
 
+    def ends(self, each: Node, read: Iterable[Expression]) -> bool:
+        """Whether the node is in an array of its own that is free once these have been read."""
+        if each not in self._holders:
+            return False
+        return self._left[each] == sum(self.root(part.node) is each for part in _parts(read))
+
     def is_last(self, each: Node, read: Iterable[Expression]) -> bool:
         """Whether nothing reads the node any more once these expressions have been read."""
         return self._unread.get(each, 0) == sum(part.node is each for part in _parts(read))
@@ -155,6 +163,11 @@ def size_of(each: Node) -> int:
     if is_open(each.type.shape):
         return 0
     return each.type.size * each.type.dtype.itemsize
+
+
+def spares(each: Node, reuse: bool) -> bool:
+    """Whether to save the value an array of its own, although that reads less well."""
+    return reuse or size_of(each) >= HUGE
 
 
 def overwritable(expression: Expression, buffers: Buffers) -> list[Node]:

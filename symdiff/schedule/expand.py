@@ -8,6 +8,7 @@ from symdiff.frontend.rules import Template, template
 from symdiff.ir.graph import Graph, Note, between, map_bodies
 from symdiff.ir.node import Node, node
 from symdiff.ops.primitive import Primitive, asks_for
+from symdiff.schedule.buffers import spares
 
 
 def expand(graph: Graph, primal: set[Node] | None = None, reuse: bool = False) -> Graph:
@@ -60,6 +61,7 @@ def _formula(each: Node, reuse: bool) -> Template | None:
     if not isinstance(each.op, Primitive) or each.op.expansion is None:
         return None
     types = tuple([arg.type for arg in each.args])
-    saving = (("reuse", True),) if reuse and asks_for(each.op.expansion, "reuse") else ()
+    saves = spares(each, reuse) and asks_for(each.op.expansion, "reuse")
+    saving = (("reuse", True),) if saves else ()
     found = template(each.op.expansion, types, (*each.params, *saving), each.op.name)
     return None if found.number is NotImplemented else found

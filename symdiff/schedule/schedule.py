@@ -20,7 +20,14 @@ from symdiff.ops.effects import happens, prints
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
 from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
-from symdiff.schedule.buffers import Buffers, allocates, is_view, overwritable, size_of
+from symdiff.schedule.buffers import (
+    Buffers,
+    allocates,
+    is_view,
+    overwritable,
+    size_of,
+    spares,
+)
 from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
@@ -32,13 +39,12 @@ WIDTH = 79  # columns of a line with an inlined value
 SHORT = 48  # columns of an array literal that is inlined
 DEPTH = 3  # nesting of inlined values
 INDENT = 4
-LARGE = 1 << 18  # bytes from which an array is worth computing in place, and freeing early
-REUSED = 1 << 10  # the same, where the code is not meant to be read
-HUGE = 1 << 22  # bytes of an array that takes longer to allocate than to compute
+LARGE = 1 << 12  # bytes from which an array is worth changing in place: a page
+FREED = 1 << 16  # bytes that a peak must fall by to be worth a line that gives memory back
+REUSED = 1 << 10  # from which it is where the code is not meant to be read
 LEGIBLE = 6  # characters of a number that are read more easily than a quotient
 LISTED = 4  # numbers that are as soon read in a list
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
-APART = 1 << 12  # bytes from which a value is then not inlined, and freed early
 LONG = 1000  # operations of a program that nobody reads line by line any more
 _ROOT = re.compile(r"\w*")
 _NAME = re.compile(r"[\w.]+")
@@ -148,7 +154,7 @@ class Scheduler:
         parameters = self._name_inputs(access)
         self.compute()
         returns = tuple(self._returned(i, each) for i, each in enumerate(self.graph.outputs))
-        freed = with_frees(self.statements, returns, APART if self.reuse else LARGE)
+        freed = with_frees(self.statements, returns, LARGE if self.reuse else FREED)
         statements = quieted(freed, self.primal)
         types = {self.named[each]: each.type for each in self.graph.inputs}
         return Program(
@@ -258,6 +264,7 @@ class Scheduler:
         order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
         self._study_choices(order)
+        self._study_names(order)
         return order
 
     def _note_part(self, each: Node) -> None:
@@ -291,7 +298,7 @@ class Scheduler:
             part = places[:, *shaping.decode_index(each.param("index"), ())]
             if not part.any() or each.op is shaping.index_set:
                 self.fills.add(each)
-                if _is_ufunc(value) and (self.reuse or size_of(value) >= LARGE):
+                if _is_ufunc(value) and self._spares(value):
                     self.stored.add(value)
             part[...] = True
             written[each] = places
@@ -303,6 +310,17 @@ class Scheduler:
                 _, value, base = self.reads[each]
                 if self.uses[value] == 1 and _is_choice(each, value, base):
                     self.stored.add(value)
+
+    def _study_names(self, order: list[Node]) -> None:
+        """What another value is computed in the place of is called what it becomes."""
+        for each in reversed(order):
+            if not (self._spares(each) and _is_ufunc(each)):
+                continue
+            stem = self.names.stem(each)
+            for arg in self.reads[each] if stem else ():
+                if arg.type == each.type and self.uses[arg] == 1 and allocates(arg):
+                    self.roles.setdefault(arg, stem)
+                    break
 
     def _emission_order(self, order: list[Node]) -> list[Node]:
         """Noted values in program order, each with what it needs just before it.
@@ -400,6 +418,7 @@ class Scheduler:
         if each.op is again and not isinstance(each.args[0], Const):
             self._emit_again(each)
             return
+        self._name_first(each)
         value = self._value(each)
         if not each.args and _NAME.fullmatch(value.source.text):
             self.named[each] = value.source.text  # as short as a name of its own
@@ -475,8 +494,11 @@ class Scheduler:
             return False
         if each in self.stored:
             return True
-        if self._spares(each) and size_of(each) >= APART and allocates(each):
-            return False  # named, so that a later statement can overwrite it
+        if size_of(each) >= LARGE and allocates(each):
+            if self._spares(each):
+                return False  # named, so that a later statement can overwrite it
+            if self._is_update(each, value.expression):
+                return False
         note = self.graph.notes.get(each)
         return note is None or not note.name or note.derived
 
@@ -655,14 +677,42 @@ class Scheduler:
             sums = self.named[operand] == self.targets.get(each)  # over the trips of a loop
             if small and not sums:
                 continue
-            unnamed = self._is_anonymous(each) and (sums or self._is_anonymous(operand))
-            if unnamed or self._spares(each):
+            unnamed = sums and self._is_anonymous(each)
+            if unnamed or self._goes_by(operand, each) or self._spares(each):
                 update = self._update_form(each, expression, operand)
                 if update is not None:
                     self._take_over(each, operand)
                     self.statements.append(update)
                     return True
         return False
+
+    def _name_first(self, each: Node) -> None:
+        """Have the second of two computed operands added to the first, not both to a third."""
+        infix, args = getattr(each.op, "infix", ""), self.reads[each]
+        if infix not in _AUGMENTED or size_of(each) < LARGE or len(args) != 2:
+            return
+        computed = all(arg in self.pending and allocates(arg) for arg in args)
+        if computed and args[0].type == each.type:
+            if stem := self.names.stem(each):
+                self.roles.setdefault(args[0], stem)
+            self.settle(args[0])
+
+    def _is_update(self, each: Node, expression: Expression) -> bool:
+        """Whether a value is best computed by changing an operand that only it reads: a += b."""
+        parts, infix = expression.operands, getattr(each.op, "infix", "")
+        if infix not in _AUGMENTED or not _is_ufunc(each) or len(parts) != 2:
+            return False
+        return any(
+            part.known
+            and part.node.type == each.type
+            and self.buffers.ends(part.node, [expression])
+            and self._goes_by(part.node, each)
+            for part in (parts if infix in _COMMUTATIVE else parts[:1])
+        )
+
+    def _goes_by(self, operand: Node, each: Node) -> bool:
+        """Whether a value may go by the name of an operand: they have the same, or none."""
+        return self.names.stem(each) == self.names.stem(operand)
 
     def _choose_in_place(self, each: Node, expression: Expression) -> bool:
         """Choose by computing part of an array anew: np.log(x, out=y, where=x > 1)."""
@@ -687,7 +737,7 @@ class Scheduler:
 
     def _spares(self, each: Node) -> bool:
         """Whether to save the value an array of its own, although that reads less well."""
-        return self.reuse or size_of(each) >= HUGE
+        return spares(each, self.reuse)
 
     def _is_anonymous(self, each: Node) -> bool:
         """Whether the user has no name for the value, so that it may live under another."""

@@ -9,7 +9,7 @@ import pytest
 from symdiff import jit, value_and_grad
 
 N = 1 << 16  # half a megabyte of floats: large enough to be computed in place
-HUGE = 1 << 19  # four megabytes: every value takes the place of another
+HUGE = 1 << 14  # 128 KiB: every value takes the place of another
 
 
 def chain(x, y):
@@ -186,3 +186,25 @@ def test_a_softplus_with_reuse_is_right_everywhere(dtype):
         with np.errstate(invalid="ignore"):
             expected = np.logaddexp(0, np.float64(each)).astype(dtype)
         np.testing.assert_allclose(value[0], expected, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_values_of_a_page_are_changed_where_an_operator_does_it():
+    def f(x):
+        return 3 * np.sin(x) + 2 * np.cos(x)
+
+    x = np.linspace(0, 1, 512)  # 4 KiB
+    compiled = jit(f)
+    np.testing.assert_array_equal(compiled(x), f(x))
+    assert "value = 3 * np.sin(x)\n    value += 2 * np.cos(x)\n" in compiled.source
+    np.testing.assert_array_equal(compiled(x[:-1]), f(x[:-1]))
+    assert "+=" not in compiled.source
+
+
+def test_what_takes_the_place_of_a_value_is_called_what_it_becomes():
+    def f(x, w):
+        h = np.tanh(x * w + 1)
+        return np.sum(h * h * x)
+
+    gradient = value_and_grad(f)
+    gradient(*np.ones((2, HUGE)))
+    assert "h = x * w\n    h += 1\n    np.tanh(h, out=h)\n" in gradient.source

@@ -8,7 +8,7 @@ import pytest
 
 from symdiff import grad, jit
 
-LARGE = 1 << 16  # half a megabyte of floats
+LARGE = 1 << 13  # 64 KiB of floats: worth a `del`, but not worth the place of another value
 
 
 def test_a_large_value_goes_before_the_next_one_comes():

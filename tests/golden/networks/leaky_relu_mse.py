@@ -28,15 +28,17 @@ def network_loss_value_and_grad(params, x, y):
     scores_1_bar = np.sum(scores_bar, axis=0)
     h_bar = scores_bar @ params["scores"][0].T
     multiply_1 = 0.5 * (z_1 == h_in_1)
+    add_1 = (z_1 > h_in_1) + multiply_1
     multiply_2 = 0.01 * ((h_in_1 > z_1) + multiply_1)
-    add_1 = (z_1 > h_in_1) + multiply_1 + multiply_2
+    add_1 += multiply_2
     z_bar = add_1 * h_bar                    # from: h = activation(h @ W + b, *learned)
     hidden_1_0_bar = h.T @ z_bar
     hidden_1_1_bar = np.sum(z_bar, axis=0)
     h_bar = z_bar @ params["hidden"][1][0].T
     multiply_3 = 0.5 * (z == h_in)
+    add_2 = (z > h_in) + multiply_3
     multiply_4 = 0.01 * ((h_in > z) + multiply_3)
-    add_2 = (z > h_in) + multiply_3 + multiply_4
+    add_2 += multiply_4
     z_bar = add_2 * h_bar
     hidden_0_0_bar = x.T @ z_bar
     hidden_0_1_bar = np.sum(z_bar, axis=0)
