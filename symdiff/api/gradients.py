@@ -22,6 +22,7 @@ def grad(
     argnames: str | Sequence[str] | None = None,
     math: str = "default",
     reuse: bool = False,
+    backend: str = "numpy",
 ) -> Any:
     """The gradient of a scalar function: same arguments, returns d fun / d argument.
 
@@ -30,12 +31,13 @@ def grad(
     the result is (gradient, aux). For a complex argument z = x + iy it is df/dx - i df/dy.
     `argnames` may reach attributes, read at each call: "self.W", "model.layers.0.W".
     `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
-    calls methods, for training loops. Usable as @grad and as @grad(argnums=(0, 1)).
+    calls methods, for training loops. With `backend="c"` it is compiled to C; "auto" does so where
+    that is possible. Usable as @grad and as @grad(argnums=(0, 1)).
 
     Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
     floats, TraceError where the function cannot be traced.
     """
-    return _gradient(fun, "grad", argnums, has_aux, argnames, math, reuse)
+    return _gradient(fun, "grad", argnums, has_aux, argnames, math, reuse, backend)
 
 
 def value_and_grad(
@@ -46,13 +48,14 @@ def value_and_grad(
     argnames: str | Sequence[str] | None = None,
     math: str = "default",
     reuse: bool = False,
+    backend: str = "numpy",
 ) -> Any:
     """As `grad`, but returns (value, gradient), or ((value, aux), gradient) with `has_aux`.
 
     The value has the very bits that the function itself returns, unless a stability rewrite that
     `symdiff show --explain` names made it more accurate.
     """
-    return _gradient(fun, "value_and_grad", argnums, has_aux, argnames, math, reuse)
+    return _gradient(fun, "value_and_grad", argnums, has_aux, argnames, math, reuse, backend)
 
 
 def _gradient(
@@ -63,9 +66,12 @@ def _gradient(
     argnames: str | Sequence[str] | None,
     math: str,
     reuse: bool,
+    backend: str,
 ) -> Any:
     if fun is None:
-        return lambda fun: _gradient(fun, suffix, argnums, has_aux, argnames, math, reuse)
+        return lambda fun: _gradient(
+            fun, suffix, argnums, has_aux, argnames, math, reuse, backend
+        )
     options: dict[str, Any] = {
         "mode": VJP,
         "suffix": suffix,
@@ -75,6 +81,7 @@ def _gradient(
         "keep_value": suffix == "value_and_grad",
         "math": math,
         "reuse": reuse,
+        "backend": backend,
     }
     names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
     if any("." in each for each in names):
@@ -85,17 +92,23 @@ def _gradient(
 
 
 def jit(
-    fun: Callable[..., Any] | None = None, *, math: str = "default", reuse: bool = False
+    fun: Callable[..., Any] | None = None,
+    *,
+    math: str = "default",
+    reuse: bool = False,
+    backend: str = "numpy",
 ) -> Any:
     """The function itself: traced, optimized, emitted and compiled per signature.
 
-    With `reuse` the emitted code computes in place and calls methods, for tight loops.
+    With `reuse` the emitted code computes in place and calls methods, for tight loops. With
+    `backend="c"` it is compiled to C; "auto" does so where that is possible.
 
-    Raises TraceError where the function cannot be traced.
+    Raises TraceError where the function cannot be traced, and CompileError with `backend="c"`
+    where something has no C form, or there is no compiler.
     """
     if fun is None:
-        return functools.partial(jit, math=math, reuse=reuse)
-    return Transformed(checked_callable(fun), mode=JIT, math=math, reuse=reuse)
+        return functools.partial(jit, math=math, reuse=reuse, backend=backend)
+    return Transformed(checked_callable(fun), mode=JIT, math=math, reuse=reuse, backend=backend)
 
 
 class function:  # noqa: N801  a decorator, named as it is used

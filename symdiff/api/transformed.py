@@ -75,6 +75,12 @@ class Compiled(NamedTuple):
     function: Callable[..., Any]
     guarded: bool  # whether it refuses some arguments of the types it was compiled for
     made_by: Work | None  # None: it was unpickled
+    c_source: str = ""  # where it runs in C
+
+    @property
+    def checks(self) -> bool:
+        """Whether the function itself gives MISS for arguments of other types, as those in C do."""
+        return bool(self.c_source)
 
     @property
     def work(self) -> Work:
@@ -136,6 +142,7 @@ class Transformed:
         name: str = "",
         math: str = "default",
         reuse: bool = False,
+        backend: str = "numpy",
     ) -> None:
         self.function = function
         self.mode = mode
@@ -146,6 +153,7 @@ class Transformed:
         self.keep_value = keep_value
         self.math = math
         self.reuse = reuse
+        self.backend = _checked_backend(backend)
         self.tangents = tangents  # how many parameters at the end are tangents, in mode "jvp"
         self.parameters = parameters or parameters_of(function)
         self.name = name or function_name(function)
@@ -247,6 +255,7 @@ class Transformed:
             "keep_value": self.keep_value,
             "math": self.math,
             "reuse": self.reuse,
+            "backend": self.backend,
             "tangents": self.tangents,
         }
 
@@ -494,8 +503,13 @@ class Transformed:
             assert work.traced is not None and work.program is not None
             layout = work.program.layout or self._layout(work.traced, spec)
             outputs = len(work.program.returns)
+            made = loaded(work)
+            if self.backend != "numpy":
+                from symdiff.api.native import in_c  # for few programs
+
+                made = in_c(made, leaves, spec, layout, self.backend)
             return Entry(
-                loaded(work),
+                made,
                 tuple(leaves),
                 spec,
                 work.traced.captured,
@@ -746,6 +760,14 @@ def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
             )
         )
     return value, leaf
+
+
+def _checked_backend(backend: str) -> str:
+    """A name that there is. Raises ValueError for any other."""
+    if backend not in ("numpy", "c", "auto"):
+        what = f'backend is "numpy", "c" or "auto", not {backend!r}'
+        raise ValueError(word(what, way_out='"auto" is C where that is possible, and else NumPy.'))
+    return backend
 
 
 def _checked_argnums(argnums: Any) -> int | tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,12 +36,23 @@ FACTORS = "takes the factors of its derivative one by one, where their product w
 
 # ---------------------------------------------------------------------------- arithmetic
 
+
+
+def _arithmetic_c(symbol: str, logical: str) -> Callable[..., str]:
+    """An operator of C, and the one of booleans."""
+
+    def template(x1: str, x2: str, types: tuple[ArrayType, ...]) -> str:
+        return f"{x1} {logical if types[0].dtype.kind == 'b' else symbol} {x2}"
+
+    return template
+
+
 add = elementwise(
     np.add,
     infix="+",
     commutative=True,
     partials={"x1": 1, "x2": 1},
-    c="{x1} + {x2}",
+    c=_arithmetic_c("+", "||"),
     sympy="Add",
 )
 subtract = elementwise(np.subtract, infix="-", partials={"x1": 1, "x2": -1}, c="{x1} - {x2}")
@@ -51,22 +63,45 @@ multiply = elementwise(
     infix="*",
     commutative=True,
     partials={"x1": lambda y, x1, x2: x2, "x2": lambda y, x1, x2: x1},
-    c="{x1} * {x2}",
+    c=_arithmetic_c("*", "&&"),
     sympy="Mul",
 )
 divide = elementwise(
     np.divide,
     infix="/",
     partials={"x1": lambda y, x1, x2: 1 / x2, "x2": lambda y, x1, x2: -y / x2},
-    c="{x1} / {x2}",
+    c=lambda x1, x2, types: f"{x1} / {x2}" if types[0].inexact else "",
     risky=True,
     samples=NONZERO_DENOMINATOR,
 )
 
 
+def _whole_c(name: str) -> Callable[..., str]:
+    """A call of one of the functions that round quotients as NumPy does: of floats, of integers."""
+
+    def template(x1: str, x2: str, types: tuple[ArrayType, ...]) -> str:
+        dtype = types[0].dtype
+        if dtype.kind == "f":
+            return f"{name}({x1}, {x2})"
+        return f"{name}_i64({x1}, {x2})" if dtype.kind == "i" else ""
+
+    return template
+
+
 def _lowered(x1: Any, x2: Any) -> Any:
     """x2 - 1, but 0 where both are 0: there the derivative in x1, of the constant 1, is 0."""
     return np.where(x2 == 0, np.where(x1 == 0, 0, x2 - 1), x2 - 1)
+
+
+_SHORT_POWERS = {"1.0": "x", "2.0": "x * x", "0.5": "sqrt(x)", "-1.0": "1 / x"}  # NumPy's
+
+
+def _power_c(x1: str, x2: str, types: tuple[ArrayType, ...]) -> str:
+    """The short cuts that NumPy takes; of integers there is no form: they may raise ValueError."""
+    if types[0].dtype.kind != "f":
+        return ""
+    short = _SHORT_POWERS.get(x2.strip("()f"))
+    return re.sub(r"\bx\b", x1, short) if short else f"pow({x1}, {x2})"
 
 
 # In x2 the derivative at x1 = 0 is 0, the limit from x1 > 0: its logarithm is not taken there.
@@ -77,16 +112,23 @@ power = elementwise(
         "x1": lambda y, x1, x2: x2 * x1 ** _lowered(x1, x2),
         "x2": lambda y, x1, x2: y * np.log(np.where(x1 == 0, 1, x1)),
     },
-    c="pow({x1}, {x2})",
+    c=_power_c,
     cost="takes two powers and a logarithm",
     sympy="Pow",
     risky=True,
     samples=POSITIVE,
 )
-floor_divide = constant(np.floor_divide, infix="//", risky=True, samples=NONZERO_DENOMINATOR)
+floor_divide = constant(
+    np.floor_divide,
+    infix="//",
+    c=_whole_c("sd_floor_divide"),
+    risky=True,
+    samples=NONZERO_DENOMINATOR,
+)
 remainder = elementwise(
     np.remainder,
     infix="%",
+    c=_whole_c("sd_remainder"),
     partials={"x1": 1, "x2": lambda y, x1, x2: -(x1 // x2)},
     risky=True,
     samples=Samples((0.1, 0.71), (0.6, 0.8)),
@@ -120,7 +162,7 @@ cbrt = elementwise(
 reciprocal = elementwise(
     np.reciprocal,
     partials={"x": lambda y, x: -y * y},
-    c="1 / {x}",
+    c=lambda x, types: f"1 / {x}" if types[0].inexact else "",
     risky=True,
     samples=POSITIVE,
 )
@@ -199,7 +241,12 @@ def _share_of_sum(power: Callable[..., Any], log: Callable[..., Any]) -> dict[st
     return {"x1": share, "x2": lambda y, x1, x2: share(y, x2, x1)}
 
 
-logaddexp = elementwise(np.logaddexp, partials=_share_of_sum(np.exp, np.log), cost=APART)
+logaddexp = elementwise(
+    np.logaddexp,
+    partials=_share_of_sum(np.exp, np.log),
+    c="sd_logaddexp({x1}, {x2})",
+    cost=APART,
+)
 logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2, np.log2), cost=APART)
 
 # ---------------------------------------------------------------------------- trigonometry
@@ -338,10 +385,20 @@ arctanh = elementwise(
     risky=True,
     samples=UNIT,
 )
-deg2rad = elementwise(np.deg2rad, partials={"x": np.pi / 180})
-rad2deg = elementwise(np.rad2deg, partials={"x": 180 / np.pi})
-radians = elementwise(np.radians, python="math.radians({x})", partials={"x": np.pi / 180})
-degrees = elementwise(np.degrees, python="math.degrees({x})", partials={"x": 180 / np.pi})
+
+
+def _scaled_c(factor: float) -> Callable[..., str]:
+    return lambda x, types: f"{x} * {factor!r}" if types[0].inexact else ""
+
+
+deg2rad = elementwise(np.deg2rad, partials={"x": np.pi / 180}, c=_scaled_c(np.pi / 180))
+rad2deg = elementwise(np.rad2deg, partials={"x": 180 / np.pi}, c=_scaled_c(180 / np.pi))
+radians = elementwise(
+    np.radians, python="math.radians({x})", partials={"x": np.pi / 180}, c=deg2rad.c
+)
+degrees = elementwise(
+    np.degrees, python="math.degrees({x})", partials={"x": 180 / np.pi}, c=rad2deg.c
+)
 
 
 def _sinc_slope(y: Any, x: Any) -> Any:
@@ -378,12 +435,23 @@ def _sign_tangent(y: Any, x: Any, x_dot: Any) -> Any:
     return 1j * y * np.imag(x_dot * np.conj(y)) / np.where(radius == 0, 1, radius)
 
 
+def _absolute_c(x: str, types: tuple[ArrayType, ...]) -> str:
+    kind = types[0].dtype.kind
+    return {"f": f"fabs({x})", "i": f"{x} < 0 ? -{x} : {x}"}.get(kind, x)
+
+
+def _sign_c(x: str, types: tuple[ArrayType, ...]) -> str:
+    if types[0].inexact:
+        return f"{x} > 0 ? 1 : {x} < 0 ? -1 : {x} == 0 ? 0 : {x}"
+    return f"({x} > 0) - ({x} < 0)" if types[0].dtype.kind == "i" else f"{x} > 0"
+
+
 absolute = elementwise(
     np.absolute,
     python="abs({x})",
     partials={"x": Jvp(_absolute_tangent)},
     numpy="np.abs({x})",
-    c="fabs({x})",
+    c=_absolute_c,
     sympy="Abs",
     convention="np.abs has derivative 0 at 0.",
     cost=APART,
@@ -397,6 +465,7 @@ fabs = elementwise(
 sign = elementwise(
     np.sign,
     partials={"x": Jvp(_sign_tangent)},
+    c=_sign_c,
     sympy="sign",
     cost=APART,
     convention="np.sign has derivative 0 at 0.",
@@ -413,7 +482,11 @@ copysign = elementwise(
 )
 # 0 or 1, and x2 where x1 is 0
 heaviside = elementwise(
-    np.heaviside, partials={"x1": CONSTANT, "x2": lambda y, x1, x2: np.where(x1 == 0, 1, 0)}
+    np.heaviside,
+    partials={"x1": CONSTANT, "x2": lambda y, x1, x2: np.where(x1 == 0, 1, 0)},
+    c=lambda x1, x2, types: (
+        f"{x1} != {x1} ? {x1} : {x1} == 0 ? {x2} : {x1} > 0" if types[0].inexact else ""
+    ),
 )
 
 
@@ -445,6 +518,17 @@ def _less_number(x1: Any, x2: Any) -> Any:
     return (x1 < x2) | np.isnan(x2)
 
 
+def _extreme_c(wins: str, nan: str) -> Callable[..., str]:
+    """x1 where it wins, and where the operand of this name is NaN."""
+
+    def template(x1: str, x2: str, types: tuple[ArrayType, ...], tie: str) -> str:
+        own = x1 if nan == "x1" else x2
+        is_nan = f" || {own} != {own}" if types[0].inexact else ""
+        return f"{x1} {wins} {x2}{is_nan} ? {x1} : {x2}"
+
+    return template
+
+
 CHOICES = Samples(
     cases=(
         case("f[]", "f[]", tie="x1"),
@@ -461,7 +545,7 @@ maximum = elementwise(
     python="max({x1}, {x2})",
     partials=_choice(np.greater),
     numpy="np.maximum({x1}, {x2})",
-    c="fmax({x1}, {x2})",
+    c=_extreme_c(">", "x1"),
     sympy="Max",
     samples=CHOICES,
     convention=_TIE.format("np.maximum"),
@@ -472,7 +556,7 @@ minimum = elementwise(
     python="min({x1}, {x2})",
     partials=_choice(np.less),
     numpy="np.minimum({x1}, {x2})",
-    c="fmin({x1}, {x2})",
+    c=_extreme_c("<", "x1"),
     sympy="Min",
     samples=CHOICES,
     convention=_TIE.format("np.minimum"),
@@ -482,6 +566,7 @@ fmax = elementwise(
     np.fmax,
     partials=_choice(_greater_number),
     numpy="np.fmax({x1}, {x2})",
+    c=_extreme_c(">=", "x2"),
     samples=CHOICES,
     cost=_SHARES,
 )
@@ -489,6 +574,7 @@ fmin = elementwise(
     np.fmin,
     partials=_choice(_less_number),
     numpy="np.fmin({x1}, {x2})",
+    c=_extreme_c("<=", "x2"),
     samples=CHOICES,
     cost=_SHARES,
 )
@@ -527,10 +613,17 @@ where = register(
 
 # ---------------------------------------------------------------------------- rounding
 
-floor = constant(np.floor, python="math.floor({x})", c="floor({x})", sympy="floor")
-ceil = constant(np.ceil, python="math.ceil({x})", c="ceil({x})", sympy="ceiling")
-trunc = constant(np.trunc, python="math.trunc({x})", c="trunc({x})")
-rint = constant(np.rint, python="round({x})", c="rint({x})")
+
+
+def _rounded_c(name: str) -> Callable[..., str]:
+    """Integers are what they are."""
+    return lambda x, types: f"{name}({x})" if types[0].inexact else x
+
+
+floor = constant(np.floor, python="math.floor({x})", c=_rounded_c("floor"), sympy="floor")
+ceil = constant(np.ceil, python="math.ceil({x})", c=_rounded_c("ceil"), sympy="ceiling")
+trunc = constant(np.trunc, python="math.trunc({x})", c=_rounded_c("trunc"))
+rint = constant(np.rint, python="round({x})", c=_rounded_c("rint"))
 spacing = constant(np.spacing)
 nextafter = elementwise(np.nextafter, partials={"x1": 1, "x2": CONSTANT})
 # x1 * 2**x2
@@ -590,7 +683,7 @@ equal = constant(np.equal, infix="==", c="{x1} == {x2}")
 not_equal = constant(np.not_equal, infix="!=", c="{x1} != {x2}")
 logical_and = constant(np.logical_and, c="{x1} && {x2}")
 logical_or = constant(np.logical_or, c="{x1} || {x2}")
-logical_xor = constant(np.logical_xor)
+logical_xor = constant(np.logical_xor, c="!{x1} != !{x2}")
 logical_not = constant(np.logical_not, c="!{x}")
 isnan = constant(np.isnan, python="math.isnan({x})", c="isnan({x})")
 isinf = constant(np.isinf, python="math.isinf({x})", c="isinf({x})")
@@ -598,10 +691,15 @@ isfinite = constant(np.isfinite, python="math.isfinite({x})", c="isfinite({x})")
 signbit = constant(np.signbit, c="signbit({x})")
 
 INTEGERS = Samples(cases=(case("i[3]", "i[3]"), case("i[0]", "i[0]")))
-bitwise_and = constant(np.bitwise_and, infix="&", samples=INTEGERS)
-bitwise_or = constant(np.bitwise_or, infix="|", samples=INTEGERS)
-bitwise_xor = constant(np.bitwise_xor, infix="^", samples=INTEGERS)
-invert = constant(np.invert, infix="~", samples=Samples(cases=(case("i[3]"), case("i[0]"))))
+bitwise_and = constant(np.bitwise_and, infix="&", c="{x1} & {x2}", samples=INTEGERS)
+bitwise_or = constant(np.bitwise_or, infix="|", c="{x1} | {x2}", samples=INTEGERS)
+bitwise_xor = constant(np.bitwise_xor, infix="^", c="{x1} ^ {x2}", samples=INTEGERS)
+invert = constant(
+    np.invert,
+    infix="~",
+    c=lambda x, types: f"!{x}" if types[0].dtype.kind == "b" else f"~{x}",
+    samples=Samples(cases=(case("i[3]"), case("i[0]"))),
+)
 left_shift = constant(np.left_shift, infix="<<", samples=INTEGERS)
 right_shift = constant(np.right_shift, infix=">>", samples=INTEGERS)
 gcd = constant(np.gcd, samples=INTEGERS)
@@ -690,6 +788,12 @@ def _convert_source(
     return f"{x}.astype({dtype_source(dtype)})"
 
 
+def _convert_c(
+    x: str, *, types: tuple[ArrayType, ...], dtype: np.dtype[Any], weak: bool = False
+) -> str:
+    return f"{x} != 0" if dtype.kind == "b" else x  # the type of the result converts
+
+
 convert: Primitive = register(
     Primitive(
         name="convert",
@@ -699,6 +803,7 @@ convert: Primitive = register(
         elementwise=True,
         rules={"x": Transpose(_convert_back)},
         numpy=_convert_source,
+        c=_convert_c,
         samples=Samples(
             cases=tuple(
                 case(shape, dtype=np.dtype(np.float64), weak=False) for shape in ("f[3]", "f[0]")
@@ -722,6 +827,7 @@ stop_gradient = register(
         elementwise=True,
         rules={"x": CONSTANT},
         expansion=_stop_gradient,
+        c="{x}",
         view=True,
     )
 )

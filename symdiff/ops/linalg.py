@@ -6,6 +6,7 @@ Matrices are the last two axes; the axes before them are a batch, equal for all 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     Jvp,
     Primitive,
+    Routine,
     Samples,
     Transpose,
     case,
@@ -96,6 +98,7 @@ matmul = linear(
         "x2": lambda y_bar, x1, x2: np.matmul(transposed(x1), y_bar),
     },
     batch=_matmul_batch,
+    c=Routine("matmul"),
     samples=Samples(
         cases=(
             case("f[2,3]", "f[3,4]"),
@@ -118,6 +121,7 @@ vecdot = linear(
         "x2": lambda y_bar, x1, x2: np.expand_dims(y_bar, -1) * conjugate(x1),
     },
     batch=np.vecdot,
+    c_expansion=lambda x1, x2: np.sum(conjugate(x1) * x2, axis=-1),
     samples=Samples(
         cases=(case("f[3]", "f[3]"), case("f[2,3]", "f[2,3]"), case("c[2,3]", "c[2,3]"))
     ),
@@ -136,6 +140,7 @@ outer = linear(
         "x2": lambda y_bar, x1, x2: x1 @ y_bar,
     },
     call=lambda a, b: ((_flat(a), _flat(b)), {}),
+    c_expansion=lambda x1, x2: np.expand_dims(x1, 1) * x2,
     batch=lambda x1, x2: np.expand_dims(x1, 2) * np.expand_dims(x2, 1),
     samples=Samples(cases=(case("f[3]", "f[2]"), case("f[1]", "f[0]"), case("c[2]", "c[3]"))),
 )
@@ -218,6 +223,17 @@ def _tensordot_batch(
     return np.reshape(left @ right, (count, *shape1, *shape2))
 
 
+def _tensordot_product(x1: Any, x2: Any, axes: tuple[Axes, Axes]) -> Any:
+    """One product of matrices."""
+    free1, free2 = _free(x1, axes[0]), _free(x2, axes[1])
+    shape1, shape2 = np.shape(x1), np.shape(x2)
+    rows, columns = [shape1[i] for i in free1], [shape2[i] for i in free2]
+    inner = math.prod(shape1[i] for i in axes[0])
+    left = np.reshape(np.transpose(x1, (*free1, *axes[0])), (math.prod(rows), inner))
+    right = np.reshape(np.transpose(x2, (*axes[1], *free2)), (inner, math.prod(columns)))
+    return np.reshape(left @ right, (*rows, *columns))
+
+
 tensordot = linear(
     np.tensordot,
     result=_tensordot_type,
@@ -225,6 +241,7 @@ tensordot = linear(
     call=_tensordot_call,
     batch=_tensordot_batch,
     numpy=_tensordot_source,
+    c_expansion=_tensordot_product,
     samples=Samples(
         cases=(
             case("f[2,3,4]", "f[4,2]", axes=((0, 2), (1, 0))),
@@ -250,6 +267,7 @@ dot = linear(
         "x2": lambda y_bar, x1, x2: _tensordot_second(y_bar, x1, x2, _dot_axes(x1, x2)),
     },
     batch=lambda x1, x2: _tensordot_batch(x1, x2, _dot_axes(x1[0], x2[0]), (True, True)),
+    c_expansion=lambda x1, x2: _tensordot_product(x1, x2, _dot_axes(x1, x2)),
     samples=Samples(
         cases=(
             case("f[2,3,4]", "f[4]"),
@@ -491,6 +509,7 @@ trace = linear(
     result=lambda x, offset: x.with_shape(x.shape[:-2]),
     transpose={"x": Transpose(_add_to_whole_diagonal, accumulates=True)},
     batch=_trace,
+    c_expansion=lambda x, offset: np.sum(diagonal(x, offset=offset), axis=-1),
     numpy=_diagonal_source("np.trace"),
     samples=DIAGONALS,
 )
@@ -589,6 +608,9 @@ norm: Primitive = register(
         numpy=_norm_source,
         convention="np.linalg.norm has derivative 0 at 0.",
         batch=_norm_batch,
+        c_expansion=lambda x, axis, keepdims: np.sqrt(
+            np.sum(x * x, axis=axis, keepdims=keepdims)
+        ),
         samples=Samples(
             cases=(
                 case("f[3]", axis=None, keepdims=False),

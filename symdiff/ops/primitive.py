@@ -131,6 +131,37 @@ class Call(Protocol):
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
+class Fold(NamedTuple):
+    """A reduction in C, for a dtype: what a total starts with, what `{x}` makes of `{total}`."""
+
+    start: Callable[[np.dtype[Any]], str]
+    step: Callable[[np.dtype[Any]], str]
+
+
+class Part(NamedTuple):
+    """A part of a result, by a static index and the operands that are arrays in it.
+
+    The operand at `value` is stored there, or added to what is there.
+    """
+
+    at: tuple[Any, ...]
+    indices: tuple[int, ...]
+    value: int
+    adds: bool = False
+
+
+class Parts(NamedTuple):
+    """In C the result is stored part by part: `parts(result_type, *types, **params)`."""
+
+    parts: Callable[..., Sequence[Part]]
+
+
+class Routine(NamedTuple):
+    """In C it is one of the few operations that have an own way to be written."""
+
+    name: str
+
+
 class Case(NamedTuple):
     """One sample application for the generated tests: operand specs like "f[3,4]" and params."""
 
@@ -197,7 +228,9 @@ class Primitive:
     # NumPy code it is written out as, if no one call; with a parameter `reuse` it is told whether
     # the code is to save memory
     expansion: Callable[..., Any] | None = None
-    c: str | None = None
+    # C: an expression of one element of each operand, or what else it is there, "" where nothing
+    c: str | Template | Fold | Parts | Routine = ""
+    c_expansion: Callable[..., Any] | None = None  # NumPy code that it is written out as for C
     batch: BatchRule | None = None
     sympy: str | None = None
     convention: str = ""  # what the derivative is where mathematics leaves a choice

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Primitive, Samples, array_of, case, linear, primitive
+from symdiff.ops.primitive import Fold, Primitive, Samples, array_of, case, linear, primitive
 
 Axes = tuple[int, ...]
 
@@ -140,6 +140,7 @@ sum_: Primitive = linear(
     transpose={"x": _sum_transpose},
     call=_sum_call,
     batch=_shifted(np.sum),
+    c=Fold(lambda dtype: "0", lambda dtype: "{total} + {x}"),
     samples=Samples(
         cases=(
             *REDUCTION_CASES,
@@ -270,6 +271,7 @@ prod: Primitive = primitive(
     jvp={"x": _prod_tangent},
     call=_prod_call,
     batch=_shifted(np.prod),
+    c=Fold(lambda dtype: "1", lambda dtype: "{total} * {x}"),
     cost=PRODUCTS,
     samples=Samples(cases=(*REDUCTION_CASES, case("c[3]", axis=(0,), keepdims=False))),
 )
@@ -285,6 +287,7 @@ count_true: Primitive = primitive(
     name="count_true",
     result=lambda x: array_type(np.intp, ()),
     batch=lambda x: np.sum(x, axis=tuple(range(1, np.ndim(x)))),
+    c=Fold(lambda dtype: "0", lambda dtype: "{total} + {x}"),
     numpy="np.count_nonzero({x})" if _COUNTS else "np.sum({x})",
     samples=Samples(cases=(case("b[3,4]"), case("b[0]"))),
 )
@@ -340,6 +343,30 @@ def _from_initial(choose: Any, a: Any, initial: Any, where: Any) -> Any:
     return np.where(where, chosen, initial)
 
 
+def _least(dtype: np.dtype[Any]) -> str:
+    """In C, what no value of the dtype is below; an extreme of nothing is an error before."""
+    if dtype.kind == "f":
+        return "-INFINITY"
+    return f"INT{8 * dtype.itemsize}_MIN" if dtype.kind == "i" else "0"
+
+
+def _greatest(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "f":
+        return "INFINITY"
+    sign = "U" if dtype.kind == "u" else ""
+    return f"{sign}INT{8 * dtype.itemsize}_MAX" if dtype.kind in "iu" else "1"
+
+
+def _better(wins: str) -> Callable[[np.dtype[Any]], str]:
+    """The element where it wins, or is NaN."""
+
+    def step(dtype: np.dtype[Any]) -> str:
+        is_nan = " || {x} != {x}" if dtype.kind == "f" else ""
+        return f"{{x}} {wins} {{total}}{is_nan} ? {{x}} : {{total}}"
+
+    return step
+
+
 SHARED = "shares its derivative between equal elements, which are masked and counted"
 DISTINCT_CASES = tuple(
     case(f"{spec}:distinct", **each.params) for each in REDUCTION_CASES for spec in each.args
@@ -353,6 +380,7 @@ max_ = primitive(
     call=_extreme_call(np.maximum),
     batch=_shifted(np.max),
     numpy="np.max",
+    c=Fold(_least, _better(">")),
     convention="np.max shares its derivative between elements that are equal.",
     samples=Samples(cases=DISTINCT_CASES),
 )
@@ -365,6 +393,7 @@ min_ = primitive(
     call=_extreme_call(np.minimum),
     batch=_shifted(np.min),
     numpy="np.min",
+    c=Fold(_greatest, _better("<")),
     convention="np.min shares its derivative between elements that are equal.",
     samples=Samples(cases=DISTINCT_CASES),
 )
@@ -439,6 +468,7 @@ all_: Primitive = primitive(
     np.all,
     result=_test_type,
     call=_test_call(lambda: all_),
+    c=Fold(lambda dtype: "1", lambda dtype: "{total} && {x}"),
     batch=_shifted(np.all),
     samples=TEST_CASES,
 )
@@ -446,6 +476,7 @@ any_: Primitive = primitive(
     np.any,
     result=_test_type,
     call=_test_call(lambda: any_),
+    c=Fold(lambda dtype: "0", lambda dtype: "{total} || {x}"),
     batch=_shifted(np.any),
     samples=TEST_CASES,
 )

@@ -12,7 +12,10 @@ from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     CONSTANT,
+    Part,
+    Parts,
     Primitive,
+    Routine,
     Samples,
     Transpose,
     case,
@@ -105,6 +108,7 @@ reshape = linear(
     call=_reshape_call,
     batch=lambda x, shape: np.reshape(x, (_shape(x)[0], *shape)),
     numpy=_reshape_source,
+    c=Routine("reshape"),
     view=True,
     shares=_merges_no_axes,
     samples=Samples(
@@ -203,6 +207,7 @@ broadcast_to = linear(
     ),
     batch=_broadcast_batch,
     numpy=lambda x, shape: f"np.broadcast_to({x}, {shape})",
+    c=Routine("broadcast"),
     view=True,
     read_only=True,
     samples=Samples(
@@ -370,6 +375,11 @@ def _index_set(
     changed = np.array(base)
     changed[decode_index(index, indices)] = value
     return changed
+
+
+def _base_and(indices: tuple[Any, ...], index: tuple[Any, ...], adds: bool) -> list[Part]:
+    """In C, first the base, and then the value at the index."""
+    return [Part((), (), 0), Part(index, tuple(range(2, 2 + len(indices))), 1, adds)]
 
 
 def _slice_source(entry: tuple[Any, ...]) -> str:
@@ -585,6 +595,7 @@ getitem = register(
         view=True,
         # a Python int in an index is no array
         shares=lambda x, *indices, index: all(each.weak for each in indices),
+        c=Routine("part"),
         samples=Samples(cases=INDEX_CASES),
     )
 )
@@ -614,6 +625,7 @@ index_add: Primitive = register(
             "indices": CONSTANT,
         },
         batch=_store_batch,
+        c=Parts(lambda y, base, value, *indices, index: _base_and(indices, index, True)),
         samples=Samples(
             cases=(
                 case("f[4]", "f[2]", index=(("slice", 1, 3, None),)),
@@ -663,6 +675,9 @@ index_set: Primitive = register(
             "indices": CONSTANT,
         },
         batch=_store_batch,
+        c=Parts(
+            lambda y, base, value, *indices, index, distinct: _base_and(indices, index, False)
+        ),
         convention="Of several values stored in one place the last has the derivative.",
         samples=Samples(
             cases=(
@@ -714,6 +729,15 @@ def _axis_source(axis: int) -> str:
     return f", axis={axis}" if axis else ""
 
 
+def _concatenate_parts(y: ArrayType, *arrays: ArrayType, axis: int) -> list[Part]:
+    ends = [0, *accumulate(each.shape[axis] for each in arrays)]
+    before = (ROWS,) * axis
+    return [
+        Part((*before, ("slice", start, stop, None)), (), i)
+        for i, (start, stop) in enumerate(pairwise(ends))
+    ]
+
+
 concatenate: Primitive = register(
     Primitive(
         name="concatenate",
@@ -725,6 +749,7 @@ concatenate: Primitive = register(
         rules={"arrays": Transpose(_parts)},
         batch=lambda *arrays, axis: concatenate(*arrays, axis=axis + 1),
         numpy=lambda *arrays, axis: f"np.concatenate([{', '.join(arrays)}]{_axis_source(axis)})",
+        c=Parts(_concatenate_parts),
         samples=Samples(
             cases=(
                 case("f[3]", "f[2]", axis=0),
@@ -772,6 +797,11 @@ stack: Primitive = register(
         },
         batch=lambda *arrays, axis: stack(*arrays, axis=axis + 1),
         numpy=_stack_source,
+        c=Parts(
+            lambda y, *arrays, axis: [
+                Part(((ROWS,) * axis + (i,)), (), i) for i in range(len(arrays))
+            ]
+        ),
         samples=Samples(
             cases=(
                 case("f[]", "f[]", "f[]", axis=0),
@@ -804,6 +834,16 @@ def pad_source(x: str, widths: tuple[tuple[int, int], ...]) -> str:
     return f"np.pad({x}, {widths[0] if len(widths) == 1 else widths})"
 
 
+def _padded(x: Any, widths: tuple[tuple[int, int], ...]) -> Any:
+    """Zeros, into which x is stored."""
+    shape = tuple(before + n + after for n, (before, after) in zip(_shape(x), widths, strict=True))
+    within = tuple(
+        ("slice", before, before + n, None)
+        for n, (before, _) in zip(_shape(x), widths, strict=True)
+    )
+    return index_set(np.zeros(shape, x.dtype), x, index=within, distinct=True)
+
+
 pad: Primitive = linear(
     _pad,
     name="pad",
@@ -815,6 +855,7 @@ pad: Primitive = linear(
     },
     batch=lambda x, widths: pad(x, widths=((0, 0), *widths)),
     numpy=pad_source,
+    c_expansion=_padded,
     samples=Samples(
         cases=(
             case("f[3]", widths=((1, 2),)),
@@ -866,6 +907,17 @@ def _roll_source(x: str, shift: Shape, axis: Shape, types: tuple[ArrayType, ...]
     return f"np.roll({x}, {shift}, axis={axis})"
 
 
+def _rolled(x: Any, shift: Shape, axis: Shape) -> Any:
+    """Two parts of each axis that changes places."""
+    for by, along in zip(shift, axis, strict=True):
+        extent = _shape(x)[along]
+        cut = -by % extent if extent else 0
+        if cut:
+            before = (slice(None),) * along
+            x = np.concatenate([x[(*before, slice(cut, None))], x[(*before, slice(cut))]], along)
+    return x
+
+
 roll: Primitive = linear(
     np.roll,
     result=lambda x, shift, axis: x,
@@ -874,6 +926,7 @@ roll: Primitive = linear(
     },
     batch=lambda x, shift, axis: roll(x, shift=shift, axis=tuple(i + 1 for i in axis)),
     numpy=_roll_source,
+    c_expansion=_rolled,
     samples=Samples(
         cases=(
             case("f[4]", shift=(1,), axis=(0,)),
@@ -896,6 +949,14 @@ def _repeat_transpose(y_bar: Any, x: Any, repeats: int, axis: int) -> Any:
     return np.sum(split, axis=axis + 1)
 
 
+def _repeated(x: Any, repeats: int, axis: int) -> Any:
+    """Each element along a new axis, which becomes part of its own."""
+    shape = _shape(x)
+    ahead, behind = shape[: axis + 1], shape[axis + 1 :]
+    spread = np.broadcast_to(np.reshape(x, (*ahead, 1, *behind)), (*ahead, repeats, *behind))
+    return np.reshape(spread, (*shape[:axis], shape[axis] * repeats, *behind))
+
+
 repeat: Primitive = linear(
     np.repeat,
     result=lambda x, repeats, axis: x.with_shape(
@@ -903,6 +964,7 @@ repeat: Primitive = linear(
     ),
     transpose={"x": _repeat_transpose},
     batch=lambda x, repeats, axis: repeat(x, repeats=repeats, axis=axis + 1),
+    c_expansion=_repeated,
     numpy=lambda x, repeats, axis, types: (
         f"np.repeat({x}, {repeats}{f', axis={axis}' if types[0].ndim > 1 else ''})"
     ),
@@ -925,6 +987,14 @@ def _tile_transpose(y_bar: Any, x: Any, reps: Shape) -> Any:
     return np.sum(split, axis=tuple(range(0, 2 * len(reps), 2)))
 
 
+def _tiled(x: Any, reps: Shape) -> Any:
+    """The array along new axes, which become part of its own."""
+    pairs = list(zip(reps, _shape(x), strict=True))
+    split = np.reshape(x, tuple(n for _, extent in pairs for n in (1, extent)))
+    spread = np.broadcast_to(split, tuple(n for pair in pairs for n in pair))
+    return np.reshape(spread, tuple(count * extent for count, extent in pairs))
+
+
 tile: Primitive = linear(
     np.tile,
     result=lambda x, reps: x.with_shape(
@@ -932,6 +1002,7 @@ tile: Primitive = linear(
     ),
     transpose={"x": _tile_transpose},
     batch=lambda x, reps: tile(x, reps=(1, *reps)),
+    c_expansion=_tiled,
     numpy=lambda x, reps: f"np.tile({x}, {reps[0] if len(reps) == 1 else reps})",
     samples=Samples(
         cases=(

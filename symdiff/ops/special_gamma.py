@@ -44,7 +44,6 @@ gammaln = scipy_ufunc(
     special.gammaln,
     python="math.lgamma({x})",
     partials={"x": lambda y, x: special.digamma(x)},
-    c="lgamma({x})",
     sympy="loggamma",
     samples=POSITIVE,
 )

@@ -160,7 +160,7 @@ class Entry:
         except GuardError:
             restore(states)
             return MISS
-        return result if self.layout.plain else self._built(result)
+        return result if self.layout.plain or result is MISS else self._built(result)
 
     def _built(self, result: Any) -> Any:
         """The result's tree, from the outputs of the generated function."""
@@ -510,11 +510,20 @@ class Loaded(Protocol):
     def guarded(self) -> bool: ...
 
     @property
+    def checks(self) -> bool:
+        """Whether the function itself gives MISS for arguments of other types."""
+
+    @property
     def source(self) -> str: ...
 
 
 def _wrapper_of(entry: Entry) -> Callable[..., Any]:
-    """The wrapper of a compiled signature."""
+    """The wrapper of a compiled signature: the function itself where nothing is left to do."""
+    taken = _taken(list(entry.spec.children()), entry.leaves, entry.spec)
+    checks = entry.compiled.checks and len(taken) == entry.spec.num_children
+    if checks and entry.layout.plain and not entry.captured and not entry.changes:
+        own: Callable[..., Any] = entry.compiled.function
+        return own
     wrapper = _Wrapper()
     parameters = [f"p{i}" for i in range(entry.spec.num_children)]
     count = sum(each.input is not None for each in entry.captured)
@@ -526,7 +535,7 @@ def _wrapper_of(entry: Entry) -> Callable[..., Any]:
     source = "\n".join(
         [
             f"def call({', '.join(parameters)}):",
-            *_own_lines(wrapper, parameters, entry.leaves, entry.spec),
+            *([] if checks else _own_lines(wrapper, parameters, entry.leaves, entry.spec)),
             *_captured_lines(wrapper, entry.captured),
             *_apart_lines(wrapper, parameters, entry, arguments[len(arguments) - count :]),
             *_result_lines(call, wrapper, entry, _states_source(wrapper, parameters, entry)),
@@ -681,6 +690,8 @@ def _result_lines(call: str, wrapper: _Wrapper, entry: Entry, states: str) -> li
         if states:  # what was drawn in vain is drawn again
             again = f"    {wrapper.bind(restore)}(states)"
             lines = [f"states = {states}", *lines[:3], again, *lines[3:]]
+    if not layout.plain and entry.compiled.checks:
+        lines += ["if r is MISS:", "    return MISS"]
     if not layout.plain:
         slots = ["r"] if outputs == 1 else [f"r[{i}]" for i in range(outputs)]
         lines.append(f"return {wrapper.build(layout, slots)}")

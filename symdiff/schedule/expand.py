@@ -11,30 +11,32 @@ from symdiff.ops.primitive import Primitive, asks_for
 from symdiff.schedule.buffers import spares
 
 
-def expand(graph: Graph, primal: set[Node] | None = None, reuse: bool = False) -> Graph:
-    """The graph with every applicable `Primitive.expansion` written out.
+def expand(
+    graph: Graph, primal: set[Node] | None = None, reuse: bool = False, c: bool = False
+) -> Graph:
+    """The graph with every applicable `Primitive.expansion` written out; for C, `c_expansion` too.
 
     What replaces a node takes its name; what it is computed from takes its source line. `primal`,
     the nodes of the user's own program, grows by the nodes that they become. So it is in the graphs
     inside it. With `reuse`, what is written out saves memory.
     """
     own = set() if primal is None else primal
-    graph = map_bodies(graph, lambda body: expand(body, own, reuse), own)
+    graph = map_bodies(graph, lambda body: expand(body, own, reuse, c), own)
     nodes = graph.nodes()
-    while any(_formula(each, reuse) for each in nodes):  # a formula may hold further ones
-        graph = _expand_once(graph, nodes, own, reuse)
+    while any(_formula(each, reuse, c) for each in nodes):  # a formula may hold further ones
+        graph = _expand_once(graph, nodes, own, reuse, c)
         nodes = graph.nodes()
     return graph
 
 
 def _expand_once(
-    graph: Graph, nodes: Sequence[Node], primal: set[Node], reuse: bool
+    graph: Graph, nodes: Sequence[Node], primal: set[Node], reuse: bool, c: bool
 ) -> Graph:
     notes = dict(graph.notes)
     new: dict[Node, Node] = {}
     for each in nodes:
         args = tuple([new[arg] for arg in each.args])
-        formula = _formula(each, reuse)
+        formula = _formula(each, reuse, c)
         if formula is not None:
             new[each] = formula.replay(list(args))
         else:
@@ -56,12 +58,14 @@ def _expand_once(
     return Graph(graph.name, graph.inputs, outputs, effects, notes)
 
 
-def _formula(each: Node, reuse: bool) -> Template | None:
+def _formula(each: Node, reuse: bool, c: bool) -> Template | None:
     """The traced expansion of a node, None where it is printed as a call."""
-    if not isinstance(each.op, Primitive) or each.op.expansion is None:
+    if not isinstance(each.op, Primitive):
+        return None
+    rule = each.op.expansion or (each.op.c_expansion if c else None)
+    if rule is None:
         return None
     types = tuple([arg.type for arg in each.args])
-    saves = spares(each, reuse) and asks_for(each.op.expansion, "reuse")
-    saving = (("reuse", True),) if saves else ()
-    found = template(each.op.expansion, types, (*each.params, *saving), each.op.name)
+    saving = (("reuse", True),) if spares(each, reuse) and asks_for(rule, "reuse") else ()
+    found = template(rule, types, (*each.params, *saving), each.op.name)
     return None if found.number is NotImplemented else found

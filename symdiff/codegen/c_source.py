@@ -1,0 +1,229 @@
+"""Loops written as C: one function for each distinct kernel, one that runs them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from symdiff.codegen.c_kernel import KernelText
+from symdiff.codegen.c_library import declarations
+from symdiff.schedule.loops import C_TYPES, Buffer, Check, Kernel, Loops, Matrix, Product, Total
+
+_SMALL = 8  # up to that extent products are loops
+
+_HEAD = """\
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+#define SD_KERNEL static __attribute__((noinline))
+#define SD_PRAGMA(text) _Pragma(#text)
+#define SIMD SD_PRAGMA(omp simd)
+#else
+#define SD_KERNEL static
+#define SIMD
+#endif
+"""
+
+_CHECK = """\
+static int sd_outside(const int64_t *index, ptrdiff_t count, int64_t extent)
+{
+    int outside = 0;
+    for (ptrdiff_t i = 0; i < count; i++)
+        outside |= index[i] < -extent || index[i] >= extent;
+    return outside;
+}
+"""
+
+# BLAS has columns first: of the transposed product the factors change places.
+_BLAS = """\
+#ifndef SD_INT
+#define SD_INT int64_t
+#endif
+typedef void (*sd_gemm_{n})(const char *, const char *, const SD_INT *, const SD_INT *,
+    const SD_INT *, const {T} *, const {T} *, const SD_INT *, const {T} *, const SD_INT *,
+    const {T} *, {T} *, const SD_INT *);
+typedef void (*sd_gemv_{n})(const char *, const SD_INT *, const SD_INT *, const {T} *,
+    const {T} *, const SD_INT *, const {T} *, const SD_INT *, const {T} *, {T} *,
+    const SD_INT *);
+SD_KERNEL void matmul_{n}(char ta, char tb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
+    const {T} *a, ptrdiff_t lda, const {T} *b, ptrdiff_t ldb, {T} *c)
+{{
+    const SD_INT rows = (SD_INT)m, columns = (SD_INT)n, inner = (SD_INT)k;
+    const SD_INT first = (SD_INT)lda, second = (SD_INT)ldb;
+    const {T} one = 1, zero = 0;
+    ((sd_gemm_{n})sd_routines[{gemm}])(&tb, &ta, &columns, &rows, &inner, &one, b, &second, a,
+        &first, &zero, c, &columns);
+}}
+SD_KERNEL void matvec_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *a, ptrdiff_t lda,
+    const {T} *x, ptrdiff_t step, {T} *y)
+{{
+    const SD_INT down = (SD_INT)(ta == 'N' ? k : m), right = (SD_INT)(ta == 'N' ? m : k);
+    const SD_INT first = (SD_INT)lda, by = (SD_INT)step, unit = 1;
+    const char how = ta == 'N' ? 'T' : 'N';
+    const {T} one = 1, zero = 0;
+    ((sd_gemv_{n})sd_routines[{gemv}])(&how, &down, &right, &one, a, &first, x, &by, &zero, y,
+        &unit);
+}}
+"""
+ROUTINES = ("dgemm", "sgemm", "dgemv", "sgemv")
+_SMALL_PRODUCT = """\
+SD_KERNEL void small_{n}(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const {T} *a, ptrdiff_t a0,
+    ptrdiff_t a1, const {T} *b, ptrdiff_t b0, ptrdiff_t b1, {T} *restrict c)
+{{
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t j = 0; j < n; j++) {{
+            {T} s = 0;
+            for (ptrdiff_t l = 0; l < k; l++)
+                s = ({T})(s + a[i * a0 + l * a1] * b[l * b0 + j * b1]);
+            c[i * n + j] = s;
+        }}
+}}
+"""
+
+
+def c_source(program: Loops) -> str:
+    """The C source of a program, whose one symbol besides `symdiff_bind` is `symdiff_run`."""
+    return _Unit(program).source()
+
+
+class _Unit:
+    """One file: the functions that are needed, each once, and the calls of them."""
+
+    def __init__(self, program: Loops) -> None:
+        self.program = program
+        self.kernels: dict[str, str] = {}  # text without its name -> name
+        self.products: dict[np.dtype[Any], set[str]] = {}
+        self.functions: set[str] = set()
+        self.checks = False
+
+    def source(self) -> str:
+        calls = [line for step in self.program.steps for line in self.calls(step)]
+        blas = any("matmul" in each or "matvec" in each for each in self.products.values())
+        body = "\n".join([f"    {line}" for line in calls])
+        run = (
+            "int symdiff_run(const void *const *in, void *const *out, void *work)\n{\n"
+            "    char *const w = work;\n    (void)in, (void)out, (void)w;\n"
+            f"{body}{chr(10) if body else ''}    return 0;\n}}\n"
+        )
+        bind = "static void (*const *sd_routines)(void);\n" if blas else ""
+        parts = [
+            _HEAD,
+            *declarations(self.functions),
+            _CHECK * self.checks,
+            bind,
+            *self.product_functions(),
+            *(text.replace("K_NAME", name) for text, name in self.kernels.items()),
+            self.binding(blas),
+            run,
+        ]
+        return "\n".join([part for part in parts if part])
+
+    def binding(self, blas: bool) -> str:
+        text = "sd_routines = routines;" if blas else "(void)routines;"
+        return f"void symdiff_bind(void (*const *routines)(void))\n{{\n    {text}\n}}\n"
+
+    def product_functions(self) -> Iterator[str]:
+        for dtype, kinds in self.products.items():
+            name, type = _short(dtype), C_TYPES[dtype]
+            if "small" in kinds:
+                yield _SMALL_PRODUCT.format(n=name, T=type)
+            if kinds - {"small"}:
+                single = dtype == np.float32
+                text = _BLAS.format(n=name, T=type, gemm=int(single), gemv=2 + single)
+                yield text if "matvec" in kinds else text.partition("SD_KERNEL void matvec")[0]
+
+    # ------------------------------------------------------------------ steps
+
+    def calls(self, step: Kernel | Product | Check) -> Iterator[str]:
+        if isinstance(step, Check):
+            self.checks = True
+            pointer = _pointer(step.buffer)
+            if step.buffer.size:
+                yield f"if (sd_outside({pointer}, {step.buffer.size}, {step.extent}))"
+                yield "    return 1;"
+        elif isinstance(step, Product):
+            yield from self.product(step)
+        elif any(isinstance(each, Total) for each in step.sinks) or 0 not in step.shape:
+            printed = KernelText(step)
+            text = printed.text()
+            self.functions |= printed.functions
+            name = self.kernels.setdefault(text, f"k{len(self.kernels)}")
+            yield f"{name}({', '.join(map(_pointer, printed.buffers))});"
+
+    def product(self, step: Product) -> Iterator[str]:
+        rows, columns, inner = step.sizes
+        dtype = step.target.dtype
+        if not step.target.size:
+            return
+        if not inner:
+            yield f"memset({_pointer(step.target)}, 0, {step.target.bytes});"
+            return
+        kinds = self.products.setdefault(dtype, set())
+        for batch in np.ndindex(step.batch):
+            place = int(np.ravel_multi_index(batch, step.batch)) if batch else 0
+            target = _moved(step.target, place * rows * columns)
+            left, right = (
+                _moved(each.buffer, each.offset + sum(map(int.__mul__, batch, each.batch)))
+                for each in (step.left, step.right)
+            )
+            if dtype.kind != "f" or max(step.sizes) <= _SMALL:
+                kinds.add("small")
+                strides = [", ".join(map(str, each.strides)) for each in (step.left, step.right)]
+                yield (f"small_{_short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
+                       f"{right}, {strides[1]}, {target});")
+            elif columns == 1:
+                yield self.vector(step.left, left, rows, inner, step.right.strides[0], right,
+                                  target, kinds)
+            elif rows == 1:
+                turned = step.right._replace(strides=step.right.strides[::-1])
+                yield self.vector(turned, right, columns, inner, step.left.strides[1], left,
+                                  target, kinds)
+            else:
+                kinds.add("matmul")
+                first, second = _leading(step.left, rows, inner), _leading(
+                    step.right, inner, columns)
+                yield (f"matmul_{_short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
+                       f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target});")
+
+    def vector(
+        self, matrix: Matrix, left: str, rows: int, inner: int, step: int, right: str,
+        target: str, kinds: set[str],
+    ) -> str:
+        kinds.add("matvec")
+        how, lead = _leading(matrix, rows, inner)
+        name = _short(matrix.buffer.dtype)
+        return (f"matvec_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, "
+                f"{max(step, 1)}, {target});")
+
+
+def _leading(matrix: Matrix, rows: int, columns: int) -> tuple[str, int]:
+    """Whether a factor lies row by row ('N') or column by column, and the distance of these."""
+    down, right = matrix.strides
+    if (right == 1 or columns == 1) and (down >= columns or rows == 1):
+        return "N", max(down, columns, 1)
+    return "T", max(right, rows, 1)
+
+
+def _short(dtype: np.dtype[Any]) -> str:
+    return f"{dtype.kind}{8 * dtype.itemsize}"
+
+
+def _pointer(buffer: Buffer) -> str:
+    if buffer.storage == "work":
+        return f"({C_TYPES[buffer.dtype]} *)(w + {buffer.place})"
+    return f"{buffer.storage}[{buffer.place}]"
+
+
+def _moved(buffer: Buffer, offset: int) -> str:
+    if buffer.storage != "work":
+        type = C_TYPES[buffer.dtype]
+        kind = f"const {type}" if buffer.storage == "in" else type
+        pointer = f"({kind} *){buffer.storage}[{buffer.place}]"
+    else:
+        pointer = _pointer(buffer)
+    return f"{pointer} + {offset}" if offset else pointer

@@ -1,0 +1,200 @@
+"""A compiled program as a Python function: the extension that calls it, and what it is told."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import CompileError, word
+from symdiff.frontend.pytree import Layout, Spec, flatten
+from symdiff.frontend.trace import Leaf
+from symdiff.ir.types import ArrayType
+from symdiff.runtime import compiler
+from symdiff.runtime.dispatch import MISS
+
+_ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL = range(6)  # as in binding.c
+_LEAF, _TUPLE, _LIST, _DICT, _SAME, _EQUAL = range(6)
+_KINDS = {tuple: _TUPLE, list: _LIST, dict: _DICT}
+_BY_VALUE = (str, bytes, int, range)
+_BRIEF = 10_000  # operations that are over before another thread would get to run
+
+
+@lru_cache(maxsize=1)
+def extension() -> Any:
+    """The extension module, built once per machine. Raises CompileError where it cannot be."""
+    include = sysconfig.get_path("include")
+    if not Path(include, "Python.h").is_file():
+        raise CompileError(
+            word(
+                f"Python.h is not in {include}: calls of compiled programs cannot be compiled",
+                way_out="Install the headers of this Python (python3-dev), or leave backend= out.",
+            )
+        )
+    source = Path(__file__).with_name("binding.c").read_text(encoding="ascii")
+    # the interface of Python and NumPy is part of what it is compiled for
+    source = f"/* {sys.version} {np.__version__} */\n{source}"
+    options = (f"-I{include}", f"-I{np.get_include()}", "-Wno-comment")
+    path = compiler.built(source, "binding", options)
+    loader = importlib.machinery.ExtensionFileLoader("symdiff_binding", str(path))
+    spec = importlib.util.spec_from_loader("symdiff_binding", loader)
+    assert spec is not None
+    try:
+        module = importlib.util.module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError as error:
+        raise CompileError(f"the compiled binding cannot be loaded: {error}") from error
+    return module
+
+
+def bound(
+    library: compiler.Library,
+    *,
+    parameters: Sequence[tuple[Spec, Sequence[Leaf]]],
+    hidden: Sequence[ArrayType],
+    constants: Sequence[Any],
+    results: Sequence[tuple[ArrayType, bool]],
+    layout: Layout,
+    work: int,
+    operations: int,
+    fallback: Callable[..., Any],
+) -> Callable[..., Any]:
+    """The program as a function of the parameters, which are trees, and of the hidden arrays.
+
+    It gives MISS for arguments of other types, and what `fallback` gives where it cannot go on.
+    `results` says of each output whether it is an array.
+    """
+    tree: list[int] = []
+    leaves: list[Leaf] = []
+    objects: list[Any] = []
+    plain = True
+    for spec, own in parameters:
+        plain = plain and _add_tree(spec, iter(own), tree, objects)
+    for _, own in parameters:
+        leaves += [each for each in own if each.type is not None]
+    count = len(parameters)
+    if not plain:  # trees that Python takes apart
+        tree = [_LEAF] * len(leaves)
+        count = len(leaves)
+    tree += [_LEAF] * len(hidden)
+    leaves += [Leaf(each, True) for each in hidden]
+    function = extension().Bound(
+        library.address,
+        count + len(hidden),
+        tuple(tree),
+        tuple([_leaf(each.type, each.is_array, each.widens) for each in leaves]),
+        tuple([_leaf(type, is_array) for type, is_array in results]),
+        tuple(_result(layout, len(results), objects)),
+        tuple(objects),
+        tuple(constants),
+        library,
+        work,
+        operations > _BRIEF,
+        fallback if plain else _of_leaves(fallback, parameters, len(hidden)),
+        MISS,
+    )
+    return function if plain else _taking_apart(function, parameters)
+
+
+def _leaf(type: ArrayType | None, is_array: bool, widens: bool = False) -> tuple[Any, ...]:
+    """What the extension is told of a leaf."""
+    assert type is not None
+    if type.shape or is_array:
+        kind = _ARRAY
+    elif type.weak:
+        kind = {"f": _WIDE if widens else _FLOAT, "i": _INT, "b": _BOOL}[type.dtype.kind]
+    else:
+        kind = _SCALAR
+    return kind, type.dtype.num, type.shape, type.dtype.type
+
+
+def _add_tree(spec: Spec, leaves: Iterable[Leaf], tree: list[int], objects: list[Any]) -> bool:
+    """Append what is told of a tree of arguments; False where the extension does not know it."""
+    leaves = iter(leaves)
+    if spec.is_leaf():
+        leaf = next(leaves)
+        if leaf.type is not None:
+            tree.append(_LEAF)
+        else:
+            by_value = type(leaf.static) in _BY_VALUE or isinstance(leaf.static, np.integer)
+            tree += [_EQUAL if by_value else _SAME, len(objects)]
+            objects.append(leaf.static)
+        return True
+    if spec.type not in _KINDS:
+        return False
+    tree += [_KINDS[spec.type], spec.num_children]
+    for entry, child in zip(spec.entries(), spec.children(), strict=True):
+        if spec.type is dict:
+            tree.append(len(objects))
+            objects.append(entry)
+        if not _add_tree(child, leaves, tree, objects):
+            return False
+    return True
+
+
+def _result(layout: Layout, outputs: int, objects: list[Any]) -> list[int]:
+    """What is told of the result: its tree where that is plain, and else the outputs."""
+    if not layout.plain:
+        own = [each for i in range(outputs) for each in (_LEAF, i)]
+        return own if outputs == 1 else [_TUPLE, outputs, *own]
+    told: list[int] = []
+    leaves = iter(layout.leaves)
+    waiting: list[Spec | int] = [layout.spec]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, int):
+            told.append(each)
+        elif each.is_leaf():
+            leaf = next(leaves)
+            told += [_LEAF, leaf] if isinstance(leaf, int) else [_SAME, len(objects)]
+            if not isinstance(leaf, int):
+                objects.append(leaf.value)
+        else:
+            told += [_KINDS[each.type], each.num_children]  # type: ignore[index]
+            pairs = list(zip(each.entries(), each.children(), strict=True))
+            for entry, child in reversed(pairs):
+                waiting.append(child)
+                if each.type is dict:
+                    waiting.append(len(objects))
+                    objects.append(entry)
+    return told
+
+
+def _taking_apart(
+    function: Callable[..., Any], parameters: Sequence[tuple[Spec, Sequence[Leaf]]]
+) -> Callable[..., Any]:
+    """A function of trees, from one of their leaves that are traced."""
+    count = len(parameters)
+
+    def call(*args: Any) -> Any:
+        leaves = []
+        for value, (_, own) in zip(args, parameters, strict=False):
+            pairs = zip(flatten(value)[0], own, strict=True)
+            leaves += [each for each, leaf in pairs if leaf.type is not None]
+        return function(*leaves, *args[count:])
+
+    return call
+
+
+def _of_leaves(
+    function: Callable[..., Any], parameters: Sequence[tuple[Spec, Sequence[Leaf]]], hidden: int
+) -> Callable[..., Any]:
+    """A function of the traced leaves, from one of their trees."""
+    from symdiff.frontend.pytree import unflatten
+
+    def call(*args: Any) -> Any:
+        given = iter(args)
+        trees = [
+            unflatten(spec, [leaf.static if leaf.type is None else next(given) for leaf in own])
+            for spec, own in parameters
+        ]
+        return function(*trees, *given)
+
+    return call

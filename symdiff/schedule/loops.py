@@ -1,0 +1,197 @@
+"""The scheduled form of a graph for C: loops over index spaces, and the memory between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from symdiff.ir.types import ArrayType
+from symdiff.ops.c_forms import weight
+from symdiff.ops.primitive import Fold
+
+Shape = tuple[int, ...]
+C_TYPES = {
+    np.dtype(bool): "_Bool",
+    np.dtype(np.float64): "double",
+    np.dtype(np.float32): "float",
+    **{
+        np.dtype(f"{sign}int{bits}"): f"{sign}int{bits}_t"
+        for sign in ("", "u")
+        for bits in (8, 16, 32, 64)
+    },
+}
+ALIGNMENT = 64
+
+
+class Buffer:
+    """Memory that holds a value, contiguous: an argument, a constant, a result, or in between."""
+
+    __slots__ = ("dtype", "place", "size", "storage")
+
+    def __init__(self, dtype: np.dtype[Any], size: int, storage: str, place: int = 0) -> None:
+        self.dtype = dtype
+        self.size = size
+        self.storage = storage  # "in", "out" or "work"
+        self.place = place  # number of the argument or result, offset in the work space
+
+    @property
+    def bytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+
+class Access(NamedTuple):
+    """An element of a buffer for each point of an index space: strides in elements."""
+
+    buffer: Buffer
+    strides: Shape
+    offset: int
+    # of a gather or scatter: index values, times a stride, within an extent
+    indices: tuple[tuple[Access, int, int], ...] = ()
+
+
+class Load(NamedTuple):
+    """A value read from memory."""
+
+    access: Access
+    dtype: np.dtype[Any]
+
+
+class Step(NamedTuple):
+    """A value computed from atoms: `{0}`, `{1}` in the text are operands, numbers of values."""
+
+    text: str
+    operands: tuple[int, ...]
+    dtype: np.dtype[Any]
+    calls: bool
+
+
+class Store(NamedTuple):
+    """A value written to memory, or added to what is there."""
+
+    access: Access
+    value: int
+    adds: bool = False
+    in_order: bool = False  # two points may have one place
+
+
+class Total(NamedTuple):
+    """A value folded over some axes of the space, whose strides in the target are 0."""
+
+    access: Access
+    value: int
+    axes: Shape
+    fold: Fold
+
+
+class Kernel(NamedTuple):
+    """One sweep over an index space: values, in order, and where they go."""
+
+    shape: Shape
+    values: tuple[Load | Step, ...]
+    sinks: tuple[Store | Total, ...]
+
+
+class Matrix(NamedTuple):
+    """A factor: strides along batches, rows and columns."""
+
+    buffer: Buffer
+    batch: Shape
+    strides: tuple[int, int]
+    offset: int
+
+
+class Product(NamedTuple):
+    """`target = left @ right`, for all of a batch; the target is contiguous."""
+
+    target: Buffer
+    batch: Shape
+    sizes: tuple[int, int, int]  # rows, columns, and what is summed over
+    left: Matrix
+    right: Matrix
+
+
+class Check(NamedTuple):
+    """The program ends here, with a status, unless all indices are within an extent."""
+
+    buffer: Buffer
+    extent: int
+
+
+class Loops(NamedTuple):
+    """A program of loops: its steps in order, on numbered arguments and results."""
+
+    steps: tuple[Kernel | Product | Check, ...]
+    arguments: tuple[ArrayType, ...]
+    constants: tuple[Any, ...]  # arrays that stand behind the arguments
+    results: tuple[ArrayType, ...]
+    work: int  # bytes
+    operations: int  # roughly
+
+
+
+# ---------------------------------------------------------------------------- memory
+
+
+def buffers_of(step: Kernel | Product | Check) -> list[Buffer]:
+    """The buffers that a step reads or writes, in order, each once."""
+    if isinstance(step, Product):
+        found = [step.left.buffer, step.right.buffer, step.target]
+    elif isinstance(step, Check):
+        found = [step.buffer]
+    else:
+        accesses = [each.access for each in step.values if isinstance(each, Load)]
+        accesses += [each.access for each in step.sinks]
+        indices = [index for each in accesses for index, _, _ in each.indices]
+        found = [each.buffer for each in (*accesses, *indices)]
+    return list(dict.fromkeys(found))
+
+
+def plan(steps: Sequence[Kernel | Product | Check]) -> int:
+    """Places in the work space for what lives there; buffers that are not alive together share.
+
+    Gives its size in bytes.
+    """
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for i, step in enumerate(steps):
+        for each in buffers_of(step):
+            if each.storage == "work":
+                first.setdefault(each, i)
+                last[each] = i
+    ends: dict[int, list[Buffer]] = {}
+    starts: dict[int, list[Buffer]] = {}
+    for each, i in first.items():
+        starts.setdefault(i, []).append(each)
+        ends.setdefault(last[each], []).append(each)
+    free: list[tuple[int, int]] = []  # size and place
+    top = 0
+    for i in range(len(steps)):
+        for each in starts.get(i, ()):
+            size = _aligned(each.bytes)
+            fitting = min((gap for gap in free if gap[0] >= size), default=None)
+            if fitting is None:
+                each.place, top = top, top + size
+            else:
+                free.remove(fitting)
+                each.place = fitting[1]
+                if fitting[0] > size:
+                    free.append((fitting[0] - size, fitting[1] + size))
+        free += [(_aligned(each.bytes), each.place) for each in ends.get(i, ())]
+    return top
+
+
+def _aligned(size: int) -> int:
+    return max(-(-size // ALIGNMENT), 1) * ALIGNMENT
+
+
+def operations(step: Kernel | Product | Check) -> int:
+    """Roughly what a step costs, in additions."""
+    if isinstance(step, Product):
+        return 2 * math.prod(step.sizes) * math.prod(step.batch)
+    if isinstance(step, Check):
+        return step.buffer.size
+    weights = [weight(each.text) + 1 for each in step.values if isinstance(each, Step)]
+    return math.prod(step.shape) * (sum(weights) + len(step.values) + len(step.sinks))

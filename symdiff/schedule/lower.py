@@ -1,0 +1,329 @@
+"""A graph as values and views of them: what has no C form is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import CompileError, word
+from symdiff.ir.extent import is_open
+from symdiff.ir.graph import Graph, users
+from symdiff.ir.node import Const, Node
+from symdiff.ir.types import TUPLE, ArrayType
+from symdiff.ops.c_forms import c_form, called, literal, weight
+from symdiff.ops.primitive import Fold, Part, Parts, Primitive, Routine
+from symdiff.ops.shaping import ARRAY, decode_index, is_mask
+from symdiff.schedule.kernels import steps_of
+from symdiff.schedule.loops import C_TYPES, Buffer, Loops, operations, plan
+from symdiff.schedule.values import Placed, Value, View, contiguous, reshaped, seen, spread
+
+
+def lower(graph: Graph) -> Loops:
+    """The graph as loops. Raises CompileError, with the line, where something has no C form."""
+    return _Lowering(graph).program()
+
+
+class _Lowering:
+    """Turns the nodes of a graph into values, values into groups, groups into kernels."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.users = users(graph.nodes())
+        self.of: dict[Node, View | str] = {}
+        self.values: dict[Value, None] = {}  # computed ones, operands first
+        self.constants: list[Any] = []
+
+    # ------------------------------------------------------------------ nodes
+
+    def program(self) -> Loops:
+        if self.graph.effects:
+            self.refuse(self.graph.effects[0], "decisions and effects have no C form yet")
+        for i, given in enumerate(self.graph.inputs):
+            self.check(given)
+            value = Value("given", given.type)
+            value.buffer = Buffer(given.type.dtype, given.type.size, "in", i)
+            self.of[given] = self.all_of(value)
+        for each in self.graph.nodes():
+            if each not in self.of:
+                self.check(each)
+                self.of[each] = self.lowered(each)
+        results = self.results()
+        steps = steps_of(list(self.values))
+        work = plan(steps)
+        return Loops(
+            tuple(steps),
+            tuple([each.type for each in self.graph.inputs]),
+            tuple(self.constants),
+            results,
+            work,
+            sum(map(operations, steps)),
+        )
+
+    def refuse(self, each: Node, what: str) -> None:
+        note = self.graph.notes.get(each)
+        raise CompileError(
+            word(
+                what,
+                where=note.position.said if note and note.position else "",
+                way_out='Use backend="auto", which computes such functions with NumPy.',
+            )
+        )
+
+    def check(self, each: Node) -> None:
+        type = each.type
+        name = each.op.name
+        if type == TUPLE or type.dtype.kind == "O":
+            self.refuse(each, f"{name} has no C form")
+        if type.dtype not in C_TYPES:
+            self.refuse(each, f"{type.dtype} has no C form ({name} computes with it)")
+        if is_open(type.shape):
+            self.refuse(each, f"{name} of a length that a loop decides has no C form")
+
+    def all_of(self, value: Value) -> View:
+        return View(value, value.shape, contiguous(value.shape), 0)
+
+    def lowered(self, each: Node) -> View | str:
+        """The value of a node: a view of what is computed, or a literal."""
+        if isinstance(each, Const):
+            return self.constant(each)
+        op = each.op
+        assert isinstance(op, Primitive)
+        if isinstance(op.c, Routine):
+            return getattr(self, op.c.name)(each)  # type: ignore[no-any-return]
+        if op.view and not op.elementwise:
+            return self.viewed(each)
+        if op.elementwise:
+            return self.mapped(each)
+        if isinstance(op.c, Fold):
+            return self.folded(each, op.c)
+        if isinstance(op.c, Parts):
+            return self.placed(each, op.c)
+        self.refuse(each, f"{op.name} has no C form")
+        raise AssertionError
+
+    def constant(self, each: Const) -> View | str:
+        if each.uniform:
+            return literal(each.value, each.type.dtype)
+        value = Value("given", each.type)
+        place = len(self.graph.inputs) + len(self.constants)
+        value.buffer = Buffer(each.type.dtype, each.type.size, "in", place)
+        self.constants.append(np.ascontiguousarray(each.value, each.type.dtype))
+        return self.all_of(value)
+
+    def view_of(self, each: Node) -> View:
+        """A node as elements in memory; a uniform constant is written there."""
+        found = self.of[each]
+        if isinstance(found, str):
+            found = self.of[each] = self.all_of(self.map("{0}", [found], each.type))
+        return found
+
+    def map(
+        self, form: str, operands: Sequence[View | str], type: ArrayType, calls: bool = False
+    ) -> Value:
+        """A value computed element by element."""
+        value = Value("map", type, operands)
+        value.form, value.calls = form, calls
+        cheap = [each for each in value.views if each.value.cheap and not each.indices]
+        value.cost = weight(form) + sum(each.value.cost for each in cheap)
+        leaves: set[Value] = set()
+        for view in value.views:
+            leaves |= view.value.leaves if view in cheap else {view.value}
+            if view.indices:  # read at one place only
+                value.calls = True
+        value.leaves = frozenset(leaves)
+        if not value.cheap:
+            value.cost, value.leaves = 0, frozenset([value])
+        self.values[value] = None
+        return value
+
+    def copied(self, view: View) -> View:
+        """The elements of a view, moved together."""
+        return self.all_of(self.map("{0}", [view], ArrayType(view.value.dtype, view.shape)))
+
+    # ------------------------------------------------------------------ views
+
+    def viewed(self, each: Node) -> View | str:
+        """What NumPy gives a view of: another layout of the same elements."""
+        own = self.together(each.args[0])
+        if isinstance(own, str):
+            return own
+        op, params = each.op, dict(each.params)
+        assert isinstance(op, Primitive)
+        layout = seen(own.shape, own.strides, lambda x: _keeping_last(op.function, x, params))
+        if layout[0] != each.type.shape:
+            self.refuse(each, f"{op.name} has no C form")
+        return own.along(*layout)
+
+    def together(self, each: Node) -> View | str:
+        """The elements of a node in memory, where they are not yet: those of a gather."""
+        own = self.of[each]
+        return self.copied(own) if isinstance(own, View) and own.indices else own
+
+    def reshape(self, each: Node) -> View | str:
+        own = self.together(each.args[0])
+        if isinstance(own, str):
+            return own
+        strides = reshaped(own.shape, own.strides, each.type.shape)
+        if strides is None:
+            own, strides = self.copied(own), contiguous(each.type.shape)
+        return own.along(each.type.shape, strides)
+
+    def broadcast(self, each: Node) -> View | str:
+        own = self.together(each.args[0])
+        return own if isinstance(own, str) else spread(own, each.type.shape)
+
+    def part(self, each: Node) -> View | str:
+        """A part, by slices a view; by arrays its elements are gathered."""
+        own = self.together(each.args[0])
+        if isinstance(own, str):
+            return own
+        index = each.param("index")
+        view = self.indexed(each, own, index, range(1, len(each.args)))
+        return self.copied(view) if view.indices else view
+
+    # ------------------------------------------------------------------ computed values
+
+    def mapped(self, each: Node) -> View | str:
+        op = each.op
+        assert isinstance(op, Primitive)
+        types = tuple([arg.type for arg in each.args])
+        operands = [self.of[arg] for arg in each.args]
+        texts = [
+            own if isinstance(own, str) else f"{{{i}}}" for i, own in enumerate(operands)
+        ]
+        form = c_form(op, texts, types, dict(each.params))
+        calls = bool(called(form))
+        exact = all(type.dtype.kind == "f" for type in types)
+        if not form or (calls and not exact and "_i64(" not in form):
+            what = ", ".join([str(type.dtype) for type in types if type.dtype.kind != "f"])
+            self.refuse(each, f"{op.name} has no C form{f' for {what}' if form else ''}")
+        own = operands[0]
+        if form == "{0}" and types[0].dtype == each.type.dtype and isinstance(own, View):
+            return own  # the same values: a conversion to the dtype that they have
+        return self.all_of(self.map(form, operands, each.type, calls))
+
+    def folded(self, each: Node, fold: Fold) -> View:
+        params: dict[str, Any] = dict(each.params)
+        x = each.args[0].type
+        axes = params.get("axis", tuple(range(x.ndim)))
+        own = self.of[each.args[0]]
+        if isinstance(own, str):
+            own = self.view_of(each.args[0])
+        if params.get("dtype", each.type.dtype) != each.type.dtype:
+            self.refuse(each, f"{each.op.name} of {x.dtype} has no C form")
+        value = Value("total", each.type, [own])
+        value.fold = fold, tuple(axes)
+        self.values[value] = None
+        return self.all_of(value)
+
+    def placed(self, each: Node, parts: Parts) -> View:
+        """A value stored part by part; into its base itself, where nothing else reads that."""
+        types = [arg.type for arg in each.args]
+        found = list(parts.parts(each.type, *types, **dict(each.params)))
+        own = self.of[each.args[0]]
+        grows = found[0] == Part((), (), 0)
+        value = None
+        alone = len(self.users[each.args[0]]) == 1 and each.args[0] not in self.graph.outputs
+        if grows and alone and isinstance(own, View) and own.value.kind == "parts" and own.whole:
+            value = own.value
+        if value is None:
+            value = Value("parts", each.type)
+        else:
+            del self.values[value]
+            found = found[1:]
+        value.parts += tuple([self.part_of(each, value, part, not grows) for part in found])
+        self.values[value] = None
+        return self.all_of(value)
+
+    def part_of(self, each: Node, value: Value, part: Part, apart: bool) -> Placed:
+        """What is stored where."""
+        place = self.indexed(each, self.all_of(value), part.at, part.indices)
+        source = spread(self.view_of(each.args[part.value]), place.shape)
+        return Placed(place, source, part.adds, apart)
+
+    def indexed(
+        self, each: Node, own: View, index: tuple[Any, ...], operands: Sequence[int]
+    ) -> View:
+        """The elements at an index, in which arrays may stand."""
+        if any(map(is_mask, index)):
+            self.refuse(each, f"{each.op.name} by a mask has no C form")
+        if not operands:
+            entries = decode_index(index, ())
+            return own.along(*seen(own.shape, own.strides, lambda x: x[(*entries, ...)]))
+        places = [i for i, entry in enumerate(index) if entry == ARRAY]
+        if any(type(entry) is int for entry in index):  # which NumPy takes for an array too
+            self.refuse(each, f"{each.op.name} by arrays and integers together has no C form")
+        # the axes of arrays are cut to one element, and those of the arrays put in their place
+        basic = tuple([("slice", 0, 1, None) if entry == ARRAY else entry for entry in index])
+        entries = decode_index(basic, ())
+        shape, strides, offset = seen(own.shape, own.strides, lambda x: x[(*entries, ...)])
+        common = np.broadcast_shapes(*(each.args[i].type.shape for i in operands))
+        adjacent = places == list(range(places[0], places[-1] + 1))
+        axis = places[0] if adjacent else 0
+        rest = [(n, s) for i, (n, s) in enumerate(zip(shape, strides, strict=True))
+                if i not in places]
+        rest[axis:axis] = [(n, 0) for n in common]
+        whole = tuple([n for n, _ in rest])
+        axes = list(accumulate([entry is not None for entry in index], initial=0))
+        indices = []
+        for i, place in zip(operands, places, strict=True):
+            array = spread(self.checked(each, each.args[i], own.shape[axes[place]]), common)
+            behind = (0,) * (len(whole) - axis - len(common))
+            array = array.along(whole, (0,) * axis + array.strides + behind)
+            indices.append((array, own.strides[axes[place]], own.shape[axes[place]]))
+        strides = tuple([s for _, s in rest])
+        return View(own.value, whole, strides, own.offset + offset, tuple(indices))
+
+    def checked(self, each: Node, array: Node, extent: int) -> View:
+        """Indices that are contiguous in memory, and within an extent where the program goes on."""
+        own = self.view_of(array)
+        if own.value.dtype != np.int64:
+            type = ArrayType(np.dtype(np.int64), own.shape)
+            own = self.all_of(self.map("{0}", [own], type))
+        elif own.value.kind == "map" or not own.whole:
+            own = self.copied(own)
+        if all(each.shape != (extent,) for each in own.value.checks):
+            check = Value("check", ArrayType(np.dtype(np.int64), (extent,)), [own])
+            own.value.checks.append(check)
+            self.values[check] = None
+        return own
+
+    def matmul(self, each: Node) -> View:
+        factors = [self.view_of(arg) for arg in each.args]
+        if each.type.dtype.kind not in "fi":
+            self.refuse(each, f"a product of {each.type.dtype} matrices has no C form")
+        value = Value("product", each.type, [self.matrix(own) for own in factors])
+        self.values[value] = None
+        return self.all_of(value)
+
+    def matrix(self, own: View) -> View:
+        """A factor that BLAS takes: one of its last two strides is 1, the other not less."""
+        (rows, columns), (down, right) = own.shape[-2:], own.strides[-2:]
+        fits = (right == 1 and down >= columns) or (down == 1 and right >= rows)
+        column, row = columns == 1 and down > 0, rows == 1 and right > 0
+        return own if (fits or column or row) and not own.indices else self.copied(own)
+
+    # ------------------------------------------------------------------ results
+
+    def results(self) -> tuple[ArrayType, ...]:
+        for i, each in enumerate(self.graph.outputs):
+            own = self.view_of(each)
+            value = own.value
+            # what goes to one result is computed there; all else is copied
+            if value.kind == "given" or value.buffer is not None or not own.whole:
+                value = self.copied(own).value
+            value.buffer = Buffer(each.type.dtype, each.type.size, "out", i)
+            value.stored = True
+        return tuple([each.type for each in self.graph.outputs])
+
+
+def _keeping_last(function: Any, x: Any, params: dict[str, Any]) -> Any:
+    """A function of the leading axes of x; the last one, of extent 1, stays the last."""
+    if "axes" in params:
+        return function(x, (*params["axes"], x.ndim - 1))
+    if "axis" in params:
+        return function(x, **params)
+    return np.moveaxis(function(np.moveaxis(x, -1, 0), **params), 0, -1)

@@ -1,0 +1,217 @@
+"""backend="c": whole functions in C, against the same functions in NumPy."""
+
+import pickle
+
+import numpy as np
+import optree
+import pytest
+
+import symdiff
+from symdiff.errors import CompileError
+
+SIZES = (0, 1, 2, 15, 16, 17, 33)
+
+
+def agree(made, reference, *args, tolerance=1e-11):
+    found, expected = made(*args), reference(*args)
+    assert optree.tree_structure(found) == optree.tree_structure(expected)
+    for one, other in zip(optree.tree_leaves(found), optree.tree_leaves(expected), strict=True):
+        assert type(one) is type(other)
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+        scale = 1e-4 if np.asarray(other).dtype == np.float32 else tolerance
+        np.testing.assert_allclose(one, other, rtol=scale, atol=scale)
+
+
+def both(function, *args, argnums=0):
+    """The gradient in C agrees with that in NumPy; what has no C form is an error."""
+    made = symdiff.value_and_grad(function, argnums, backend="c")
+    agree(made, symdiff.value_and_grad(function, argnums), *args)
+    assert made.compiled.c_source
+
+
+def rosenbrock(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def regression(w, b, x, y):
+    return np.mean(np.log1p(np.exp(-y * (x @ w + b)))) + 0.1 * np.sum(w * w)
+
+
+def network(params, x, labels):
+    h = np.maximum(x @ params["W1"] + params["b1"], 0)
+    z = h @ params["W2"] + params["b2"]
+    z = z - np.max(z, axis=1, keepdims=True)
+    log_p = z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))
+    return -np.mean(log_p[np.arange(len(labels)), labels])
+
+
+def normalized(x, scale):
+    mean, var = np.mean(x, axis=0), np.var(x, axis=0)
+    y = (x - mean) / np.sqrt(var + 1e-5) * scale
+    return np.sum(np.tanh(y) ** 2)
+
+
+def mixed(x, y):
+    table = np.concatenate([x, np.flip(y), x * y])
+    parts = np.stack([table[::2], table[1::2]]) if len(table) % 2 == 0 else table[None]
+    rolled = np.roll(parts, 1, axis=-1)
+    return np.sum(np.where(parts > 0, rolled * parts, np.abs(rolled))) + np.linalg.norm(table)
+
+
+@pytest.mark.parametrize("n", [2, 3, 16, 17, 18, 34, 1000])
+def test_rosenbrock(n):
+    both(rosenbrock, np.random.default_rng(n).normal(size=n))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1), (15, 3), (17, 16), (33, 40), (100, 1), (1, 33)])
+def test_logistic_regression(shape, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=shape).astype(dtype), rng.choice([-1, 1], shape[0]).astype(dtype)
+    w = rng.normal(size=shape[1]).astype(dtype)
+    both(regression, w, dtype(0.5), x, y, argnums=(0, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", [(1, 2, 3, 2), (16, 17, 33, 10), (33, 5, 16, 1)])
+def test_network(sizes, dtype):
+    rows, inputs, hidden, classes = sizes
+    rng = np.random.default_rng(1)
+    params = {
+        "W1": rng.normal(size=(inputs, hidden)).astype(dtype),
+        "b1": rng.normal(size=hidden).astype(dtype),
+        "W2": rng.normal(size=(hidden, classes)).astype(dtype),
+        "b2": rng.normal(size=classes).astype(dtype),
+    }
+    x = rng.normal(size=(rows, inputs)).astype(dtype)
+    both(network, params, x, rng.integers(0, classes, rows))
+
+
+@pytest.mark.parametrize("n", SIZES[1:])
+@pytest.mark.parametrize("m", [1, 16, 33])
+def test_normalized_columns(n, m):
+    rng = np.random.default_rng(2)
+    both(normalized, rng.normal(size=(n, m)), rng.normal(size=m), argnums=(0, 1))
+
+
+@pytest.mark.parametrize("n", SIZES[1:])
+def test_moved_elements(n):
+    rng = np.random.default_rng(3)
+    both(mixed, rng.normal(size=n), rng.normal(size=n), argnums=(0, 1))
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_functions_of_all_sizes(n):
+    def f(x, k):
+        y = np.exp(-x) * np.sin(x) + x // 0.7 + x % 0.3
+        return y, np.sum(y), np.cumsum(np.zeros(3)) if n < 0 else y[k], k * 2 + 1, x > 0.1
+
+    rng = np.random.default_rng(n)
+    k = rng.integers(0, n, 5) if n else np.zeros(0, int)
+    agree(symdiff.jit(f, backend="c"), symdiff.jit(f), rng.normal(size=n), k)
+
+
+def _random_function(rng):
+    """A function of two matrices and a vector, put together at random."""
+    unary = [np.tanh, np.sin, np.abs, lambda v: v * v, lambda v: -v, lambda v: np.exp(-v * v),
+             lambda v: v[::-1], lambda v: v.T, lambda v: np.maximum(v, 0.1),
+             lambda v: v - np.mean(v, axis=0), lambda v: v / (1 + np.sum(v * v, keepdims=True)),
+             lambda v: np.cos(v) + 1, lambda v: np.sqrt(np.abs(v) + 1), lambda v: 2.5 - v,
+             lambda v: v[1:] if v.shape[0] > 1 else v, lambda v: v[:, ::2],
+             lambda v: np.max(v, axis=1, keepdims=True) - v, lambda v: np.roll(v, 1, axis=0)]
+    binary = [np.add, np.multiply, np.subtract, lambda a, b: a / (2 + b * b), np.minimum,
+              lambda a, b: np.where(a > b, a, b * 2), np.hypot]
+    steps = [(rng.integers(len(unary)), rng.integers(len(binary)), rng.random(), rng.random(2))
+             for _ in range(rng.integers(3, 12))]
+
+    def f(x, y, w):
+        values = [x, y, x @ y.T @ np.ones_like(y), x * w]
+        for u, b, kind, (first, second) in steps:
+            one = values[int(first * len(values))]
+            other = values[int(second * len(values))]
+            if kind < 0.5:
+                values.append(unary[u](one))
+            elif one.shape == other.shape:
+                values.append(binary[b](one, other))
+            elif one.shape[1] == other.shape[0]:
+                values.append(one @ other)
+            else:
+                values.append(one * np.sum(other))
+        return sum(np.sum(np.tanh(each)) for each in values[-4:])
+
+    return f
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.choice([1, 2, 3, 15, 16, 17, 33], 2)
+    x, y, w = rng.normal(size=(n, m)), rng.normal(size=(n, m)), rng.normal(size=m)
+    both(_random_function(rng), x, y, w, argnums=(0, 1, 2))
+
+
+def test_captured_arrays_are_read_at_each_call():
+    data = np.arange(4.0)
+    f = symdiff.grad(lambda x: np.sum(x * data), backend="c")
+    np.testing.assert_array_equal(f(np.ones(4)), data)
+    data[0] = 7
+    np.testing.assert_array_equal(f(np.ones(4)), [7, 1, 2, 3])
+
+
+def test_other_shapes_are_compiled_anew():
+    f = symdiff.jit(lambda x: np.sum(x * x), backend="c")
+    for n in (3, 4, 3, 5):
+        assert f(np.ones(n)) == n
+    assert f.cache_info().misses == 3
+
+
+def test_a_function_in_c_inside_another_trace_is_part_of_it():
+    f = symdiff.jit(lambda x: np.sum(np.sin(x)), backend="c")
+    x = np.arange(3.0)
+    np.testing.assert_allclose(symdiff.grad(f)(x), np.cos(x))
+    np.testing.assert_allclose(symdiff.grad(f, backend="c")(x), np.cos(x))
+
+
+def test_auto_is_numpy_where_there_is_no_c_form():
+    f = symdiff.value_and_grad(lambda x: np.sum(np.sort(x) * x), backend="auto")
+    value, gradient = f(np.array([3.0, 1.0, 2.0]))
+    assert value == 11
+    assert not f.compiled.c_source
+    np.testing.assert_allclose(gradient, symdiff.grad(f.function)(np.array([3.0, 1.0, 2.0])))
+
+
+def test_auto_is_c_where_there_is_one():
+    f = symdiff.jit(lambda x: x * 2, backend="auto")
+    assert f(2.0) == 4.0
+    assert f.compiled.c_source
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(ValueError, match='backend is "numpy", "c" or "auto", not \'cuda\''):
+        symdiff.grad(lambda x: x, backend="cuda")
+
+
+def test_without_a_c_form_it_is_an_error():
+    with pytest.raises(CompileError, match="sort has no C form"):
+        symdiff.jit(lambda x: np.sort(x), backend="c")(np.ones(3))
+
+
+def test_static_arguments_are_checked():
+    def f(x, mode, n=2):
+        return x * n if mode == "twice" else x
+
+    g = symdiff.jit(f, backend="c")
+    assert (g(2.0, "twice"), g(2.0, "once"), g(2.0, "twice", 3)) == (4.0, 2.0, 6.0)
+
+
+def module_level(x):
+    return np.sum(x**3)
+
+
+def test_what_is_pickled_computes_elsewhere():
+    f = symdiff.value_and_grad(module_level, backend="c")
+    x = np.arange(3.0)
+    expected = f(x)
+    value, gradient = pickle.loads(pickle.dumps(f))(x)
+    assert value == pytest.approx(expected[0])
+    np.testing.assert_allclose(gradient, expected[1])

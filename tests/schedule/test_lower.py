@@ -1,0 +1,55 @@
+"""Which graphs have a C form, and what is said of those that have none."""
+
+import numpy as np
+import pytest
+
+import symdiff
+from symdiff.errors import CompileError
+from symdiff.ir import Graph, compilation, input_node, node
+from symdiff.ir.types import array_type
+from symdiff.ops import elementwise as e
+from symdiff.ops.shaping import ARRAY, index_add
+from symdiff.schedule.loops import Check
+from symdiff.schedule.lower import lower
+
+
+def test_what_has_no_c_form_is_said_with_its_line():
+    def f(x):
+        y = x + 1
+        return np.sort(y)
+
+    with pytest.raises(CompileError) as raised:
+        symdiff.jit(f, backend="c")(np.ones(4))
+    what, where, way_out = str(raised.value).splitlines()
+    assert what == "sort has no C form"
+    assert "return np.sort(y)" in where
+    assert 'backend="auto"' in way_out
+
+
+@pytest.mark.parametrize("dtype", [np.complex128, np.float16, np.longdouble])
+def test_a_dtype_without_a_c_form_is_named(dtype):
+    with pytest.raises(CompileError, match=np.dtype(dtype).name):
+        symdiff.jit(lambda x: x * x, backend="c")(np.ones(3, dtype))
+
+
+def test_indices_are_checked_once_for_each_array_and_axis():
+    with compilation(fresh=True):
+        x, v, k = (input_node("x", array_type(np.float64, shape)) for shape in ((5,), (3,), (3,)))
+        k = input_node("k", array_type(np.int64, (3,)))
+        index = (("index", (ARRAY,)),)
+        twice = node(index_add, (node(index_add, (x, v, k), index), v, k), index)
+        program = lower(Graph("f", (x, v, k), (twice,)))
+    assert sum(isinstance(each, Check) for each in program.steps) == 1
+
+
+def test_stores_into_the_same_array_are_not_copied():
+    with compilation(fresh=True):
+        x = input_node("x", array_type(np.float64, (50,)))
+        y = x
+        for i in range(5):
+            part = node(e.negative, (x,))
+            y = node(index_add, (y, part), (("index", (("slice", None, None, None),)),))
+            assert i < 5
+        program = lower(Graph("f", (x,), (y,)))
+    assert program.work == 0
+    assert len(program.steps) == 6
