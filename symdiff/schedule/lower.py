@@ -93,7 +93,7 @@ class _Lowering:
         assert isinstance(op, Primitive)
         if isinstance(op.c, Routine):
             return getattr(self, op.c.name)(each)  # type: ignore[no-any-return]
-        if op.view and not op.elementwise:
+        if op.view and not op.elementwise and len(each.args) == 1:
             return self.viewed(each)
         if op.elementwise:
             return self.mapped(each)
