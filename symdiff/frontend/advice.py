@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
-from symdiff.ops.primitive import COMPOSITES, REGISTRY
+from symdiff.ops.primitive import COMPOSITES, REGISTRY, find
 
 
 def function_name(function: Any) -> str:
@@ -41,3 +42,38 @@ def advice_for(function: Any) -> str:
         f"{hint}Call it outside the function and pass its result, "
         "or give it a rule (symdiff.primitive, symdiff.custom_jvp: docs/extending.md)."
     )
+
+
+_OF_ARGUMENTS = re.compile(r"([\w.<>]+)\(\) ((?:got|missing|takes) .*)")
+
+
+def wrong_number(ufunc: np.ufunc, given: int) -> str:
+    """What NumPy says of too many or too few arguments of a ufunc."""
+    return (
+        f"{function_name(ufunc)}() takes from {ufunc.nin} to {ufunc.nargs} positional arguments "
+        f"but {given} were given"
+    )
+
+
+def check_arguments(
+    error: TypeError, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Where what stands for a function does not take the arguments, raise an error of its own.
+
+    TypeError if the function itself would not take them either, UnsupportedFunctionError if it
+    would.
+    """
+    if isinstance(function, np.ufunc) and len(args) < function.nin:
+        raise TypeError(wrong_number(function, len(args))) from None
+    said, ours = _OF_ARGUMENTS.fullmatch(str(error)), find(function)
+    called = (getattr(ours, "call", None), ours)
+    if said is None or said[1] not in [getattr(each, "__qualname__", "") for each in called]:
+        return  # the arguments of another function, which it calls
+    import inspect
+
+    name = function_name(function)
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}() {said[2]}") from None
+    raise NotImplementedError(f"{name} is not traced with these arguments: it {said[2]}")

@@ -12,7 +12,8 @@ import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend import context
-from symdiff.frontend.tracer import Tracer, call, refuse_plain, where
+from symdiff.frontend.advice import wrong_number
+from symdiff.frontend.tracer import Tracer, apply, call, refuse_plain, where
 from symdiff.ops.primitive import Primitive, find
 
 
@@ -22,6 +23,8 @@ def call_ufunc(ufunc: np.ufunc, args: Sequence[Any], options: dict[str, Any]) ->
     rest = {key: each for key, each in options.items() if key not in ("order", "subok")}  # layout
     out = rest.pop("out", outs)
     outs = out if isinstance(out, tuple) else (out,)
+    if len(given) < ufunc.nin or len(outs) > ufunc.nout:
+        raise TypeError(wrong_number(ufunc, len(given) + len(outs)))
     outs = (*outs, *(None,) * (ufunc.nout - len(outs)))
     mask, casting = rest.pop("where", True), rest.pop("casting", "same_kind")
     loop = rest.pop("signature", rest.pop("sig", None)) or rest.pop("dtype", None)
@@ -33,7 +36,7 @@ def call_ufunc(ufunc: np.ufunc, args: Sequence[Any], options: dict[str, Any]) ->
     if "axes" in rest and ufunc is np.matmul:
         result = _matmul_of_axes(given[0], given[1], rest.pop("axes"))
     else:
-        result = call(ufunc, *given, **rest)
+        result = apply(ufunc, tuple(given), rest)
     results = result if ufunc.nout > 1 else (result,)
     found = tuple(
         each if out is None else _stored(out, each, mask, casting)

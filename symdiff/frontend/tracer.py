@@ -707,13 +707,18 @@ def call(function: Any, *args: Any, **kwargs: Any) -> Any:
 
         return context.at_user_place(user_call, options.call_ufunc, (function, args, kwargs), {})
     out = kwargs.pop("out", None) if kwargs else None
-    result = context.at_user_place(user_call, _dispatch, (function, *args), kwargs)
+    result = apply(function, args, kwargs)
     if out is None:
         return result
     if isinstance(result, tuple):
         outs = out if isinstance(out, tuple) else (out,)
         return tuple(starmap(_stored, zip_longest(result, outs)))
     return _stored(result, out[0] if isinstance(out, tuple) and len(out) == 1 else out)
+
+
+def apply(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """As `call`, but for where results are stored."""
+    return context.at_user_place(user_call, _dispatch, (function, *args), kwargs)
 
 
 def _stored(result: Any, out: Any) -> Any:
@@ -745,10 +750,23 @@ def user_call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     except (ValueError, IndexError) as error:
         raise _misfit(error)(word(str(error), where=where())) from None
     except NotImplementedError as error:
-        context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
+        _refuse_function(error)
+    except TypeError as error:
+        if action is _dispatch:
+            from symdiff.frontend import advice  # for what few programs do
+
+            try:
+                advice.check_arguments(error, args[0], args[1:], kwargs)
+            except NotImplementedError as other:
+                _refuse_function(other)
+        raise
     if running is not None and running.place is not None and isinstance(result, Tracer):
         running.named.setdefault(result.node, assigned_place(running.place))
     return result
+
+
+def _refuse_function(error: NotImplementedError) -> NoReturn:
+    context.refuse(UnsupportedFunctionError(word(str(error), where=where())))
 
 
 def _misfit(error: ValueError | IndexError) -> type[SymdiffError]:

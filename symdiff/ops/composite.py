@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops import elementwise as e
-from symdiff.ops.primitive import composite, resolve
+from symdiff.ops.primitive import array_of, composite, resolve
 from symdiff.ops.reductions import PRODUCTS, SHARED, normalize_axes
 
 # ---------------------------------------------------------------------------- statistics
@@ -67,7 +67,10 @@ def average(
                 weights = np.transpose(weights, np.argsort([i % np.ndim(a) for i in axis]))
             shape = [extent if i in axes else 1 for i, extent in enumerate(np.shape(a))]
             weights = np.broadcast_to(np.reshape(weights, shape), np.shape(a))
-        scale = np.sum(weights, axis, keepdims=keepdims)
+        weights = array_of(weights)
+        whole = np.float64 if a.dtype.kind in "iub" else a.dtype
+        dtype = np.result_type(a.dtype, weights.dtype, whole)
+        scale = np.sum(weights, axis, dtype, keepdims=keepdims)
         middle = np.sum(a * weights, axis, keepdims=keepdims) / scale
     return (middle, scale) if returned else middle
 
@@ -257,6 +260,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 @composite(np.float_power, cost=e.power.cost)
 def float_power(x1: Any, x2: Any, /) -> Any:
     """np.power in double precision at least."""
+    x1, x2 = (array_of(x) if isinstance(x, (list, tuple)) else x for x in (x1, x2))
     dtype = np.result_type(x1, x2, np.float64)
     return np.power(*(x.astype(dtype) if hasattr(x, "astype") else x for x in (x1, x2)))
 

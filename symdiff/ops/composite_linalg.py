@@ -16,7 +16,7 @@ from symdiff.ops.linalg import (
     split_subscripts,
     square,
 )
-from symdiff.ops.primitive import composite
+from symdiff.ops.primitive import composite, whole_array
 from symdiff.ops.reductions import Axes, normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- products
@@ -32,7 +32,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 def dot(a: Any, b: Any) -> Any:
     """The product over the last axis of a and the last but one of b."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return np.multiply(a, b)
+        return np.multiply(whole_array(a), whole_array(b))
     if max(np.ndim(a), np.ndim(b)) <= 2:
         return np.matmul(a, b)
     if np.shape(a)[-1] != np.shape(b)[max(np.ndim(b) - 2, 0)]:
@@ -44,7 +44,7 @@ def dot(a: Any, b: Any) -> Any:
 def inner(a: Any, b: Any) -> Any:
     """The product over the last axes."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return np.multiply(a, b)
+        return np.multiply(whole_array(a), whole_array(b))
     return np.dot(a, b if np.ndim(b) == 1 else np.swapaxes(b, -1, -2))
 
 
@@ -152,6 +152,7 @@ def einsum(
 ) -> Any:
     """np.einsum: subscripts written out, diagonals taken, extents 1 dropped; not the layout."""
     subscripts, arrays = _einsum_arguments(operands)
+    arrays = [whole_array(each) for each in arrays]
     if dtype is not None:
         arrays = [_cast_safely(each, np.dtype(dtype), casting) for each in arrays]
     inputs, output = _labels(subscripts, [np.ndim(x) for x in arrays])

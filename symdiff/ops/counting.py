@@ -81,6 +81,7 @@ bincount: Primitive = register(
 @composite(np.bincount)
 def _counts(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number from 0 on is there, or the sum of its weights."""
+    x = array_of(x)
     if np.ndim(x) != 1:
         raise ValueError("object too deep for desired array: np.bincount takes one axis")
     if np.result_type(x).kind not in "iub":
@@ -211,7 +212,7 @@ def _sums(places: Any, weights: Any, length: int) -> Any:
     if weights is None:
         return bincount(places, **whole)
     if weights.dtype.kind != "c":
-        return bincount(places, weights, **whole).astype(weights.dtype)
+        return bincount(places, weights.astype(np.float64), **whole).astype(weights.dtype)
     parts = [bincount(places, part, **whole) for part in (np.real(weights), np.imag(weights))]
     return (parts[0] + 1j * parts[1]).astype(weights.dtype)
 
@@ -221,7 +222,8 @@ def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Any, list[Any]]:
     """How many points are in each box, or the sum of their weights, and the bounds on each axis."""
-    columns, weights = _columns(sample), weights if weights is None else array_of(weights)
+    columns = _columns(sample)
+    weights = weights if weights is None else array_of(weights).astype(np.float64)
     bins = bins if isinstance(bins, (list, tuple)) or np.ndim(bins) else [bins] * len(columns)
     ranges = [None] * len(columns) if range is None else range
     if not len(bins) == len(ranges) == len(columns):

@@ -24,6 +24,7 @@ from symdiff.ops.primitive import (
     composite,
     primitive,
     resolve,
+    whole_array,
 )
 from symdiff.ops.recurrence import recurrence
 from symdiff.ops.reductions import BY_RECURRENCE, Axes, axes_of, merged, one_axis, reduced_shape
@@ -293,4 +294,5 @@ def outer(ufunc: np.ufunc, A: Any, B: Any, /, **options: Any) -> Any:
     """The ufunc of all pairs of elements."""
     if ufunc.signature:
         raise ValueError("outer product is not supported for functions of whole arrays")
+    A, B = whole_array(A), whole_array(B)
     return ufunc(np.reshape(A, (*np.shape(A), *(1,) * np.ndim(B))), B, **options)

@@ -25,6 +25,7 @@ from symdiff.ops.primitive import (
     linear,
     primitive,
     register,
+    whole_array,
 )
 from symdiff.ops.reductions import Axes, normalize_axes, one_axis, reduced_shape
 from symdiff.ops.shaping import ARRAY, ROWS, index_add
@@ -149,6 +150,7 @@ outer = linear(
 def _tensordot_call(
     a: Any, b: Any, axes: Any = 2
 ) -> tuple[tuple[Any, Any], dict[str, tuple[Axes, ...]]]:
+    a, b = whole_array(a), whole_array(b)
     if not isinstance(axes, (tuple, list)):
         axes = operator.index(axes)
         axes = (range(np.ndim(a) - axes, np.ndim(a)), range(axes))
@@ -323,6 +325,7 @@ kron = linear(
     np.kron,
     result=_kron_type,
     transpose={"x1": _kron_first, "x2": _kron_second},
+    call=lambda a, b: ((whole_array(a), whole_array(b)), {}),
     batch=_kron_batch,
     samples=Samples(
         cases=(case("f[2,3]", "f[3,1]"), case("f[2]", "f[2,3]"), case("f[2,2]", "f[3]"))

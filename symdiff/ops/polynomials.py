@@ -18,6 +18,7 @@ from symdiff.ops.primitive import (
     Primitive,
     Samples,
     Transpose,
+    array_of,
     case,
     composite,
     linear,
@@ -310,7 +311,7 @@ def polyfit(
 ) -> Any:
     """The polynomial of a degree with the least sum of squares, in NumPy's order of operations."""
     count = operator.index(deg) + 1
-    x, y = x + 0.0, y + 0.0
+    x, y = array_of(x) + 0.0, array_of(y) + 0.0
     if deg < 0:
         raise ValueError("expected deg >= 0")
     if np.ndim(x) != 1 or np.size(x) == 0 or np.ndim(y) not in (1, 2):
@@ -320,7 +321,7 @@ def polyfit(
     rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
     left, right = np.vander(x, count), y
     if w is not None:
-        weights = np.reshape(w + 0.0, (-1, 1))
+        weights = np.reshape(array_of(w) + 0.0, (-1, 1))
         left = left * weights
         right = right * (weights if np.ndim(y) == 2 else weights[:, 0])
     scale = np.sqrt(np.sum(left * left, axis=0))

@@ -431,6 +431,12 @@ def array_of(value: Any) -> Any:
     return np.asarray(value) if is_plain(value) or isinstance(value, (list, tuple)) else value
 
 
+def whole_array(value: Any) -> Any:
+    """As `array_of`, of a traced number too: as an array it has a dtype of its own."""
+    value = array_of(value)
+    return value if np.ndim(value) else value[...]
+
+
 def all_batched(args: tuple[Any, ...], batched: tuple[bool, ...]) -> tuple[Any, ...]:
     """The operands, those that are not batched repeated along the batch axis."""
     count = next(np.shape(each)[0] for each, own in zip(args, batched, strict=True) if own)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops import shaping
-from symdiff.ops.primitive import composite
+from symdiff.ops.primitive import array_of, composite
 from symdiff.ops.reductions import axes_of, normalize_axes, one_axis
 
 # ---------------------------------------------------------------------------- axes
@@ -154,7 +154,7 @@ def stack(
     arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     """The arrays along a new axis."""
-    arrays = list(arrays)
+    arrays = [array_of(each) for each in arrays]
     stacked = shaping.stack(*arrays, axis=one_axis(axis, np.ndim(arrays[0]) + 1))
     return _as_cast(stacked, dtype, casting)
 

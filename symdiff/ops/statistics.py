@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.ops.linalg import adjoint
-from symdiff.ops.primitive import composite
+from symdiff.ops.primitive import array_of, composite
 
 
 def _observations(x: Any, as_columns: bool, dtype: Any) -> Any:
@@ -39,6 +39,7 @@ def cov(
     dtype: Any = None,
 ) -> Any:
     """The covariances of variables. Whether traced weights are valid is not checked."""
+    m, y = array_of(m), y if y is None else array_of(y)
     parts = [m] if y is None else [m, y]
     dtype = np.result_type(*parts, np.float64) if dtype is None else dtype
     x = _observations(m, not rowvar and np.ndim(m) != 1, dtype)

@@ -233,3 +233,44 @@ def test_rounding_to_digits():
 def test_complex_constants_are_written(number):
     found = jit(lambda x: np.where(x > 0, number, 1j))(V)
     assert repr(found) == repr(np.where(V > 0, number, 1j))
+
+
+# ---------------------------------------------------------------------------- lists and numbers
+
+X = np.array([[0.3, -1.2, 2.0, 0.7], [1.1, 0.4, -0.6, 0.2], [0.9, 2.1, 1.3, -0.8]], np.float32)
+OTHERS = """
+    np.dot(x[0], 0.5); np.dot(0.5, x); np.inner(x, 0.5); np.kron(x, 2.0); np.tensordot(x, 0.5, 0)
+    np.einsum(",i", 0.5, x[0]); np.multiply.outer(x, 0.5); np.stack([x[0, 0], 1.0])
+    np.average(x, weights=[[1, 2, 3, 4]] * 3); np.average(x, 1, [1, 2, 3, 4], returned=True)
+    np.polyfit([0, 1, 2, 3], x[0], 1); np.polyfit(x[0], [0, 1, 2, 3], 1, w=[1, 2, 1, 1])
+    np.cov(x[0], [1, 2, 3, 4]); np.corrcoef(x[0], [1, 2, 3, 4]); np.bincount([0, 1, 1, 2], x[0])
+    np.float_power(x[0] + 2, [2, 1, 2, 1]); np.histogramdd(x.T, 2, weights=x[0])[0]
+    np.vecdot(x, x, axis=0); np.vecdot(x, [1, 2, 3, 4])
+"""
+
+
+@pytest.mark.parametrize("text", OTHERS.strip().replace("\n", ";").split(";"), ids=str.strip)
+def test_lists_and_numbers_are_arrays_to_functions_of_arrays(text):
+    function = eval(f"lambda x: {text.strip()}", {"np": np})
+    found, expected = jit(function)(X), function(X)
+    pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+        assert np.result_type(one) == np.result_type(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("np.sum(x, foo=1)", r"np\.sum\(\) got an unexpected keyword argument 'foo'"),
+        ("x.sum(dim=1)", r"np\.sum\(\) got an unexpected keyword argument 'dim'"),
+        ("np.mean(x, foo=1)", r"np\.mean\(\) got an unexpected keyword argument 'foo'"),
+        ("np.take(x)", r"np\.take\(\) missing 1 required positional argument: 'indices'"),
+        ("np.sin(x, x, x)", r"np\.sin\(\) takes from 1 to 2 positional arguments but 3 were given"),
+        ("np.add(x)", r"np\.add\(\) takes from 2 to 3 positional arguments but 1 were given"),
+        ("np.apply_along_axis(lambda a, b: a, 0, x)", r"lambda>\(\) missing .* argument: 'b'"),
+    ],
+)
+def test_arguments_that_numpy_does_not_take(text, message):
+    with pytest.raises(TypeError, match=message):
+        jit(eval(f"lambda x: {text.strip()}", {"np": np}))(X)
