@@ -16,8 +16,14 @@ _LIBRARIES = (*sys.stdlib_module_names, "numpy", "scipy", "uarray", "symdiff", "
 # Their arrays, columns and tables are taken as NumPy's; their code is not interposed.
 ARRAY_LIBRARIES = {"pandas", "xarray", "jax", "jaxlib", "torch", "tensorflow"}
 
-# Of NumPy's, but Python code over its other functions: interposed where it has no record.
-_WRITTEN_OUT = "numpy.polynomial"
+# Python code over NumPy's functions, by module and file: interposed where it has no record.
+_WRITTEN_OUT = {
+    "numpy.polynomial": "/numpy/polynomial/",
+    "numpy.lib.scimath": "/numpy/lib/_scimath_impl.py",
+    "scipy.linalg._special_matrices": "/scipy/linalg/_special_matrices.py",
+    "scipy.signal._waveforms": "/scipy/signal/_waveforms.py",
+    "scipy.spatial.distance": "/scipy/spatial/distance.py",
+}
 
 # Prefixes of file names, found without pathlib and sysconfig: those are slow to import.
 _INTERNAL = (np.__file__.rsplit(os.sep, 1)[0] + os.sep, __file__.rsplit(os.sep, 2)[0] + os.sep)
@@ -26,8 +32,10 @@ _STANDARD = (os.__file__.rsplit(os.sep, 1)[0] + os.sep, "<frozen")
 
 @lru_cache(maxsize=4096)
 def _is_user_file(filename: str) -> bool:
+    if any(part in filename.replace(os.sep, "/") for part in _WRITTEN_OUT.values()):
+        return True
     if filename.startswith(_INTERNAL):
-        return filename.startswith(_INTERNAL[0] + "polynomial" + os.sep)
+        return False
     installed = "site-packages" in filename or "dist-packages" in filename
     if installed:
         libraries = ("scipy", "optree", *ARRAY_LIBRARIES)
@@ -51,8 +59,8 @@ def _is_users(module: str) -> bool:
 
 
 def is_written_out(module: object) -> bool:
-    """Whether a module is of NumPy's, and its functions run interposed like the user's."""
-    return isinstance(module, str) and module.startswith(_WRITTEN_OUT)
+    """Whether a module is of a library, and its functions run interposed like the user's."""
+    return isinstance(module, str) and module.startswith(tuple(_WRITTEN_OUT))
 
 
 def is_array_of_library(value: object) -> bool:
