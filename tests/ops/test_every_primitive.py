@@ -387,4 +387,6 @@ def test_batching_is_a_loop(sample):
         ]
         (actual,) = run(batched, stacked)
         assert type_of(actual) == batched.outputs[0].type
+        if batched.outputs[0].type == graph.outputs[0].type:
+            actual = np.broadcast_to(actual, (size, *np.shape(actual)))  # the same for all rows
         np.testing.assert_allclose(actual, np.stack(expected), rtol=1e-12, atol=1e-13)
