@@ -37,6 +37,10 @@ class NoForwardModeError(NotDifferentiableError):
     """A tangent was asked of a function that has a rule for reverse mode only."""
 
 
+class MemoryLimitError(SymdiffError):
+    """A derivative keeps more than `max_memory` allows, whatever is computed again."""
+
+
 class RuleError(SymdiffError):
     """A primitive's record is wrong: the fault is in the rule, not in the user's function."""
 

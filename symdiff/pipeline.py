@@ -14,14 +14,14 @@ from symdiff.autodiff.linearize import Linearized, linearize, zeros
 from symdiff.autodiff.transpose import transpose
 from symdiff.codegen.docstring import docstring, gradient_conventions, listed
 from symdiff.codegen.numpy_source import function_source
-from symdiff.errors import NoForwardModeError, word
+from symdiff.errors import MemoryLimitError, NoForwardModeError, word
 from symdiff.frontend import context
 from symdiff.frontend.parameters import Parameters
 from symdiff.frontend.pytree import Layout, Spec, sequence_sources
 from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
 from symdiff.ir.extent import other_numbers
-from symdiff.ir.graph import Graph, Note, every_graph, every_node, has_bodies
+from symdiff.ir.graph import Graph, Note, Position, every_graph, every_node, has_bodies
 from symdiff.ir.node import Input, Node, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
@@ -62,6 +62,7 @@ class Request(NamedTuple):
     math: str = "default"
     reuse: bool = False
     flat: bool = False  # the emitted function takes the inputs one by one, not in their trees
+    max_memory: float | None = None  # bytes that the derivative may keep of loops
     apart: bool = False  # the function and its derivative will be two functions
     summary: str = ""  # of what is computed, where the mode does not say it
 
@@ -80,6 +81,7 @@ class Work(NamedTuple):
     program: Program | None = None
     source: str = ""
     log: tuple[Application, ...] = ()
+    kept: tuple[tuple[Position, str], ...] = ()  # what the derivative keeps of loops, in words
 
 
 def _trace(work: Work) -> Work:
@@ -106,12 +108,19 @@ def _stabilize(work: Work) -> Work:
     assert work.graph is not None
     log: list[Application] = list(work.log)
     graph = stabilize(work.graph, math=work.request.math, log=log)
+    kept: tuple[tuple[Position, str], ...] = ()
+    if work.request.max_memory is not None and work.request.mode == VJP:
+        from symdiff.autodiff.checkpoint import limited  # which few programs need
+
+        wrt = [each for i in work.request.wrt if (each := _traced(work).inputs[i]) is not None]
+        graph, kept = limited(graph, wrt, work.request.max_memory)
     arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
     return work._replace(
         graph=graph,
         primal=frozenset(every_node(graph)) - _traced(work).derived,
         arrays=arrays,
         log=tuple(log),
+        kept=kept,
     )
 
 
@@ -387,6 +396,8 @@ def with_capture(run: Callable[[], T], source: Callable[[T], str]) -> T:
                 with other_numbers():
                     if source(run()) == source(found):
                         return found
+        except MemoryLimitError:
+            raise
         except Exception:
             if not capturing.taken or (os.environ.get("SYMDIFF_VERIFY") and not capturing.measured):
                 raise

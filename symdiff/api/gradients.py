@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from symdiff.api.transformed import Transformed, decorated_method, found_by_name
+from symdiff.errors import word
 from symdiff.frontend.pytree import flatten, unflatten
 from symdiff.frontend.tracer import Tracer
 from symdiff.ops import elementwise
@@ -23,6 +24,7 @@ def grad(
     math: str = "default",
     reuse: bool = False,
     backend: str = "numpy",
+    max_memory: float | None = None,
 ) -> Any:
     """The gradient of a scalar function: same arguments, returns d fun / d argument.
 
@@ -32,12 +34,14 @@ def grad(
     `argnames` may reach attributes, read at each call: "self.W", "model.layers.0.W".
     `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
     calls methods, for training loops. With `backend="c"` it is compiled to C; "auto" does so where
-    that is possible. Usable as @grad and as @grad(argnums=(0, 1)).
+    that is possible. Of loops the derivative keeps no more than `max_memory` bytes, and computes
+    the rest again. Usable as @grad and as @grad(argnums=(0, 1)).
 
     Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
-    floats, TraceError where the function cannot be traced.
+    floats, TraceError where the function cannot be traced, MemoryLimitError where `max_memory` is
+    too little.
     """
-    return _gradient(fun, "grad", argnums, has_aux, argnames, math, reuse, backend)
+    return _gradient(fun, "grad", argnums, has_aux, argnames, math, reuse, backend, max_memory)
 
 
 def value_and_grad(
@@ -49,13 +53,16 @@ def value_and_grad(
     math: str = "default",
     reuse: bool = False,
     backend: str = "numpy",
+    max_memory: float | None = None,
 ) -> Any:
     """As `grad`, but returns (value, gradient), or ((value, aux), gradient) with `has_aux`.
 
     The value has the very bits that the function itself returns, unless a stability rewrite that
     `symdiff show --explain` names made it more accurate.
     """
-    return _gradient(fun, "value_and_grad", argnums, has_aux, argnames, math, reuse, backend)
+    return _gradient(
+        fun, "value_and_grad", argnums, has_aux, argnames, math, reuse, backend, max_memory
+    )
 
 
 def _gradient(
@@ -67,10 +74,11 @@ def _gradient(
     math: str,
     reuse: bool,
     backend: str,
+    max_memory: float | None,
 ) -> Any:
     if fun is None:
         return lambda fun: _gradient(
-            fun, suffix, argnums, has_aux, argnames, math, reuse, backend
+            fun, suffix, argnums, has_aux, argnames, math, reuse, backend, max_memory
         )
     options: dict[str, Any] = {
         "mode": VJP,
@@ -82,6 +90,7 @@ def _gradient(
         "math": math,
         "reuse": reuse,
         "backend": backend,
+        "max_memory": checked_bytes(max_memory),
     }
     names = (argnames,) if isinstance(argnames, str) else tuple(argnames or ())
     if any("." in each for each in names):
@@ -189,6 +198,16 @@ def checked_callable(fun: Any) -> Callable[..., Any]:
     if not callable(fun):
         raise TypeError(f"a function is expected, not {type(fun).__name__}")
     return fun  # type: ignore[no-any-return]
+
+
+def checked_bytes(max_memory: Any) -> float | None:
+    """A number of bytes, or None. Raises TypeError or ValueError for anything else."""
+    if max_memory is None:
+        return None
+    if isinstance(max_memory, (str, bytes)) or not float(max_memory) >= 0:
+        what = f"max_memory is a number of bytes, not {max_memory!r}"
+        raise ValueError(word(what, way_out="Say max_memory=500e6 for 500 MB."))
+    return float(max_memory)
 
 
 def stop_gradient(x: Any) -> Any:

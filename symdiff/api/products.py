@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdiff.api.gradients import checked_callable, grad
+from symdiff.api.gradients import checked_bytes, checked_callable, grad
 from symdiff.api.halves import Halves
 from symdiff.api.transformed import Transformed, cached
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
@@ -47,13 +47,20 @@ def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     return _hessian_product(checked_callable(fun), len(primals))(*primals, *tangents)
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(
+    fun: Callable[..., Any],
+    *primals: Any,
+    has_aux: bool = False,
+    max_memory: float | None = None,
+) -> Any:
     """(fun(*primals), pullback): pullback(y_bar) is the tuple of the primals' cotangents.
 
     y_bar has the tree, shapes and dtypes of the result. With `has_aux` the function returns
-    (y, aux) and the result is (y, pullback, aux).
+    (y, aux) and the result is (y, pullback, aux). Of loops the pullback keeps no more than
+    `max_memory` bytes, and computes the rest again: see `grad`.
     """
-    y, pullback = _halves(checked_callable(fun), len(primals), VJP, has_aux)(*primals)
+    bound = checked_bytes(max_memory)
+    y, pullback = _halves(checked_callable(fun), len(primals), VJP, has_aux, bound)(*primals)
     return (y[0], pullback, y[1]) if has_aux else (y, pullback)
 
 
@@ -129,12 +136,15 @@ def _hessian_product(fun: Callable[..., Any], count: int) -> Transformed:
 
 
 @cached
-def _halves(fun: Callable[..., Any], count: int, mode: str, has_aux: bool) -> Transformed:
+def _halves(
+    fun: Callable[..., Any], count: int, mode: str, has_aux: bool, max_memory: float | None = None
+) -> Transformed:
     return Halves(
         fun,
         mode=mode,
         suffix="vjp" if mode == VJP else "linear",
         argnums=tuple(range(count)),
         has_aux=has_aux,
+        max_memory=max_memory,
         parameters=Parameters(inspect.Signature(arguments_of(fun, count))),
     )

@@ -143,6 +143,7 @@ class Transformed:
         math: str = "default",
         reuse: bool = False,
         backend: str = "numpy",
+        max_memory: float | None = None,
     ) -> None:
         self.function = function
         self.mode = mode
@@ -154,6 +155,7 @@ class Transformed:
         self.math = math
         self.reuse = reuse
         self.backend = _checked_backend(backend)
+        self.max_memory = max_memory
         self.tangents = tangents  # how many parameters at the end are tangents, in mode "jvp"
         self.parameters = parameters or parameters_of(function)
         self.name = name or function_name(function)
@@ -256,6 +258,7 @@ class Transformed:
             "math": self.math,
             "reuse": self.reuse,
             "backend": self.backend,
+            "max_memory": self.max_memory,
             "tangents": self.tangents,
         }
 
@@ -482,6 +485,7 @@ class Transformed:
             layout=partial(self._layout, spec=spec),
             math=self.math,
             reuse=self.reuse,
+            max_memory=self.max_memory,
             summary=_SUMMARIES.get(self.suffix, "").format(self.name),
         )
 

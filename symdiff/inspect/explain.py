@@ -41,7 +41,7 @@ def explain(steps: Steps) -> str:
 def _roads(work: Work) -> Iterator[str]:
     """A line for each loop and branch of the function: how it was taken, and why."""
     assert work.traced is not None
-    for position, how in sorted(work.traced.roads):
+    for position, how in sorted([*work.traced.roads, *work.kept]):
         yield f"# {position}: {how}"
 
 
