@@ -110,6 +110,10 @@ def _transpose_node(each: Node, y_bar: Any, linear: set[Node], gathered: _Cotang
                 gathered.add(each.args[i], bar, cause)
         elif isinstance(rule, Transpose):
             _transpose_rule(rule, each, first, indices, y_bar, gathered, cause)
+        elif isinstance(rule, Cotangents):
+            bars = rule.adjoint(each, y_bar)
+            for i in indices:
+                gathered.add(each.args[i], bars[i], cause)
         else:
             raise RuleError(f"{op.name} is not linear in argument {name}")
 

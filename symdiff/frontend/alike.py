@@ -31,16 +31,19 @@ class Lent:
 
     def __init__(self, values: Sequence[Any], loop: Loop, name: str) -> None:
         """Raises FailedError where they are not all of a kind, or known while tracing."""
-        self.values = values
+        if all(isinstance(each, (Tracer, ObjectProxy)) for each in values):
+            self.elements: Sequence[Sequence[Any]] = [values]
+            self.leaves = [_one_of(values, loop, name)]
+            self.stand_in = self.leaves[0]
+            return
         found, specs = zip(*map(parts_of, values), strict=True)
-        self.elements: tuple[list[Any], ...] = found
         spec = specs[0]
         if any(each != spec for each in specs):
             raise FailedError("what it goes over is not all of a kind")
-        names = leaf_sources(name, spec)
+        self.elements = list(zip(*found, strict=True))
+        names = [re.sub(r"\W+", "_", each).strip("_") for each in leaf_sources(name, spec)]
         self.leaves = [
-            _one_of(each, loop, re.sub(r"\W+", "_", own).strip("_"))
-            for each, own in zip(zip(*found, strict=True), names, strict=True)
+            _one_of(each, loop, own) for each, own in zip(self.elements, names, strict=True)
         ]
         self.stand_in = self.leaves[0] if spec.is_leaf() else unflatten(spec, self.leaves)
 

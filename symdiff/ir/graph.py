@@ -217,7 +217,9 @@ def map_bodies(
     for each in graph.nodes():
         args = tuple([new[arg] for arg in each.args])
         made = each if args == each.args else node(each.op, args, each.params, each.type)
-        new[each] = made = with_bodies(made, once)
+        if each.type is TUPLE:
+            made = with_bodies(made, once)
+        new[each] = made
         if made is not each:
             if each in notes:
                 notes.setdefault(made, notes[each])

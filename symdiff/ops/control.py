@@ -20,7 +20,16 @@ from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import shaping
 from symdiff.ops.evaluate import at_index, evaluate
-from symdiff.ops.primitive import CONSTANT, Primitive, Samples, Transpose, case, register
+from symdiff.ops.primitive import (
+    CONSTANT,
+    Cotangents,
+    Primitive,
+    Samples,
+    Transpose,
+    case,
+    register,
+)
+from symdiff.ops.shaping import getitem
 
 _SERIAL = attrgetter("serial")
 UNKNOWN = -1  # the extent of what a loop of unknown length collects; only loops read such arrays
@@ -219,6 +228,12 @@ def loop_node(
     return node(loop, (*counted, *invariant, *carried, *scanned), params)
 
 
+def _rows_of(each: Node, y_bar: Node) -> list[Node]:
+    """The rows of an array, made without asking what type they have: there may be hundreds."""
+    type = array_type(y_bar.type.dtype, y_bar.type.shape[1:])
+    return [node(getitem, (y_bar,), (("index", (i,)),), type) for i in range(len(each.args))]
+
+
 rows = register(
     Primitive(
         name="rows",
@@ -227,9 +242,7 @@ rows = register(
         variadic=True,
         joint=True,
         result=lambda *types: array_type(types[0].dtype, (len(types), *types[0].shape)),
-        rules={
-            "values": Transpose(lambda y_bar, *values: [y_bar[i] for i in range(len(values))])
-        },
+        rules={"values": Cotangents(_rows_of)},
         batch=lambda *values: np.stack(values, axis=1),
         numpy=lambda *values: f"np.stack([{', '.join(values)}])",
         samples=Samples(cases=(case("f[3]", "f[3]"), case("f[]", "f[]", "f[]"))),

@@ -36,7 +36,11 @@ def arranged(graph: Graph, primal: Collection[Node] = (), apart: bool = False) -
 
 
 def _control_nodes(graph: Graph) -> list[Node]:
-    return [each for each in graph.nodes() if any(True for _ in bodies(each))]
+    return [each for each in graph.nodes() if _is_control(each)]
+
+
+def _is_control(each: Node) -> bool:
+    return each.type is TUPLE and any(True for _ in bodies(each))
 
 
 # ---------------------------------------------------------------------------- rebuilding
@@ -62,14 +66,15 @@ def _with_values(graph: Graph, change: Change, primal: Collection[Node]) -> Grap
             args = tuple([new[arg] for arg in each.args])
             made = each if args == each.args else node(each.op, args, each.params, each.type)
             new[each] = made
-            if any(True for _ in bodies(each)):
+            if _is_control(each):
                 changed = change(each, made, notes)
                 if changed is not None:
                     values[each] = changed
                     for own in {value.args[0] for value in changed if value and value.args}:
                         if own.op is each.op and own.serial > each.serial:
                             _carry(each, own, notes, primal)
-        _carry(each, new[each], notes, primal)
+        if new[each] is not each:
+            _carry(each, new[each], notes, primal)
     outputs = tuple([new[each] for each in graph.outputs])
     effects = tuple([new[each] for each in graph.effects])
     if (outputs, effects) == (graph.outputs, graph.effects):
