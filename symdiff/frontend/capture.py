@@ -10,29 +10,35 @@ is undone, and the code runs as it is: decisions are guards, and loops are unrol
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.frontend import context
 from symdiff.frontend.alike import check_same, element
-from symdiff.frontend.branches import Branch
-from symdiff.frontend.choices import COMPARISONS, Compared, chosen, logical
 from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Zipped, as_source
 from symdiff.frontend.joins import truth
 from symdiff.frontend.loops import Loop
 from symdiff.frontend.speculation import UNBOUND, Site, may_speculate
 from symdiff.frontend.tracer import Tracer, call
-from symdiff.frontend.while_loops import WhileLoop
+
+if TYPE_CHECKING:
+    from symdiff.frontend.branches import Branch
+    from symdiff.frontend.while_loops import WhileLoop
 
 
 class Hooks:
-    """What rewritten code finds under the name `__symdiff__`."""
+    """What rewritten code finds under the name `__symdiff__`.
+
+    What few programs need is imported when they do.
+    """
 
     anything = BaseException
 
     @staticmethod
     def branch(test: Any, site: Any) -> Branch:
+        from symdiff.frontend.branches import Branch
+
         return Branch(test, Site(*site), sys._getframe(1))
 
     @staticmethod
@@ -41,6 +47,8 @@ class Hooks:
 
     @staticmethod
     def whiles(site: Any) -> WhileLoop:
+        from symdiff.frontend.while_loops import WhileLoop
+
         return WhileLoop(None, Site(*site), sys._getframe(1))
 
     @staticmethod
@@ -80,11 +88,15 @@ class Hooks:
     @staticmethod
     def either(test: Any, first: Any, second: Any, site: Any) -> Any:
         """first() if test else second()."""
+        from symdiff.frontend.choices import chosen
+
         return chosen(test, first, second, Site(*site), sys._getframe(1))
 
     @staticmethod
     def both(first: Any, *rest: Any) -> Any:
         """first and rest()."""
+        from symdiff.frontend.choices import logical
+
         frame = sys._getframe(1)
         for each in rest:
             first = logical(first, each, True, frame)
@@ -93,6 +105,8 @@ class Hooks:
     @staticmethod
     def any_of(first: Any, *rest: Any) -> Any:
         """first or rest()."""
+        from symdiff.frontend.choices import logical
+
         frame = sys._getframe(1)
         for each in rest:
             first = logical(first, each, False, frame)
@@ -140,6 +154,8 @@ class Hooks:
     @staticmethod
     def chain(names: Any, left: Any, first: Any, *rest: Any) -> Any:
         """left < first < rest()."""
+        from symdiff.frontend.choices import COMPARISONS, Compared, logical
+
         frame = sys._getframe(1)
         value: Any = COMPARISONS[names[0]](left, first)
         known = first

@@ -126,7 +126,8 @@ def _at(code: CodeType, path: tuple[int, ...]) -> CodeType | None:
 
 def _definition(tree: ast.Module, code: CodeType) -> Function | None:
     """The definition in the tree that the code is of."""
-    found = [each for each in walk(tree) if _may_be(each, code)]
+    closed = () if code.co_name == "<lambda>" else (ast.expr,)
+    found = [each for each in walk(tree, closed=closed) if _may_be(each, code)]
     if len(found) > 1:
         spans = [each for each in code.co_positions() if None not in each and each[2] != each[3]]
         found = [each for each in found if _holds(each, spans)]
@@ -289,10 +290,10 @@ def _stored(target: ast.AST) -> list[str]:
     ]
 
 
-def _loads(root: ast.AST) -> dict[str, int]:
-    """How often each name is read, in functions defined there too."""
+def _loads(nodes: Sequence[ast.AST]) -> dict[str, int]:
+    """How often each name is read in nodes."""
     found: dict[str, int] = {}
-    for each in walk(root):
+    for each in nodes:
         names: Sequence[str] = ()
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
             names = (each.id,)
@@ -359,9 +360,11 @@ class _Rewriter:
         if isinstance(made, ast.Lambda):
             made.body = self.expression(definition.body)  # type: ignore[arg-type]
             return made
-        nodes = _walk(definition)
+        every = walk(definition)
+        nested = any(isinstance(each, _SCOPES) for each in every[1:])
+        nodes = _walk(definition) if nested else every
         if not any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in nodes):
-            self.read = _loads(definition)
+            self.read = _loads(every)
             self.nested = 0
             self.shared = _declared(nodes, ast.Nonlocal)
             self.globals = _declared(nodes, ast.Global)
@@ -452,7 +455,7 @@ class _Rewriter:
         return bool(leaves)
 
     def _stays(self, each: ast.If | ast.For | ast.While) -> bool:
-        return _stays(each) or not self.globals.isdisjoint(_assigned(each))
+        return _stays(each) or bool(self.globals and self.globals.intersection(_assigned(each)))
 
     def _flags(self, leaves: set[str], block: _Block) -> list[str]:
         flags = {"return": block.done, "break": block.broken, "continue": block.skipped}
@@ -550,7 +553,8 @@ class _Rewriter:
         names = [name for name in block.known(_assigned(*body, *test)) if name not in stops]
         targets = _targets(each.target) if isinstance(each, ast.For) else []
         names += [name for name in targets if name not in names]
-        kept = [name for name in names if self._is_read(name, each)]
+        inside = _loads(walk(each))
+        kept = [name for name in names if self._is_read(name, each, inside.get(name, 0))]
         site = _site(each, names, kept, stops, targets)
         binding = _binding(state, [*names, *stops])
         before = [name for name in (*names, *stops) if name not in targets]
@@ -599,13 +603,12 @@ class _Rewriter:
         _at_place(made, source)
         return made
 
-    def _is_read(self, name: str, within: ast.AST | None) -> bool:
-        """Whether a name may be read after a statement."""
+    def _is_read(self, name: str, within: ast.AST | None, inside: int = 0) -> bool:
+        """Whether a name may be read after a statement, in which it is read so often."""
         if name.startswith("$") or name in self.shared:
             return True
         if within is None:
             return self.read.get(name, 0) > 0
-        inside = _loads(within).get(name, 0)
         if self.read.get(name, 0) > inside:
             return True
         return self.nested > 0 and not _begins_with(within, name)
@@ -740,8 +743,8 @@ def _begins_with(loop: ast.AST, name: str) -> bool:
         return True
     for each in getattr(loop, "body", ()):
         if isinstance(each, ast.Assign) and name in _bound_by(each):
-            return name not in _loads(each.value)
-        if name in _loads(each):
+            return name not in _loads(walk(each.value))
+        if name in _loads(walk(each)):
             return False
     return False
 
