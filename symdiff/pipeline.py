@@ -129,7 +129,7 @@ def _linearize(work: Work) -> Work:
     assert graph is not None
     wrt = [each for i in work.request.wrt if (each := traced.inputs[i]) is not None]
     with _rules_of(traced) as relied:
-        linear = linearize(graph, wrt)
+        linear = linearize(graph, wrt, *([None] if work.request.mode == JVP else []))
     traced = traced.with_rules()
     effects = (*graph.effects, *relied)
     graph = Graph(graph.name, graph.inputs, graph.outputs, effects, graph.notes)

@@ -9,33 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from operator import or_
+from operator import attrgetter, or_
 from typing import NamedTuple
 
 from symdiff.autodiff.linearize import as_type, linearize, zeros
+from symdiff.autodiff.residuals import Saving, bytes_of, inputs_of
 from symdiff.autodiff.transpose import transpose
-from symdiff.ir.graph import Graph, Note, depends_on, substitute
+from symdiff.ir.graph import Graph, Note, depends_on, substitute, toposort
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
-from symdiff.ops.control import UNKNOWN, Operands
+from symdiff.ops.control import UNKNOWN
 from symdiff.ops.primitive import CONSTANT, Primitive
 
+_SERIAL = attrgetter("serial")
 _CHEAP = (shaping.broadcast_to, shaping.getitem, e.convert)  # beside what is a view by itself
 
 
 # ---------------------------------------------------------------------------- tangents
 
 
-def tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
-    """The tangents of the values of a loop or a branch, by their index; zero ones are absent."""
-    return _cond_tangents(each, dots) if each.op is control.cond else _loop_tangents(each, dots)
+def tangents(
+    each: Node, dots: Mapping[Node, Node], saving: Saving | None = None
+) -> dict[int, Node]:
+    """The tangents of the values of a loop or a branch, by their index; zero ones are absent.
+
+    Unless they are computed along with the values, `saving` says of what of these is still there.
+    """
+    find = _cond_tangents if each.op is control.cond else _loop_tangents
+    return find(each, dots, saving)
 
 
-def _loop_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
+def _loop_tangents(
+    each: Node, dots: Mapping[Node, Node], saving: Saving | None
+) -> dict[int, Node]:
     body, carried = each.param("body"), each.param("carried")
-    operands, inputs = control.divided(each, each.args), _inputs(each)
+    operands, inputs = control.divided(each, each.args), inputs_of(each)
     reached = _reached(each, [arg in dots for arg in each.args])
     active = [i for i, mask in enumerate(reached) if mask]
     moved = {
@@ -43,7 +53,8 @@ def _loop_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
         **{inputs.carried[i]: dots.get(operands.carried[i]) for i in active if i < carried},
         **_moved(inputs.scanned, operands.scanned, dots),
     }
-    linear = linearize(body, list(moved))
+    own_saving, lasts, dear = saving.in_loop(each) if saving else (None, {}, set())
+    linear = linearize(body, list(moved), own_saving)
     active = [i for i in active if i < carried or linear.outputs[i] is not None]
     own = dict(zip(moved, linear.tangents, strict=True))
     made = _Loop(f"{body.name}_dot", each, body.notes)
@@ -51,7 +62,19 @@ def _loop_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
     made.invariant = [(own[i], dot) for i, dot in moved.items() if dot and i in inputs.invariant]
     made.carried = [(own[i], moved[i] or zeros(i)) for i in inputs.carried if i in moved]
     made.scanned = [(own[i], dot) for i, dot in moved.items() if dot and i in inputs.scanned]
+    made.saving, made.lasts, made.dear = own_saving, lasts, dear
     return dict(zip(active, control.items(made.node()), strict=True))
+
+
+def renamed(
+    outputs: Sequence[Node], known: Mapping[Node, Node], notes: dict[Node, Note]
+) -> dict[Node, Node]:
+    """What nodes become when some are replaced, which are called as they were."""
+    new = substitute(outputs, known)
+    for before, after in new.items():
+        if before in notes and after not in known.values():
+            notes.setdefault(after, notes[before])
+    return new
 
 
 def _moved(
@@ -62,25 +85,34 @@ def _moved(
     }
 
 
-def _cond_tangents(each: Node, dots: Mapping[Node, Node]) -> dict[int, Node]:
+def _cond_tangents(
+    each: Node, dots: Mapping[Node, Node], saving: Saving | None
+) -> dict[int, Node]:
     operands, branches = each.args[1:], each.param("branches")
     active = [i for i, arg in enumerate(operands) if arg in dots]
-    linears = [linearize(branch, [branch.inputs[i] for i in active]) for branch in branches]
+    linears = [
+        linearize(
+            branch,
+            [branch.inputs[i] for i in active],
+            saving.in_branch(each, branch) if saving else None,
+        )
+        for branch in branches
+    ]
+    lasts = sorted(saving.lasts, key=_SERIAL) if saving else []
     values = [
         i for i in range(len(branches[0].outputs))
         if any(linear.outputs[i] is not None for linear in linears)
     ]  # fmt: skip
-    sides = [
-        Graph(
-            f"{branch.name}_dot",
-            (*branch.inputs, *linear.tangents),
-            tuple([linear.outputs[i] or zeros(branch.outputs[i]) for i in values]),
-            (),
-            branch.notes,
-        )
-        for branch, linear in zip(branches, linears, strict=True)
-    ]
-    made = _branch(each.args[0], [*operands, *[dots[operands[i]] for i in active]], sides)
+    sides = []
+    for branch, linear in zip(branches, linears, strict=True):
+        dotted = [linear.outputs[i] or zeros(branch.outputs[i]) for i in values]
+        known = saving.again(branch, toposort(dotted)) if saving else {}
+        new = renamed(dotted, known, branch.notes)
+        outputs = tuple([new[value] for value in dotted])
+        inputs = (*branch.inputs, *linear.tangents, *lasts)
+        sides.append(Graph(f"{branch.name}_dot", inputs, outputs, (), branch.notes))
+    given = [*operands, *[dots[operands[i]] for i in active], *lasts]
+    made = _branch(each.args[0], given, sides)
     return dict(zip(values, control.items(made), strict=True))
 
 
@@ -128,7 +160,7 @@ def _loop_cotangents(
     each: Node, bars: Mapping[int, Node], linear: set[Node], known: Mapping[Node, Node]
 ) -> Iterator[Bar]:
     body, carried = each.param("body"), each.param("carried")
-    operands, inputs = control.divided(each, each.args), _inputs(each)
+    operands, inputs = control.divided(each, each.args), inputs_of(each)
     notes = dict(body.notes)
     given = _given(each, bars)
     named = (*inputs.carried, *body.outputs[carried:])  # a value is called as the trip after does
@@ -177,7 +209,7 @@ def _loop_cotangents(
 
 def _given(each: Node, bars: Mapping[int, Node]) -> list[int]:
     """The results of the body that have cotangents: from outside, or from a later trip."""
-    body, state = each.param("body"), _inputs(each).carried
+    body, state = each.param("body"), inputs_of(each).carried
     first = len(body.inputs) - len(state) - each.param("scanned")
     masks, given = _reach(body), set(bars)
     while True:
@@ -262,7 +294,7 @@ def linear_inputs(each: Node, dependent: Collection[int]) -> Iterator[tuple[Grap
         for branch in each.param("branches"):
             yield branch, {branch.inputs[i - 1] for i in dependent}
         return
-    body, state = each.param("body"), _inputs(each).carried
+    body, state = each.param("body"), inputs_of(each).carried
     shift = len(body.inputs) - len(each.args)
     sources: set[Node] = {body.inputs[i + shift] for i in dependent}
     while True:
@@ -295,14 +327,25 @@ class _Loop:
         self.invariant: list[tuple[Input, Node]] = []
         self.carried: list[tuple[Input, Node]] = []
         self.scanned: list[tuple[Input, Node]] = []
+        self.saving: Saving | None = None
+        self.lasts: Mapping[Input, int] = {}
+        self.dear: Collection[Node] = ()
 
     def node(self) -> Node:
         """The loop."""
         like = self.like
         own = [each for pairs in (self.invariant, self.carried, self.scanned) for each, _ in pairs]
-        saved = _Saved(like, self.results, own, collecting=not self.backwards)
+        saved = _Saved(like, self.results, own, not self.backwards, self.lasts, self.dear)
+        inside, collected = saved.again()
+        known = self.saving.again(like.param("body"), inside | collected) if self.saving else {}
+        if known:
+            known = {**{each: each for each in collected}, **known}
+            replaced = renamed(self.results, known, self.notes)
+            self.results = [replaced[each] for each in self.results]
+            saved = _Saved(like, self.results, own, not self.backwards, self.lasts, self.dear)
+            inside, _ = saved.again()
         graph, outer = control.body_of(
-            self.name, own, self.results, self.notes, saved.again().__contains__
+            self.name, own, self.results, self.notes, inside.__contains__
         )
         graph.notes.update({each: self.notes[each] for each in own if each in self.notes})
         index = input_node(like.param("body").inputs[0].name, control.INDEX)
@@ -329,7 +372,7 @@ class _Loop:
         )  # fmt: skip
         return control.loop_node(
             body,
-            invariant=[each for _, each in self.invariant],
+            invariant=saved.outside([each for _, each in self.invariant]),
             carried=[each for _, each in self.carried],
             scanned=[saved.item(each) for _, each in self.scanned],
             start=like.param("start"),
@@ -345,16 +388,25 @@ class _Saved:
     """What another loop reads of the trips of a loop, and how it gets it.
 
     `own` are what stands for its own values in `results`. It goes forwards, as the loop does, where
-    the loop may collect for it.
+    the loop may collect for it. `lasts` stand for arrays as they are when the loop is done, at some
+    places; of those that are `dear` parts are collected, and not the array handed on.
     """
 
     def __init__(
-        self, loop: Node, results: Sequence[Node], own: Iterable[Input], collecting: bool
+        self,
+        loop: Node,
+        results: Sequence[Node],
+        own: Iterable[Input],
+        collecting: bool,
+        lasts: Mapping[Input, int],
+        dear: Collection[Node],
     ) -> None:
         self.loop = loop
+        self.lasts = lasts
+        self.dear = dear
         self.results = results
         self.body: Graph = loop.param("body")
-        operands, inputs = control.divided(loop, loop.args), _inputs(loop)
+        operands, inputs = control.divided(loop, loop.args), inputs_of(loop)
         self.invariants = dict(zip(inputs.invariant, operands.invariant, strict=True))
         self.rows = dict(zip(inputs.scanned, operands.scanned, strict=True))
         self.state = inputs.carried
@@ -366,32 +418,44 @@ class _Saved:
         self.outputs = list(self.body.outputs)
         self.whole: Node | None = None
 
-    def again(self) -> set[Node]:
-        """What the other loop computes by itself.
+    def again(self) -> tuple[set[Node], set[Node]]:
+        """What the other loop computes by itself, and what else it reads.
 
-        That is all that the loop does not compute, and parts and other views of what it has. What
-        is the same in each trip is computed outside, if there is a trip at all.
+        By itself it computes all that the loop does not compute, and parts and other views of what
+        it has. What is the same in each trip is computed outside, if there is a trip at all.
         """
-        held = depends_on(self.results, self.state)
+        held = depends_on(self.results, [*self.state, *self.dear])
         runs = self.loop.param("trips") is not None
         found: set[Node] = set()
+        given: set[Node] = set()
         waiting = list(self.results)
         while waiting:
             each = waiting.pop()
             if not each.args or each in found:
                 continue
+            part = each in held and _is_view(each) and not _is_cheap(each, held)
             if each not in self.varying:
-                inside = not runs or _is_view(each)
+                inside = not runs or (_is_view(each) and not part)
             elif self.collecting and each not in self.moved:
                 # of loops inside it those that collect for derivatives stand for its own
-                known = each in self.computed or each.op in (control.item, control.loop)
+                known = part or each in self.computed or each.op in (control.item, control.loop)
                 inside = not known or _is_cheap(each, held)
             else:
                 inside = True
             if inside:
                 found.add(each)
                 waiting += each.args
-        return found
+            else:
+                given.add(each)
+        return found, given
+
+    def outside(self, operands: Sequence[Node]) -> list[Node]:
+        """Operands, with the arrays that the loop has made for what stands for these."""
+        if not self.lasts:
+            return list(operands)
+        values = control.items(self._augmented())
+        new = substitute(operands, {each: values[place] for each, place in self.lasts.items()})
+        return [new[each] for each in operands]
 
     def invariant(self, each: Node) -> Node | None:
         """The value outside of what is the same in each trip."""
@@ -446,20 +510,13 @@ def _is_cheap(each: Node, held: set[Node]) -> bool:
     """Whether a value is had from its operands for as little as from an array of all its values."""
     op = each.op
     assert isinstance(op, Primitive)
-    size = sum(arg.type.size * arg.type.dtype.itemsize for arg in each.args if arg in held)
+    size = sum(bytes_of(arg) for arg in each.args if arg in held)
     if _is_view(each):
-        return size <= each.type.size * each.type.dtype.itemsize
+        return size <= bytes_of(each)
     return op.elementwise and not size and each.type.size == 1
 
 
 # ---------------------------------------------------------------------------- what depends on what
-
-
-def _inputs(each: Node) -> Operands:
-    """The inputs of the body of a loop, by what they stand for, without its index."""
-    own = each.param("body").inputs[1:]
-    counted = each.param("trips") is None and each.param("test") is None
-    return control.divided(each, (None, *own) if counted else own)
 
 
 def _reach(graph: Graph) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.errors import NotDifferentiableError, word
 from symdiff.frontend.rules import template
-from symdiff.ir.graph import Graph, Note, toposort
+from symdiff.ir.graph import Graph, Note, has_bodies, toposort
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, array_type
 from symdiff.ops import elementwise as e
@@ -23,6 +23,8 @@ from symdiff.ops.primitive import (
     Tangents,
     Transpose,
 )
+
+NOW = object()  # after the graph has run
 
 
 class Linearized(NamedTuple):
@@ -46,8 +48,16 @@ class Linearized(NamedTuple):
         return Graph(primal.name, inputs, outputs, primal.effects, primal.notes)
 
 
-def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
-    """The tangents of the graph's outputs for tangents of the inputs `wrt`."""
+def linearize(graph: Graph, wrt: Sequence[Input], saving: Any = NOW) -> Linearized:
+    """The tangents of the graph's outputs for tangents of the inputs `wrt`.
+
+    `saving` says what is still there when they are computed: see `residuals.Saving`. With None they
+    are computed along with the graph.
+    """
+    if saving is NOW:
+        saving = _control().Saving() if has_bodies(graph) else None
+    if saving is not None and has_bodies(graph):
+        saving = saving.inside(graph.outputs)
     notes = graph.notes
     tangents = tuple(input_node(f"{each.name}_dot", each.type) for each in wrt)
     dots: dict[Node, Node] = dict(zip(wrt, tangents, strict=True))
@@ -59,7 +69,7 @@ def linearize(graph: Graph, wrt: Sequence[Input]) -> Linearized:
         if each in dots or isinstance(each, (Input, Const)):
             continue
         if each.type is TUPLE and each.op.control and any(arg in dots for arg in each.args):  # type: ignore[attr-defined]
-            values[each] = _control().tangents(each, dots)
+            values[each] = _control().tangents(each, dots, saving)
         several = bool(each.args) and each.args[0] in values
         if not each.type.inexact or not (several or any(arg in dots for arg in each.args)):
             continue

@@ -313,7 +313,7 @@ class _Loop:
         inner.reserved |= {each.name for each in sinks} | {self.counter}
         for each in self.lists:
             inner.appends.setdefault(each.value, []).append(each.name)
-        if self.arrays:
+        if self.arrays or self.level is not None:  # extents are told from it too
             inner.reserved.add(self.named[self.index])
         for each in self.arrays:
             inner.stores.setdefault(each.value, []).append((each.name, self._place()))
