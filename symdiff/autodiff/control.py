@@ -106,7 +106,8 @@ def _cond_tangents(
     sides = []
     for branch, linear in zip(branches, linears, strict=True):
         dotted = [linear.outputs[i] or zeros(branch.outputs[i]) for i in values]
-        known = saving.again(branch, toposort(dotted)) if saving else {}
+        varying = depends_on(dotted, branch.inputs)
+        known = saving.again(branch, varying) if saving else {}
         new = renamed(dotted, known, branch.notes)
         outputs = tuple([new[value] for value in dotted])
         inputs = (*branch.inputs, *linear.tangents, *lasts)
@@ -336,10 +337,10 @@ class _Loop:
         like = self.like
         own = [each for pairs in (self.invariant, self.carried, self.scanned) for each, _ in pairs]
         saved = _Saved(like, self.results, own, not self.backwards, self.lasts, self.dear)
-        inside, collected = saved.again()
-        known = self.saving.again(like.param("body"), inside | collected) if self.saving else {}
-        if known:
-            known = {**{each: each for each in collected}, **known}
+        reads = saved.reads(self.saving) if self.saving else {}
+        inside, collected = saved.again(reads)
+        if reads:
+            known = {**{each: each for each in collected}, **reads}
             replaced = renamed(self.results, known, self.notes)
             self.results = [replaced[each] for each in self.results]
             saved = _Saved(like, self.results, own, not self.backwards, self.lasts, self.dear)
@@ -412,19 +413,20 @@ class _Saved:
         self.state = inputs.carried
         self.collecting = collecting
         self.computed = set(self.body.nodes())
-        self.moved = control.dependent(results, list(own))  # what belongs to the other loop
+        self.moved = depends_on(results, list(own))  # what belongs to the other loop
         varying = (self.body.inputs[0], *inputs.carried, *inputs.scanned, *own)
         self.varying = control.dependent((*self.body.outputs, *results), varying)
         self.outputs = list(self.body.outputs)
         self.whole: Node | None = None
 
-    def again(self) -> tuple[set[Node], set[Node]]:
+    def again(self, reads: Collection[Node] = ()) -> tuple[set[Node], set[Node]]:
         """What the other loop computes by itself, and what else it reads.
 
         By itself it computes all that the loop does not compute, and parts and other views of what
-        it has. What is the same in each trip is computed outside, if there is a trip at all.
+        it has; `reads` it has. What is the same in each trip is computed outside, if there is a
+        trip at all.
         """
-        held = depends_on(self.results, [*self.state, *self.dear])
+        held = self._held(reads)
         runs = self.loop.param("trips") is not None
         found: set[Node] = set()
         given: set[Node] = set()
@@ -433,7 +435,7 @@ class _Saved:
             each = waiting.pop()
             if not each.args or each in found:
                 continue
-            part = each in held and _is_view(each) and not _is_cheap(each, held)
+            part = _is_view(each) and not _is_cheap(each, held)
             if each not in self.varying:
                 inside = not runs or (_is_view(each) and not part)
             elif self.collecting and each not in self.moved:
@@ -448,6 +450,23 @@ class _Saved:
             else:
                 given.add(each)
         return found, given
+
+    def _held(self, reads: Collection[Node] = ()) -> set[Node]:
+        """What depends on values that are others in each trip, and not by way of `reads`."""
+        held: set[Node] = {*self.state, *self.dear}
+        for each in toposort(self.results):
+            if each not in reads and any(arg in held for arg in each.args):
+                held.add(each)
+        return held
+
+    def reads(self, saving: Saving) -> dict[Node, Node]:
+        """How values are read again of which there would be nothing to compute them from."""
+        held = self._held()
+        read = [
+            each for each in toposort(self.results)
+            if each not in self.moved and (each.op is shaping.getitem or each in held)
+        ]  # fmt: skip
+        return saving.again(self.body, read)
 
     def outside(self, operands: Sequence[Node]) -> list[Node]:
         """Operands, with the arrays that the loop has made for what stands for these."""

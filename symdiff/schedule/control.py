@@ -572,9 +572,11 @@ def _is_list(outer: Scheduler, item: Node, value: Node) -> bool:
         outer.plain.add(item)
     small = size_of(value) < ROOMY or bool(picks)  # these need no array at all
     number = value.type.weak and (item not in outer.plain or bool(picks))
-    if is_open(item.type.shape) and not only:
+    in_lists = len(outer.appends.get(item, ()))  # of a loop around
+    if is_open(item.type.shape) and len(readers) + in_lists < outer.uses[item]:
         raise ValueError("what a loop collects is no array: its rows are not of one length")
-    if UNKNOWN in item.type.shape or (only and small and not number):
+    ragged = UNKNOWN in item.type.shape or is_open(item.type.shape)
+    if ragged or (only and small and not number):
         outer.listed.add(item)
     return item in outer.listed
 
