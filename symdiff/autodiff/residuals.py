@@ -336,13 +336,8 @@ def _is_read_again(store: Node) -> bool:
 def _in_trips(each: Node, first: Node, last: Node, scope: _Scope) -> _Survey:
     """The reads and stores of all trips of a loop; no store of a later trip is in what lasts."""
     body, step = each.param("body"), each.param("step")
-    index = _index(each, scope)
-    operands = control.divided(each, each.args).invariant
-    invariant = dict(zip(inputs_of(each).invariant, operands, strict=True))
+    index, inner = _entered(each, scope)
     form = Form({index: 1})
-    levels = {} if each.param("level") is None else {each.param("level"): form}
-    inner = scope.within(invariant, levels)
-    inner.ints[body.inputs[0]] = form
     found = _Survey(body, first, last, inner)
     if (step > 0) != each.param("reverse"):
         later = _Symbol(form.plus(_number(abs(step))), index.last)
@@ -358,6 +353,16 @@ def _in_trips(each: Node, first: Node, last: Node, scope: _Scope) -> _Survey:
         (part._replace(inside=(index, *part.inside)), 0) for part, _ in found.stores
     ]
     return found
+
+
+def _entered(each: Node, scope: _Scope) -> tuple[_Symbol, _Scope]:
+    """The index of a loop, and what is known in its body."""
+    index, operands = _index(each, scope), control.divided(each, each.args).invariant
+    invariant = dict(zip(inputs_of(each).invariant, operands, strict=True))
+    form, level = Form({index: 1}), each.param("level")
+    inner = scope.within(invariant, {} if level is None else {level: form})
+    inner.ints[each.param("body").inputs[0]] = form
+    return index, inner
 
 
 def _index(each: Node, scope: _Scope) -> _Symbol:
@@ -397,7 +402,7 @@ class Lasting(NamedTuple):
         return node(shaping.getitem, (array, *self.indices), self.params)
 
 
-def lasting(each: Node) -> dict[Value, Lasting]:
+def lasting(each: Node, scope: _Scope) -> dict[Value, Lasting]:
     """What a loop, in any graph inside, reads of arrays or stores there and never overwrites."""
     found: dict[Value, Lasting] = {}
     body, carried = each.param("body"), inputs_of(each).carried
@@ -405,7 +410,7 @@ def lasting(each: Node) -> dict[Value, Lasting]:
         last = body.outputs[place]
         if last is own or not own.type.shape or _root(last) is not own:
             continue
-        for part, _ in _in_trips(each, own, last, _Scope({}, {})).lasting:
+        for part, _ in _in_trips(each, own, last, scope).lasting:
             at = part.each
             indices = at.args[1:] if at.op is shaping.getitem else at.args[2:]
             params = (("index", at.param("index")),)
@@ -438,6 +443,7 @@ class Saving(NamedTuple):
     held: frozenset[Node] = frozenset()
     reads: Mapping[Value, Node] = {}
     lasts: frozenset[Input] = frozenset()
+    scope: _Scope = _Scope({}, {})
 
     def inside(self, outputs: Iterable[Node]) -> Saving:
         """The same with all nodes below these that are held."""
@@ -453,7 +459,7 @@ class Saving(NamedTuple):
         same = [own for own, arg in zip(inputs.invariant, operands.invariant, strict=True)
                 if arg in self.held]  # fmt: skip
         found: dict[int, list[tuple[Value, Lasting]]] = {}
-        for value, how in lasting(each).items():
+        for value, how in lasting(each, self.scope).items():
             if value not in self.reads:
                 found.setdefault(how.place, []).append((value, how))
         reads = dict(self.reads)
@@ -477,13 +483,15 @@ class Saving(NamedTuple):
             if trips * sum(LISTED + bytes_of(one) for one in parts) < bytes_of(own):
                 dear.add(own)
         held = frozenset([*inputs.carried, *same])
-        return Saving(held, reads, self.lasts | lasts.keys()), lasts, dear
+        _, scope = _entered(each, self.scope)
+        return Saving(held, reads, self.lasts | lasts.keys(), scope), lasts, dear
 
     def in_branch(self, each: Node, branch: Graph) -> Saving:
         """The same for a side of a branch."""
         held = [own for own, arg in zip(branch.inputs, each.args[1:], strict=True)
                 if arg in self.held]  # fmt: skip
-        return self._replace(held=frozenset(held))
+        scope = self.scope.within(dict(zip(branch.inputs, each.args[1:], strict=True)), {})
+        return self._replace(held=frozenset(held), scope=scope)
 
     def again(self, graph: Graph, nodes: Iterable[Node]) -> dict[Node, Node]:
         """How those of the nodes of a graph that can be are read again."""
@@ -494,7 +502,7 @@ def bytes_of(each: Node) -> int:
     """The size of a value; of extents that an index decides, that of any part."""
     size = each.type.dtype.itemsize
     for extent in each.type.shape:
-        size *= 2 if is_open((extent,)) else extent
+        size *= 8 if is_open((extent,)) else extent
     return size
 
 
