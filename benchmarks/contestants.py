@@ -45,6 +45,15 @@ def with_reuse(workload: Workload) -> Gradient:
     return with_symdiff(workload, reuse=True)
 
 
+def with_c(workload: Workload) -> Gradient:
+    """The same, compiled to C."""
+    symdiff = importlib.import_module("symdiff")
+    gradient: Gradient = symdiff.value_and_grad(
+        workload.function, argnums=workload.argnums, backend="c"
+    )
+    return gradient
+
+
 def with_autograd(workload: Workload) -> Gradient:
     """The same code over `autograd.numpy`."""
     autograd = importlib.import_module("autograd")
@@ -71,6 +80,7 @@ PRODUCTS = "products alone"
 PEERS = (
     Contestant("symdiff", "symdiff", with_symdiff),
     Contestant("symdiff, reuse", "symdiff", with_reuse),
+    Contestant("symdiff C", "symdiff", with_c),
     Contestant("autograd", "autograd.numpy", with_autograd),
     Contestant("JAX", "jax.numpy", with_jax),
 )

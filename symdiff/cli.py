@@ -194,6 +194,8 @@ def _show(options: argparse.Namespace) -> tuple[str, int]:
     if options.diff and (options.body or options.explain):
         raise UsageError("--diff goes with --stage NAME or --all")
     steps = _Question(options).steps(options.mode)
+    if options.language == "c":
+        return show.in_c(steps), 0
     if options.explain:
         return explain(steps), 0
     if options.stage:
@@ -326,6 +328,13 @@ def _add_show(commands: Any) -> None:
     what.add_argument("--all", action="store_true", help="every stage")
     what.add_argument(
         "--explain", action="store_true", help="the source line and the rewrites behind it all"
+    )
+    what.add_argument(
+        "--target",
+        choices=("numpy", "c"),
+        default="numpy",
+        dest="language",
+        help="the language: NumPy (default), or the C that backend='c' runs",
     )
     command.add_argument(
         "--diff", action="store_true", help="what the stage, or every stage, changed"

@@ -217,6 +217,17 @@ def test_other_targets(run, file):
     assert "def rosenbrock_grad(x):" in run("show", *argv)[1]
 
 
+def test_the_c_source_is_shown(run):
+    argv = ("examples.rosenbrock:rosenbrock", "--arg", "x: f64[4]", "--target", "c")
+    status, out, _ = run("show", *argv)
+    assert status == 0
+    assert "int symdiff_run(const void *const *in, void *const *out, void *work)" in out
+    status, _, err = run("show", "lambda x: np.sort(x)", "--mode", "jit", "--arg", "x: f64[4]",
+                         "--target", "c")
+    assert status == 1
+    assert err.startswith("CompileError: sort has no C form")
+
+
 def test_a_value_given_where_it_decides_a_shape(run):
     target = "lambda x, n: np.sum(np.zeros(n) + x)"
     assert run("show", target, "--arg", "x: float", "--arg", "n=3")[0] == 0

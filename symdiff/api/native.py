@@ -14,7 +14,6 @@ from symdiff.ir.node import compilation
 from symdiff.pipeline import Work
 from symdiff.runtime.binding import bound
 from symdiff.runtime.compiler import load
-from symdiff.schedule.expand import expand
 from symdiff.schedule.loops import Loops
 from symdiff.schedule.lower import lower
 
@@ -41,7 +40,7 @@ def program_of(work: Work) -> Loops:
     """The loops that the work comes to. Raises CompileError where there are none."""
     assert work.graph is not None
     with compilation():
-        return lower(expand(work.graph, c=True))
+        return lower(work.graph)
 
 
 def _in_c(made: Compiled, leaves: Sequence[Leaf], spec: Spec, layout: Layout) -> Compiled:

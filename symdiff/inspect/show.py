@@ -21,6 +21,17 @@ def source(steps: Steps) -> str:
     return f"{imports_of(text)}\n\n\n{text}"
 
 
+def in_c(steps: Steps) -> str:
+    """The C source of the same function. Raises CompileError where it has no C form."""
+    from symdiff.codegen.c_source import c_source  # for few questions
+    from symdiff.schedule.lower import lower
+
+    graph = steps[-1][1].graph
+    assert graph is not None
+    with compilation():
+        return c_source(lower(graph))
+
+
 def body(steps: Steps) -> str:
     """The emitted function alone, without its docstring."""
     program = steps[-1][1].program

@@ -16,6 +16,7 @@ from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
 from symdiff.ops.primitive import Fold, Part, Parts, Primitive, Routine
 from symdiff.ops.shaping import ARRAY, decode_index, is_mask
+from symdiff.schedule.expand import expand
 from symdiff.schedule.kernels import steps_of
 from symdiff.schedule.loops import C_TYPES, Buffer, Loops, operations, plan
 from symdiff.schedule.values import Placed, Value, View, contiguous, reshaped, seen, spread
@@ -23,7 +24,7 @@ from symdiff.schedule.values import Placed, Value, View, contiguous, reshaped, s
 
 def lower(graph: Graph) -> Loops:
     """The graph as loops. Raises CompileError, with the line, where something has no C form."""
-    return _Lowering(graph).program()
+    return _Lowering(expand(graph, c=True)).program()
 
 
 class _Lowering:

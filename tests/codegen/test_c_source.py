@@ -16,7 +16,6 @@ from symdiff.ops import elementwise as e
 from symdiff.ops.evaluate import evaluate
 from symdiff.ops.primitive import Primitive, every_primitive
 from symdiff.runtime import compiler
-from symdiff.schedule.expand import expand
 from symdiff.schedule.lower import lower
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror",
@@ -42,7 +41,7 @@ def special_values(dtype: np.dtype) -> np.ndarray:
 def run_c(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """What the C source of a graph computes, compiled with warnings as errors."""
     with compilation():
-        program = lower(expand(graph, c=True))
+        program = lower(graph)
     source = c_source(program)
     library = compiler.load(source, ROUTINES)
     given = [np.ascontiguousarray(each) for each in (*arrays, *program.constants)]
@@ -61,7 +60,7 @@ def run_c(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
 def has_c_form(graph: Graph) -> bool:
     try:
         with compilation():
-            lower(expand(graph, c=True))
+            lower(graph)
     except CompileError:
         return False
     return True
