@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 
 from symdiff.ir.node import Node
 from symdiff.ops import elementwise as e
+from symdiff.ops import reductions as r
+from symdiff.ops import shaping
 from symdiff.ops.primitive import Primitive
 from symdiff.schedule.buffers import is_view
 from symdiff.schedule.program import (
@@ -70,7 +72,28 @@ def _risky(expression: Expression, primal: Collection[Node]) -> bool:
     each = expression.node
     own = isinstance(each.op, Primitive) and each.op.risky and not expression.known
     own = own and not each.type.weak  # Python numbers raise, they do not warn
+    own = own and not (each.op is e.divide and _is_softmax_total(each.args[1]))
     return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)
+
+
+def _is_softmax_total(divisor: Node) -> bool:
+    """Whether this is a sum of exp(x - max(x)), of which one term is 1."""
+    total = _seen_through(divisor)
+    if total.op is not r.sum_ or total.args[0].op is not e.exp:
+        return False
+    shifted = total.args[0].args[0]
+    if shifted.op is not e.subtract:
+        return False
+    whole, highest = shifted.args[0], _seen_through(shifted.args[1])
+    of_same = highest.op is r.max_ and highest.args[0] is whole
+    return of_same and set(total.param("axis")) >= set(highest.param("axis"))
+
+
+def _seen_through(each: Node) -> Node:
+    """What an array with other axes is made of."""
+    while each.op in (shaping.reshape, shaping.broadcast_to):
+        each = each.args[0]
+    return each
 
 
 def _reads(expression: Expression, names: Collection[str]) -> bool:

@@ -51,6 +51,20 @@ def test_what_is_computed_from_an_infinity_is_quiet_too(function):
         value_and_grad(function)(x)
 
 
+def test_a_share_of_exponentials_of_which_one_is_1_cannot_warn():
+    def f(x, axis, over):
+        shifted = x - np.max(x, axis=axis, keepdims=True)
+        return np.mean(np.log(np.sum(np.exp(shifted), axis=over, keepdims=True)) - shifted)
+
+    x = np.array([[0.0, 1.0, 2.0], [3.0, 20.0, 1.0]])
+    for axis, over, quiet in [(1, 1, False), (None, None, False), (0, 1, True), (None, 1, True)]:
+        gradient = grad(lambda x, axis=axis, over=over: f(x, axis, over))
+        gradient(x)
+        divisions = [line for line in body(gradient).splitlines() if "np.sum(exp_1" in line]
+        assert divisions
+        assert all(line.startswith("        ") for line in divisions) == quiet, (axis, over)
+
+
 def test_the_function_still_warns():
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         value_and_grad(lambda x: np.sum(1 / x))(np.zeros(2))

@@ -9,9 +9,8 @@ def cross_entropy_grad(scores, labels):
     """
     shifted = scores - np.max(scores, axis=1, keepdims=True)
     exp_1 = np.exp(shifted)
-    with np.errstate(all="ignore"):
-        reshape_1 = (1 / 32 / np.sum(exp_1, axis=1))[:, None]
-        # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
-        scores_bar = reshape_1 * exp_1
-        scores_bar[np.arange(32), labels] -= 1 / 32
+    reshape_1 = (1 / 32 / np.sum(exp_1, axis=1))[:, None]
+    # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
+    scores_bar = reshape_1 * exp_1
+    scores_bar[np.arange(32), labels] -= 1 / 32
     return scores_bar

@@ -15,10 +15,9 @@ def scores_loss_value_and_grad(params, x, y):
     log_total = np.log(log_total_in)
     sum_1 = (log_total - shifted[np.arange(32), y]).sum()
     value = sum_1 / 32
-    with np.errstate(all="ignore"):
-        # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
-        shifted_bar = (1 / 32 / log_total_in)[:, None] * exp_1
-        shifted_bar[np.arange(32), y] -= 1 / 32
-        params_0_0_bar = x.T @ shifted_bar   # from: return x @ W + b
-        params_0_1_bar = np.sum(shifted_bar, axis=0)
+    # from: return np.mean(log_total - shifted[np.arange(len(labels)), labels])
+    shifted_bar = (1 / 32 / log_total_in)[:, None] * exp_1
+    shifted_bar[np.arange(32), y] -= 1 / 32
+    params_0_0_bar = x.T @ shifted_bar       # from: return x @ W + b
+    params_0_1_bar = np.sum(shifted_bar, axis=0)
     return value, [(params_0_0_bar, params_0_1_bar)]

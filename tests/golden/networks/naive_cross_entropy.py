@@ -8,8 +8,7 @@ def naive_cross_entropy_grad(scores, labels):
     Returns scores_bar: f64[32,10].
     """
     exp_1 = np.exp(scores - np.max(scores, axis=1, keepdims=True))
-    with np.errstate(all="ignore"):
-        # from: return -np.mean(np.log(probabilities[np.arange(len(labels)), labels]))
-        scores_bar = 1 / 32 / np.sum(exp_1, axis=1, keepdims=True) * exp_1
-        scores_bar[np.arange(32), labels] -= 1 / 32
+    # from: return -np.mean(np.log(probabilities[np.arange(len(labels)), labels]))
+    scores_bar = 1 / 32 / np.sum(exp_1, axis=1, keepdims=True) * exp_1
+    scores_bar[np.arange(32), labels] -= 1 / 32
     return scores_bar
