@@ -204,6 +204,13 @@ def _is_number_of_that_dtype(found: Match) -> bool:
     return found["x"].type.weak and bool(found["x"].type.dtype == found.root.type.dtype)
 
 
+def scale_number(found: Match) -> Node:
+    """the product of Python's numbers, converted."""
+    root, number = found.root, found["x"]
+    product = node(e.multiply, (constant(found["c"].value, number.type), number))
+    return node(e.convert, (product,), (("dtype", root.type.dtype), ("weak", False)))
+
+
 MOVES = (
     rule("broadcast-same", broadcast_to(x, shape=shape), x, EXACT, dtypes=ANY, when=_same_shape,
          example={"x": "f[3,4]", "shape": (3, 4)}),
@@ -254,6 +261,9 @@ MOVES = (
          example={"x": "i32[3]", "dtype2": INT, "dtype": FLOAT, "weak2": False, "weak": False}),
     rule("convert-negated-number", -e.convert(x, dtype=dtype, weak=weak),
          e.convert(-x, dtype=dtype, weak=weak), EXACT, when=_is_number_of_that_dtype,
+         example={"x": "float", "dtype": FLOAT, "weak": False}),
+    rule("convert-scaled-number", c * e.convert(x, dtype=dtype, weak=weak), scale_number, EXACT,
+         primal=False, shared=True, when=_is_number_of_that_dtype,
          example={"x": "float", "dtype": FLOAT, "weak": False}),
     rule("convert-choices", e.convert(np.where(mask, c, d), dtype=dtype, weak=weak),  # type: ignore[call-overload]
          np.where(mask, e.convert(c, dtype=dtype, weak=weak), e.convert(d, dtype=dtype, weak=weak)),
