@@ -1,4 +1,4 @@
-"""The command `symdiff`: show, check, ops, rules. Output goes to stdout, talk to stderr."""
+"""The command `symdiff`: show, check, ops, rules, cache. Output goes to stdout, talk to stderr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stdout
 from typing import Any, NoReturn
@@ -236,6 +237,25 @@ def _rules(options: argparse.Namespace) -> tuple[str, int]:
     return _listing(tables.rewrite_rules(options.word), options.word)
 
 
+def _cache(options: argparse.Namespace) -> tuple[str, int]:
+    from symdiff.runtime import cache, cleaning  # for few questions
+
+    if options.action == "path":
+        return f"{cache.base_folder()}\n", 0
+    files = cleaning.clear() if options.action == "clear" else cleaning.every_file()
+    verb = "removed" if options.action == "clear" else "kept"
+    total = sum(each.size for each in files)
+    print(f"{len(files)} files of {total:,} bytes {verb}", file=sys.stderr)
+    if options.action == "clear":
+        return "", 0
+    lines = [
+        f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(each.used))} {each.size:>10,} "
+        f"{each.path.parent.name}/{each.path.name}\n"
+        for each in files
+    ]
+    return "".join(lines), 0
+
+
 def _listing(text: str, word: str) -> tuple[str, int]:
     if not text:
         raise UsageError(f"no name contains {word!r}")
@@ -287,6 +307,11 @@ def _parser() -> argparse.ArgumentParser:
         "--coverage", action="store_true", help="what becomes of each function of NumPy's"
     )
     _add_listing(commands, "rules", _rules, "the rewrites, with how exact each is")
+    kept = _command(commands, "cache", _cache, "what is kept on disk for later processes")
+    kept.add_argument(
+        "action", choices=("path", "list", "clear"),
+        help="where it is, every file with the time of its last use, or remove all",
+    )
     return parser
 
 

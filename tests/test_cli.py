@@ -423,3 +423,21 @@ def test_the_module_runs_as_a_program():
     command = [sys.executable, "-m", "symdiff", "show", *LOSS, "--body"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, BODY, "")
+
+
+# ---------------------------------------------------------------------------- cache
+
+
+def test_what_is_on_disk_is_listed_and_cleared(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path / "kept"))
+    assert run("cache", "path") == (0, f"{tmp_path / 'kept'}\n", "")
+    assert run("cache", "list") == (0, "", "0 files of 0 bytes kept\n")
+    run("show", "lambda x: np.sum(x)", "--arg", "x: f64[3]")
+    (tmp_path / "kept" / "native").mkdir(parents=True, mode=0o700)
+    (tmp_path / "kept" / "native" / "program_1.so").write_bytes(b"12345")
+    status, out, err = run("cache", "list")
+    assert (status, err) == (0, "1 files of 5 bytes kept\n")
+    assert out.endswith("          5 native/program_1.so\n")
+    assert run("cache", "clear") == (0, "", "1 files of 5 bytes removed\n")
+    assert run("cache", "list")[1] == ""
+    assert run("cache")[0] == 2

@@ -7,6 +7,7 @@ the work is done again.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import marshal
 import os
 import stat
@@ -19,6 +20,8 @@ from types import CodeType
 from platformdirs import user_cache_path
 
 KEPT_FILES = 2000  # in a folder
+KEPT_BYTES = 256 << 20  # in a folder
+KINDS = ("native", "python")
 SELDOM = 16  # one new file in so many looks whether there are too many
 KEPT_CODES = 200  # of one process
 
@@ -26,12 +29,15 @@ KEPT_CODES = 200  # of one process
 def cache_folder(kind: str) -> Path | None:
     """The private folder for files of a kind (mode 0700, ours), or None if there can be none."""
     try:
-        folder = _base() / kind
+        base = base_folder()
+        folder = base / kind
         if not folder.is_absolute():  # there is no home
             return None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat()
-        if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        base.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not (_is_safe(base) and stat.S_ISDIR(status.st_mode) and _is_ours(status)):
             return None
         if stat.S_IMODE(status.st_mode) & 0o077:
             folder.chmod(0o700)
@@ -40,7 +46,22 @@ def cache_folder(kind: str) -> Path | None:
     return folder
 
 
-def _base() -> Path:
+def _is_ours(status: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+
+
+def _is_safe(base: Path) -> bool:
+    """Whether nobody else can put another folder in the place of one inside."""
+    status = base.stat()
+    if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
+        if os.environ.get("SYMDIFF_CACHE_DIR") or not _is_ours(status):
+            return False
+        base.chmod(0o700)
+    return _is_ours(status) or status.st_uid == 0
+
+
+def base_folder() -> Path:
+    """What the folders are in, which need not exist."""
     own = os.environ.get("SYMDIFF_CACHE_DIR")
     return Path(own).absolute() if own else user_cache_path("symdiff", appauthor=False)
 
@@ -61,10 +82,11 @@ def digest(content: bytes) -> str:
     return f"{zlib.crc32(content):08x}{zlib.adler32(content):08x}"
 
 
-def content(path: str) -> bytes | None:
-    """What a regular file holds; None if there is none."""
+def content(path: str, ours: bool = False) -> bytes | None:
+    """What a regular file holds; None if there is none, or it has to be ours and is not."""
     try:
-        if stat.S_ISREG(os.lstat(path).st_mode):
+        status = os.lstat(path)
+        if stat.S_ISREG(status.st_mode) and (_is_ours(status) or not ours):
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123
                 return file.read()
     except FileNotFoundError:
@@ -72,10 +94,16 @@ def content(path: str) -> bytes | None:
     return None
 
 
+def touch(path: Path) -> None:
+    """Note that a file was used: it is kept longer."""
+    with contextlib.suppress(OSError):  # one that is only for reading
+        os.utime(path)
+
+
 def replace(path: str | Path, content: bytes) -> None:
     """Write a file so that others see the old content or the new one, and nothing between.
 
-    In folders of ours, old files make place for it.
+    In folders of ours, files used long ago make place for it.
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}_{threading.get_ident()}.tmp")
@@ -83,23 +111,13 @@ def replace(path: str | Path, content: bytes) -> None:
         temporary.write_bytes(content)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
-    if path.parent in _folders.values() and zlib.crc32(content) % SELDOM == 0:
-        _prune(path.parent)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    looks = len(content) * SELDOM > KEPT_BYTES / KEPT_FILES or zlib.crc32(content) % SELDOM == 0
+    if path.parent in _folders.values() and looks:
+        from symdiff.runtime.cleaning import prune  # seldom
 
-
-def _prune(folder: Path) -> None:
-    """Remove the older half of the files where there are more than are kept."""
-    try:
-        with os.scandir(folder) as entries:
-            files = list(entries)
-        if len(files) <= KEPT_FILES:
-            return
-        files.sort(key=lambda entry: entry.stat().st_mtime)
-        for entry in files[: len(files) // 2]:
-            (folder / entry.name).unlink()
-    except OSError:
-        pass  # another process is at it: the next one tries again
+        prune(path.parent)
 
 
 # ---------------------------------------------------------------------------- compiled code

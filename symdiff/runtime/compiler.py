@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import importlib
 import importlib.util
@@ -9,6 +11,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,8 +29,12 @@ FLAGS = (
     "-std=c99", "-O2", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-ffp-contract=off", "-fopenmp-simd",
 )
-_NATIVE = "-march=native"
-_LIBRARIES = ("-lmvec", "-lm")
+# What one compiler or library does not have is left out.
+_ATTEMPTS = tuple(
+    [(native, libraries) for native in (("-march=native",), ())
+     for libraries in (("-lmvec", "-lm"), ("-lm",))]
+)
+_AT_ONCE = max((os.cpu_count() or 1) // 2, 1)  # compilers in the background
 _SECONDS = 300  # no program of ours takes this long to compile
 
 
@@ -79,76 +86,193 @@ def machine() -> str:
     return f"{sys.platform} {platform.machine()} {flags}"
 
 
+class Build:
+    """A library on its way: made by an earlier process, or by a compiler that runs by itself.
+
+    `done` looks, `wait` waits; both raise CompileError where the source is not compiled.
+    """
+
+    def __init__(
+        self, source: str, kind: str, options: Sequence[str] = (), suffix: str = ".so"
+    ) -> None:
+        """Raises CompileError where there is no compiler."""
+        import hashlib  # where C is compiled only
+
+        self._using = compiler()
+        key = [source, *self._using.command, self._using.identity, *FLAGS, *options, machine()]
+        digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
+        self._name = f"{kind}_{digest}{suffix}"
+        self._source = source
+        self._options = options
+        self._attempt = 0
+        self._failed = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self.path = next(filter(_is_sound, _places(self._name)), None)
+
+    def done(self) -> bool:
+        """Whether the library is there. The compiler starts when few others run."""
+        if self.path is None and self._process is None and _has_room():
+            self._start()
+        if self._process is not None and self._process.poll() is not None:
+            self._finish()
+        return self.path is not None
+
+    def wait(self) -> Path:
+        """Where the library is, as soon as it is there."""
+        while self.path is None:
+            if self._process is None:
+                self._start()
+                continue
+            try:
+                self._process.wait(_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._failed = f"it took more than {_SECONDS} seconds"
+                self.stop()
+            else:
+                self._finish()
+        return self.path
+
+    def stop(self) -> None:
+        """End the compiler, and remove what it has written."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """As if no compiler had been started, as it is in a child of this process."""
+        if self._process is not None:
+            self._process.returncode = self._process.returncode or 0  # nobody has to wait for it
+        self._process = self._folder = None
+        _running.discard(self)
+
+    def _start(self) -> None:
+        if self._failed:
+            what = f"{self._using.command[0]} did not compile a program of ours"
+            raise CompileError(word(what, where=self._failed[:2000]))
+        self._folder = Path(tempfile.mkdtemp(prefix="symdiff_"))
+        _running.add(self)
+        text = self._folder / "program.c"
+        native, libraries = _ATTEMPTS[self._attempt]
+        command = [*self._using.command, *FLAGS, *native, *self._options, str(text), "-o",
+                   str(self._folder / "program.so"), *libraries]
+        try:
+            text.write_text(self._source, encoding="ascii")
+            with (self._folder / "said").open("wb") as said:
+                self._process = subprocess.Popen(  # a list of arguments, and no shell
+                    command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                    start_new_session=True,  # an interruption is for the user's program
+                )
+        except OSError as error:
+            self.stop()
+            self._failed = str(error)
+
+    def _finish(self) -> None:
+        """Keep what the compiler has made, or try again without what it may not have."""
+        assert self._process is not None and self._folder is not None
+        try:
+            if not self._process.returncode:
+                self.path = _kept(self._name, (self._folder / "program.so").read_bytes())
+                return
+            self._attempt += 1
+            if self._attempt == len(_ATTEMPTS):
+                said = (self._folder / "said").read_text(errors="replace")
+                self._failed = said or f"it ended with {self._process.returncode}"
+        except OSError as error:
+            self._failed = str(error)
+        finally:
+            self.stop()
+
+
+_running: set[Build] = set()
+
+
+def _has_room() -> bool:
+    """Whether less than half of the processors are compiling."""
+    if len(_running) >= _AT_ONCE:
+        for each in list(_running):  # one that nobody asks for any more may have ended
+            with contextlib.suppress(CompileError):
+                each.done()
+    return len(_running) < _AT_ONCE
+
+
+@atexit.register
+def _stop_all() -> None:
+    for each in list(_running):
+        each.stop()
+
+
+def _forget_all() -> None:
+    for each in list(_running):
+        each.forget()
+    _own_folder.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # a child does not wait for the compilers of its parent
+    os.register_at_fork(after_in_child=_forget_all)
+
+
 def built(source: str, kind: str, options: Sequence[str] = (), suffix: str = ".so") -> Path:
     """A library made of this source, from an earlier process where there is one.
 
     Raises CompileError where there is no compiler, or it does not take the source.
     """
-    import hashlib  # where C is compiled only
+    return Build(source, kind, options, suffix).wait()
 
-    using = compiler()
-    key = "\n".join([source, *using.command, using.identity, *FLAGS, *options, machine()])
-    name = f"{kind}_{hashlib.sha256(key.encode()).hexdigest()[:32]}{suffix}"
+
+def _places(name: str) -> list[Path]:
+    """Where a library may be kept, the best place first."""
     folder = cache.folder("native")
-    if folder is None:
-        folder = _own_folder()
-    path = folder / name
-    if not _is_sound(path):
-        _compile(using, source, options, path)
-    return path
+    own = [_own_folder()] if folder is None or _own_folder.cache_info().currsize else []
+    return [each / name for each in ([folder] if folder else []) + own]
 
 
 @lru_cache(maxsize=1)
 def _own_folder() -> Path:
     """A folder of this process, where no other one can be kept."""
-    import atexit
+    folder, owner = Path(tempfile.mkdtemp(prefix="symdiff_")), os.getpid()
 
-    folder = Path(tempfile.mkdtemp(prefix="symdiff_"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    def remove() -> None:
+        if os.getpid() == owner:  # and not a child of it
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
     return folder
 
 
+def _kept(name: str, content: bytes) -> Path:
+    """The library, written where later processes find it if that is possible."""
+    content += _checksum(name, content)
+    for path in _places(name):
+        try:
+            cache.replace(path, content)
+        except OSError:  # the folder is for reading, or full
+            continue
+        return path
+    path = _own_folder() / name
+    cache.replace(path, content)
+    return path
+
+
+def _checksum(name: str, content: bytes) -> bytes:
+    """What stands behind a library: under another name it is another program."""
+    return zlib.crc32(content, zlib.crc32(name.encode())).to_bytes(4, "little")
+
+
 def _is_sound(path: Path) -> bool:
-    """Whether the file is there as it was written: its checksum stands behind it."""
+    """Whether the file is there as it was written, and ours."""
     try:
-        content = cache.content(str(path))
+        found = cache.content(str(path), ours=True)
     except OSError:
         return False
-    return content is not None and len(content) > 4 and (
-        zlib.crc32(content[:-4]).to_bytes(4, "little") == content[-4:]
-    )
-
-
-def _compile(using: Compiler, source: str, options: Sequence[str], path: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="symdiff_") as folder:
-        text, made = Path(folder) / "program.c", Path(folder) / "program.so"
-        text.write_text(source, encoding="ascii")
-        failed = ""
-        # what one compiler or library does not have is left out
-        for native in (_NATIVE, ""):
-            for libraries in (_LIBRARIES, _LIBRARIES[1:]):
-                flags = [*FLAGS, *([native] if native else []), *options]
-                command = [*using.command, *flags, str(text), "-o", str(made), *libraries]
-                failed = _run(command)
-                if not failed:
-                    content = made.read_bytes()
-                    cache.replace(path, content + zlib.crc32(content).to_bytes(4, "little"))
-                    return
-        raise CompileError(
-            word(f"{using.command[0]} did not compile a program of ours", where=failed[:2000])
-        )
-
-
-def _run(command: Sequence[str]) -> str:
-    """Run a compiler; what it says where it fails."""
-    try:
-        done = subprocess.run(  # a list of arguments, and no shell
-            command, capture_output=True, text=True, check=False, timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return "" if not done.returncode else done.stderr or f"it ended with {done.returncode}"
+    if found is None or _checksum(path.name, found[:-4]) != found[-4:]:
+        return False
+    cache.touch(path)
+    return True
 
 
 class Library(NamedTuple):

@@ -173,3 +173,30 @@ def test_a_folder_of_somebody_else_is_not_used(code_folder, monkeypatch):
     code_folder.mkdir()
     monkeypatch.setattr(os, "getuid", lambda: code_folder.stat().st_uid + 1)
     assert cache.cache_folder("python") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners of files")
+def test_a_folder_inside_one_that_others_can_write_is_not_used(tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir(mode=0o777)
+    own.chmod(0o777)
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(own))
+    assert cache.cache_folder("python") is None
+    own.chmod(0o1777)  # as /tmp: nobody can put another one in its place
+    assert cache.cache_folder("python") == own / "python"
+
+
+def test_a_link_to_a_folder_is_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "python").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
+    assert cache.cache_folder("python") is None
+
+
+def test_the_own_folder_is_made_private(tmp_path, monkeypatch):
+    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "symdiff").mkdir()
+    (tmp_path / "symdiff").chmod(0o775)
+    assert cache.cache_folder("python") == tmp_path / "symdiff" / "python"
+    assert (tmp_path / "symdiff").stat().st_mode & 0o077 == 0

@@ -1,8 +1,10 @@
 """The compiler: found, run once for each source, its results kept and verified."""
 
 import ctypes
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_a_source_is_compiled_once(monkeypatch):
     path = compiler.built(SOURCE, "program")
     assert ctypes.CDLL(str(path)).symdiff_run() == 42
-    monkeypatch.setattr(compiler, "_run", lambda command: pytest.fail("compiled again"))
+    monkeypatch.setattr(compiler.Build, "_start", lambda self: pytest.fail("compiled again"))
     assert compiler.built(SOURCE, "program") == path
 
 
@@ -90,3 +92,180 @@ def test_importing_symdiff_imports_none_of_this():
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------------------- what is kept
+
+
+def rejected(path, monkeypatch):
+    """Whether a library on disk is not loaded, but made again."""
+    class Compiles(Exception):  # noqa: N818
+        pass
+
+    def start(self):
+        raise Compiles
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compiler.Build, "_start", start)
+        try:
+            assert compiler.built(SOURCE, "program") == path
+        except Compiles:
+            return True
+    return False
+
+
+def test_every_damage_is_seen(monkeypatch):
+    path = compiler.built(SOURCE, "program")
+    content = path.read_bytes()
+    assert not rejected(path, monkeypatch)
+    for place in (0, 1, len(content) // 2, len(content) - 5, len(content) - 4, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert rejected(path, monkeypatch)
+        path.write_bytes(content[:place])
+        assert rejected(path, monkeypatch)
+    path.write_bytes(content)
+    assert not rejected(path, monkeypatch)
+
+
+def test_a_library_under_another_name_is_not_loaded(monkeypatch):
+    path = compiler.built(SOURCE, "program")
+    other = compiler.built("int symdiff_run(void) { return 7; }\n", "program")
+    path.unlink()
+    other.rename(path)
+    assert rejected(path, monkeypatch)
+
+
+def test_a_link_is_not_loaded(tmp_path, monkeypatch):
+    path = compiler.built(SOURCE, "program")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert rejected(path, monkeypatch)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners of files")
+def test_a_library_of_somebody_else_is_not_loaded(monkeypatch):
+    path = compiler.built(SOURCE, "program")
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    assert rejected(path, monkeypatch)
+
+
+def test_use_is_noted():
+    path = compiler.built(SOURCE, "program")
+    os.utime(path, (1, 1))
+    compiler.built(SOURCE, "program")
+    assert path.stat().st_mtime > 1
+
+
+def test_a_folder_that_cannot_be_written_does_no_harm(monkeypatch):
+    replace = compiler.cache.replace
+
+    def refused(path, content):
+        if path.parent.name == "native":
+            raise PermissionError(path)
+        replace(path, content)
+
+    monkeypatch.setattr(compiler.cache, "replace", refused)
+    source = SOURCE.replace("42", "43")
+    path = compiler.built(source, "program")
+    assert ctypes.CDLL(str(path)).symdiff_run() == 43
+    assert compiler.built(source, "program") == path  # once for this process
+
+
+def test_without_a_folder_libraries_are_those_of_the_process(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path / "file" / "in it"))
+    source = SOURCE.replace("42", "44")
+    assert ctypes.CDLL(str(compiler.built(source, "program"))).symdiff_run() == 44
+
+
+def test_processes_that_compile_the_same_at_once(tmp_path):
+    script = (
+        "import ctypes\n"
+        "from symdiff.runtime import compiler\n"
+        "for i in range(3):\n"
+        "    source = 'int symdiff_run(void) { return %d; }' % i\n"
+        "    assert ctypes.CDLL(str(compiler.built(source, 'program'))).symdiff_run() == i\n"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
+    assert [each.wait() for each in runs] == [0] * 4
+    assert len(list((tmp_path / "native").iterdir())) == 3
+
+
+# ---------------------------------------------------------------------------- in the background
+
+
+def test_a_build_goes_on_by_itself():
+    build = compiler.Build(SOURCE, "program")
+    assert not build.done()
+    deadline = time.monotonic() + 60
+    while not build.done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ctypes.CDLL(str(build.path)).symdiff_run() == 42
+    assert not compiler._running
+
+
+def test_few_compilers_run_at_once(monkeypatch):
+    monkeypatch.setattr(compiler, "_AT_ONCE", 1)
+    builds = [compiler.Build(SOURCE.replace("42", str(i)), "program") for i in range(3)]
+    assert [each.done() for each in builds] == [False] * 3
+    assert len(compiler._running) == 1
+    for each in builds:
+        each.wait()
+    assert not compiler._running
+
+
+def test_what_nobody_asks_for_makes_place(monkeypatch):
+    monkeypatch.setattr(compiler, "_AT_ONCE", 1)
+    left = compiler.Build(SOURCE, "program")
+    left.done()
+    left._process.wait()
+    assert compiler._has_room()
+
+
+def test_a_stopped_build_leaves_nothing():
+    build = compiler.Build(SOURCE, "program")
+    build.done()
+    process, folder = build._process, build._folder
+    build.stop()
+    assert process.returncode == -9
+    assert not folder.exists()
+    assert not compiler._running
+
+
+def test_a_program_that_ends_ends_its_compilers(tmp_path):
+    script = (
+        "from symdiff.runtime import compiler\n"
+        "build = compiler.Build('int symdiff_run(void) { return 1; }', 'program')\n"
+        "build.done()\n"
+        "print(build._folder, build._process.pid)\n"
+    )
+    run = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True,
+                         text=True, check=True)
+    folder, pid = run.stdout.split()
+    assert not os.path.exists(folder)  # noqa: PTH110
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    assert not run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_leaves_the_compilers_of_its_parent_alone(tmp_path):
+    script = (
+        "import ctypes, os, sys\n"
+        "from symdiff.runtime import compiler\n"
+        "build = compiler.Build('int symdiff_run(void) { return 5; }', 'program')\n"
+        "build.done()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    assert build._process is None\n"
+        "    path = build.wait()\n"  # by a compiler of its own
+        "    sys.exit(ctypes.CDLL(str(path)).symdiff_run())\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert build._folder.exists()\n"
+        "assert ctypes.CDLL(str(build.wait())).symdiff_run() == 5\n"
+        "print(os.waitstatus_to_exitcode(status))\n"
+    )
+    run = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True,
+                         text=True, check=False)
+    assert (run.stdout, run.stderr) == ("5\n", "")
