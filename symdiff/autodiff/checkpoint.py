@@ -157,6 +157,8 @@ def _is_collected(each: Node) -> bool:
 
 
 def _size(each: Node) -> int:
+    if control.UNKNOWN in each.type.shape:  # of a number of trips that is not known
+        return 0
     return each.type.size * each.type.dtype.itemsize
 
 
@@ -331,11 +333,11 @@ class _Need:
 
     def said(self) -> str:
         """What is kept of it, in words."""
-        every = f"residuals: {self.trips} trips of {_amount(self.kept.trip)}"
+        every = f"residuals: {self.trips} trips of {amount(self.kept.trip)}"
         if not self.plan.segments:
             return f"{every}, all kept"
-        states = f"{self.plan.kept()} states of {_amount(self.kept.state)}"
-        return f"{every}; kept {states}, and {self.plan.stretch()} trips"
+        states = f"{_several(self.plan.kept(), 'state')} of {amount(self.kept.state)}"
+        return f"{every}; kept {states}, and {_several(self.plan.stretch(), 'trip')}"
 
 
 def limited(graph: Graph, wrt: Sequence[Input], bound: float) -> Limited:
@@ -435,7 +437,11 @@ def _over(loop: Node, known: Mapping[Node, Node]) -> Node:
     return node(loop.op, tuple([new[each] for each in loop.args]), loop.params)
 
 
-def _amount(size: float) -> str:
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def amount(size: float) -> str:
     """A number of bytes as people say it."""
     for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= one:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from symdiff.autodiff.checkpoint import amount, residual_bytes
 from symdiff.inspect.show import Steps
 from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import Const, Node
-from symdiff.pipeline import Work
+from symdiff.pipeline import VJP, Work
 from symdiff.rewrite import TABLES, Application, Rule
 from symdiff.rewrite.pattern import side
 from symdiff.rewrite.shifts import hold_shifts
@@ -43,6 +44,9 @@ def _roads(work: Work) -> Iterator[str]:
     assert work.traced is not None
     for position, how in sorted([*work.traced.roads, *work.kept]):
         yield f"# {position}: {how}"
+    kept = residual_bytes(work.graph) if work.graph and work.request.mode == VJP else 0
+    if kept:
+        yield f"# loops of known length keep {amount(kept)} for others at the most"
 
 
 def rule_text(name: str) -> str:

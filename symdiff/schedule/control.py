@@ -21,11 +21,13 @@ from symdiff.ops import elementwise as e
 from symdiff.ops.control import INDEX, UNKNOWN, divided, loop
 from symdiff.ops.render import ATOM, PRODUCT, Source, dtype_source
 from symdiff.schedule.buffers import allocates, is_view, size_of
+from symdiff.schedule.frees import bound
 from symdiff.schedule.implicit import truth
 from symdiff.schedule.program import (
     Assign,
     Clause,
     Compound,
+    Delete,
     Expression,
     Statement,
     Stop,
@@ -35,6 +37,7 @@ from symdiff.schedule.schedule import Scheduler
 
 ROOMY = 1 << 16  # bytes of a row from which an array is filled faster than a list
 BACKWARDS = "[::-1]"
+MANY = 1 << 20  # bytes that are given back as soon as they have been read
 _PLACE = re.compile(r"\[(\d+)\]")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
@@ -205,6 +208,7 @@ class _Loop:
         if clause.body:  # else each trip hands on what it is given
             counter = None if self.level is None else (self.level, self.named[self.index])
             outer.statements.append(Compound((clause,), repeats=True, counter=counter))
+            outer.statements += self._finished(clause)
         outer.statements += self._after()
 
     # ------------------------------------------------------------------ variables
@@ -469,6 +473,21 @@ class _Loop:
             yield Assign(each.name, made, None, each.item)
         if self.counter:
             yield Assign(self.counter, Expression(constant(0, INDEX), Source("0"), known=True))
+
+    def _finished(self, clause: Clause) -> Iterable[Statement]:
+        """Large arrays go that this loop reads last, and with them the row that is a view."""
+        outer, names, size = self.outer, list[str](), 0
+        changed = {name for each in clause.body for name in bound(each)}
+        for own, arg, each in zip(
+            self.inputs.scanned, self.operands.scanned, self.rows, strict=True
+        ):
+            name, row = each.source.text, self.named[own]
+            local = arg.op.name == "item" and outer.holders.get(name) is arg
+            if local and arg not in outer.listed and outer.is_free(name):
+                names += [name] if row in changed else [name, row]
+                size += size_of(arg)
+        if size >= MANY:
+            yield Delete(tuple(names))
 
     def _clause(self) -> Clause:
         body = tuple(self.inner.statements)

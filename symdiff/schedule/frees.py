@@ -12,9 +12,7 @@ from symdiff.schedule.program import (
     Compound,
     Delete,
     Expression,
-    Guard,
     Statement,
-    Stop,
     Update,
 )
 
@@ -43,6 +41,10 @@ def with_frees(
     A name that is bound again frees its old value by itself. Nothing changes unless the peak falls
     by a number of bytes that is `worthwhile`.
     """
+    last = len(statements)
+    while last and isinstance(statements[last - 1], Delete):
+        last -= 1  # the end gives everything back
+    statements = statements[:last]
     sizes = [_size(each) for each in statements]
     if sum(sizes) < worthwhile:
         return list(statements)
@@ -71,6 +73,8 @@ def _freed(statements: Sequence[Statement], arrays: list[_Array], limit: float) 
             total -= sum(idle.pop(name) for name in names)
             out += [Delete(tuple(names[k : k + AT_ONCE])) for k in range(0, len(names), AT_ONCE)]
         out.append(statement)
+        if new is None:
+            total -= sum(idle.pop(name, 0) for name in bound(statement))
         for each in ends.get(i, ()):
             idle[each.name] = each.size
         if new is not None and new.read > i:
@@ -89,6 +93,10 @@ def _arrays(
         for name in _mentioned(statement):
             if name in current:
                 current[name].read = i
+        if isinstance(statement, Delete):
+            for name in statement.names:
+                if name in current:
+                    current.pop(name).held = i
         if not isinstance(statement, Assign):
             continue
         if statement.name in current:
@@ -109,6 +117,20 @@ def _size(statement: Statement) -> int:
     return size_of(made) if made is not None and allocates(made) else 0
 
 
+def bound(statement: Statement) -> Iterator[str]:
+    """The names that stand for other values after a statement, or for none."""
+    if isinstance(statement, Compound):
+        for header, body in statement.clauses:
+            if header.startswith("for "):
+                yield from _IDENTIFIER.findall(header[4 : header.index(" in ")])
+            for each in body:
+                yield from bound(each)
+    elif isinstance(statement, Assign):
+        yield from _IDENTIFIER.findall(statement.name)
+    elif isinstance(statement, Delete):
+        yield from statement.names
+
+
 def _mentioned(statement: Statement) -> Iterator[str]:
     if isinstance(statement, Compound):
         for header, body in statement.clauses:
@@ -116,7 +138,8 @@ def _mentioned(statement: Statement) -> Iterator[str]:
             for each in body:
                 yield from _mentioned(each)
         return
-    assert isinstance(statement, (Assign, Update, Guard, Stop))
+    if isinstance(statement, Delete):
+        return
     yield from _IDENTIFIER.findall(statement.expression.source.text)
     if isinstance(statement, Update):
         yield statement.name

@@ -21,3 +21,15 @@ def test_without_rewrites_it_says_so():
 
 def test_every_rule_has_a_text():
     assert all(rule_text(name) for name in (*RULES, *WHOLE_PROGRAM))
+
+
+def test_what_loops_keep_is_said():
+    def loss(x):
+        for _ in range(100):
+            x = np.sin(x)
+        return np.sum(x)
+
+    text = explain(symdiff.grad(loss).stages(np.ones(125)))
+    assert "# loops of known length keep 100 kB" in text
+    text = explain(symdiff.grad(loss, max_memory=40e3).stages(np.ones(125)))
+    assert "residuals: 100 trips of 1 kB; kept " in text

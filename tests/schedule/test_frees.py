@@ -60,3 +60,17 @@ def test_the_activations_of_a_deep_network_go_as_its_gradients_come(rolled):
     assert peak < 70  # 60 activations are alive at once; their gradients are as many
     deletions = [line for line in gradient.source.splitlines() if "    del " in line]
     assert rolled or 0 < len(deletions) < 30
+
+
+def test_a_name_that_a_copy_takes_again_stays():
+    def heat(u):
+        u = u.copy()
+        for _ in range(40):
+            k = 0.1 / (1 + u[1:-1, 1:-1] ** 2)
+            u[1:-1, 1:-1] += k * (u[2:, 1:-1] + u[:-2, 1:-1] - 2 * u[1:-1, 1:-1])
+        return np.sum(u * u)
+
+    u = np.random.default_rng(0).normal(size=(200, 200))
+    limited = grad(heat, max_memory=20e6)
+    np.testing.assert_array_equal(limited(u), grad(heat)(u))
+    assert "del u" not in limited.source
