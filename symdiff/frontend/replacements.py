@@ -145,6 +145,10 @@ _TAKING_FUNCTIONS = {
          "root_scalar", "toms748"),
         "symdiff.api.optimize",
     ),
+    **dict.fromkeys(
+        ("bicgstab", "cg", "cgs", "gcrotmk", "gmres", "lgmres", "minres", "tfqmr"),
+        "symdiff.api.iterative",
+    ),
 }  # fmt: skip
 
 

@@ -90,7 +90,7 @@ class SparseMatrix:
         if hasattr(other, "sparse_solution") and type(other) is not SparseMatrix:
             return NotImplemented  # of traced entries
         if type(other) is SparseMatrix or not _is_dense(other):
-            return self._derived(self._plain() @ _plain(other))
+            return self._derived(self.compared() @ _plain(other))
         from symdiff.ops.scipy_sparse import common_dtype, sparse_times
 
         x = as_array(other)
@@ -111,25 +111,25 @@ class SparseMatrix:
             return self @ other  # of matrices, and not of sparse arrays
         if isinstance(other, Tracer):
             return self._entries() * other
-        return self._derived(self._plain() * _plain(other))
+        return self._derived(self.compared() * _plain(other))
 
     def __rmul__(self, other: Any) -> Any:
         if type(self.array).__name__.endswith("_matrix") and np.ndim(other):
             return self.__rmatmul__(other)
         if isinstance(other, Tracer):
             return self._entries() * other
-        return self._derived(other * self._plain())
+        return self._derived(other * self.compared())
 
     def __truediv__(self, other: Any) -> Any:
         if isinstance(other, Tracer):
             return self._entries() / other
-        return self._derived(self._plain() / _plain(other))
+        return self._derived(self.compared() / _plain(other))
 
     def multiply(self, other: Any) -> Any:
         """Entry by entry."""
         if isinstance(other, Tracer):
             return self._entries().multiply(other)
-        return self._derived(self._plain().multiply(_plain(other)))
+        return self._derived(self.compared().multiply(_plain(other)))
 
     def _entries(self) -> Any:
         """The matrix as one of traced entries."""
@@ -138,7 +138,7 @@ class SparseMatrix:
         return entries_of(self)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._plain(), name)
+        found = getattr(self.compared(), name)
         if not callable(found):
             return found
         return lambda *args, **kwargs: self._derived(found(*map(_plain, args), **kwargs))
@@ -149,7 +149,7 @@ class SparseMatrix:
             return value
         return SparseMatrix(value, Path(value, (), self.path.name), self.interposer)
 
-    def _plain(self) -> Any:
+    def compared(self) -> Any:
         """The matrix itself, compared at each call from now on."""
         state = copy.deepcopy(vars(self.array))
         self.interposer.guard(self.path.attribute("__dict__"), state)
@@ -157,7 +157,7 @@ class SparseMatrix:
 
 
 def _plain(value: Any) -> Any:
-    return value._plain() if type(value) is SparseMatrix else value
+    return value.compared() if type(value) is SparseMatrix else value
 
 
 def _is_dense(value: Any) -> bool:
@@ -169,7 +169,7 @@ def _operator(action: Callable[..., Any]) -> Any:
         if any(hasattr(each, "sparse_solution") and type(each) is not SparseMatrix
                for each in others):  # fmt: skip
             return NotImplemented  # of traced entries, which know what to do
-        return self._derived(action(self._plain(), *map(_plain, others)))
+        return self._derived(action(self.compared(), *map(_plain, others)))
 
     return method
 

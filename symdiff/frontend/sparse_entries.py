@@ -54,7 +54,7 @@ def _known(values: Any) -> list[Any]:
     """Arguments that are not traced, as they are."""
     return [
         type(each)(_known(each)) if type(each) in (list, tuple)
-        else each._plain() if type(each) is SparseMatrix
+        else each.compared() if type(each) is SparseMatrix
         else each
         for each in values
     ]  # fmt: skip
@@ -260,7 +260,7 @@ def entries_of(matrix: Any) -> Entries:
     """A sparse matrix by its entries; one that is not traced is compared at each call."""
     if type(matrix) is Entries:
         return matrix
-    known = (matrix._plain() if type(matrix) is SparseMatrix else matrix).tocoo()
+    known = (matrix.compared() if type(matrix) is SparseMatrix else matrix).tocoo()
     of = "matrix" if type(known).__name__.endswith("_matrix") else "array"
     return Entries(known.data, known.row, known.col, known.shape, f"coo_{of}")
 

@@ -453,7 +453,8 @@ def _defers(other: Any) -> bool:
     """Whether the other operand is of a type that NumPy itself would not take."""
     if isinstance(other, (str, bytes, dict, set)) or other is None:
         return True
-    return getattr(other.__class__, "__array_ufunc__", other) is None  # which NumPy asks too
+    kinds = type(other), other.__class__  # of a stand-in, and what it stands for
+    return any(getattr(each, "__array_ufunc__", other) is None for each in kinds)  # as NumPy asks
 
 
 def _repeats(ufunc: Any, number: Tracer, other: Any) -> bool:
