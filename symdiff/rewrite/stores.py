@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from symdiff.ir.extent import mentions
 from symdiff.ir.node import Node, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.shaping import Shape, getitem, index_add, index_set, is_mask
@@ -47,7 +48,9 @@ def _apart(one: Node, other: Node, shape: Shape) -> bool:
 
 
 def _disjoint(left: object, right: object, extent: int) -> bool:
-    """Whether two entries of an index name no place of an axis in common."""
+    """Whether two entries of an index certainly name no place of an axis in common."""
+    if mentions((left, right, extent)):
+        return False  # the index of a loop decides
     one, other = _range(left, extent), _range(right, extent)
     if not one or not other:
         return True

@@ -140,10 +140,30 @@ def last_rows(a):
     return np.sum(np.triu(a))
 
 
+def parts_of_variable_length(a):
+    a = a / 5
+    x = a[0].copy()
+    for i in range(5, 0, -1):
+        for j in range(0, 6, 2):
+            x[j:] -= 0.2 * a[2, j:] * a[j:, 5 - i]
+        a[i - 1, i - 1] *= np.sum(a[i, i:] * x[i:])
+    return np.sum(np.sin(a))
+
+
+def parts_told_from_an_index_whose_name_is_taken(a):
+    a = a / 8
+    for i in range(1, 6):
+        for j in range(i, 6):
+            a[0, j] = a[j - 1, 0] * a[i - 1, j]
+            a[j, :j] *= np.sin(a[j, :j]) * a[j - 1, 2]
+    return np.sum(a)
+
+
 @pytest.mark.parametrize(
     "function",
     [
-        backwards, overwritten_next, overwritten_in_the_trip, overwritten_by_wrapping,
+        parts_of_variable_length, parts_told_from_an_index_whose_name_is_taken, backwards,
+        overwritten_next, overwritten_in_the_trip, overwritten_by_wrapping,
         overwritten_from_the_other_end, overwritten_in_an_inner_loop, overwritten_in_a_branch,
         every_sweep, from_the_array_before, last_rows,
     ],
