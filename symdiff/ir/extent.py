@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 _CHOICES = (((1 << 28) + 11, 2), ((1 << 28) + (1 << 26) + 3, 6))
 _LEAST = 1 << 28
 _NUMBER = re.compile(r"(?<![\w.])\d{9,}(?![\w.])")
+_OPENS, _CLOSES = "([{,:=", ")]},:"  # between which an expression needs no brackets
 
 _choice: ContextVar[int] = ContextVar("symdiff_extents", default=0)
 
@@ -118,7 +119,14 @@ def written(text: str, names: Mapping[int, str]) -> str:
 
     `names` are those of the indices of the loops around, by level.
     """
-    return _NUMBER.sub(lambda found: affine_of(int(found[0])).source(names), text)
+
+    def source(found: re.Match[str]) -> str:
+        made = affine_of(int(found[0])).source(names)
+        before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
+        whole = before in _OPENS and after in _CLOSES
+        return made if whole or made.isidentifier() or made.isdigit() else f"({made})"
+
+    return _NUMBER.sub(source, text)
 
 
 def settled(value: Any, indices: Mapping[int, int]) -> Any:

@@ -37,6 +37,14 @@ def test_a_number_stands_for_an_expression(value, text):
     )
 
 
+def test_in_an_expression_it_has_brackets():
+    number = number_of(Affine((-1,), 7))
+    assert written(f"sum_1 / {number} - 1 / {number}", {0: "i"}) == "sum_1 / (7 - i) - 1 / (7 - i)"
+    assert written(f"f({number}, k={number})", {0: "i"}) == "f(7 - i, k=7 - i)"
+    assert written(f"x / {number_of(FIRST)}", {0: "i"}) == "x / i"
+    assert written(f"{number}", {0: "i"}) == "7 - i"
+
+
 def test_other_numbers_stand_for_the_same():
     usual = number_of(FIRST)
     with other_numbers():
