@@ -159,3 +159,21 @@ def test_windows_of_one_length():
     assert "for i in" in derivative.source
     step = RANDOM.normal(size=24) * 1e-6
     np.testing.assert_allclose(found @ step, (windows(x + step) - windows(x - step)) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "of_part", [np.mean, np.var, np.std, np.max, np.min, lambda x: x[np.argmax(x)], np.ptp]
+)
+def test_statistics_of_parts(of_part):
+    def sums(x):
+        s = 0.0
+        for i in range(7):
+            s = s + of_part(x[i:] * x[0]) ** 2 + i * of_part(np.sin(x[: i + 1]))
+        return s
+
+    derivative = value_and_grad(sums)
+    x = RANDOM.normal(size=7)
+    value, found = derivative(x)
+    np.testing.assert_allclose(value, sums(x), rtol=1e-14)
+    step = RANDOM.normal(size=7) * 1e-6
+    np.testing.assert_allclose(found @ step, (sums(x + step) - sums(x - step)) / 2, rtol=1e-5)
