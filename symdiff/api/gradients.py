@@ -33,8 +33,8 @@ def grad(
     the result is (gradient, aux). For a complex argument z = x + iy it is df/dx - i df/dy.
     `argnames` may reach attributes, read at each call: "self.W", "model.layers.0.W".
     `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
-    calls methods, for training loops. With `backend="c"` it is compiled to C; "auto" does so where
-    that is possible. Of loops the derivative keeps no more than `max_memory` bytes, and computes
+    calls methods, for training loops. With `backend="c"` it is compiled to C; with "auto"
+    NumPy answers until C is there (see `wait`), or where it cannot be. Of loops the derivative keeps no more than `max_memory` bytes, and computes
     the rest again. Usable as @grad and as @grad(argnums=(0, 1)).
 
     Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
@@ -110,7 +110,8 @@ def jit(
     """The function itself: traced, optimized, emitted and compiled per signature.
 
     With `reuse` the emitted code computes in place and calls methods, for tight loops. With
-    `backend="c"` it is compiled to C; "auto" does so where that is possible.
+    `backend="c"` it is compiled to C; with "auto" NumPy answers until C is there (see `wait`), or
+    where it cannot be.
 
     Raises TraceError where the function cannot be traced, and CompileError with `backend="c"`
     where something has no C form, or there is no compiler.

@@ -1,19 +1,19 @@
-"""backend="c": a compiled signature whose function runs in C."""
+"""A compiled signature whose function runs in C."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from symdiff.codegen.c_source import ROUTINES, c_source
-from symdiff.errors import CompileError
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.node import compilation
 from symdiff.pipeline import Work
-from symdiff.runtime.binding import bound
-from symdiff.runtime.compiler import load
+from symdiff.runtime.binding import bound, extension_build
+from symdiff.runtime.compiler import Build, build, load
+from symdiff.runtime.dispatch import Entry
 from symdiff.schedule.loops import Loops
 from symdiff.schedule.lower import lower
 
@@ -21,31 +21,43 @@ if TYPE_CHECKING:
     from symdiff.api.transformed import Compiled
 
 
-def in_c(
-    made: Compiled, leaves: Sequence[Leaf], spec: Spec, layout: Layout, backend: str
-) -> Compiled:
-    """The same with a function in C; with backend "auto" as it is where that cannot be.
+def in_c(entry: Entry) -> Compiled:
+    """What is compiled for a signature, with a function in C.
 
-    Raises CompileError, with backend "c", where something has no C form or there is no compiler.
+    Raises CompileError where something has no C form or there is no compiler.
     """
-    try:
-        return _in_c(made, leaves, spec, layout)
-    except CompileError:
-        if backend == "c":
-            raise
-        return made
+    stages = stages_to_c(entry, entry.compiled)
+    while True:
+        try:
+            next(stages).wait()
+        except StopIteration as finished:
+            return cast("Compiled", finished.value)
+
+
+def stages_to_c(entry: Entry, made: Compiled) -> Generator[Build, None, Compiled]:
+    """The same in stages: each library that has to be there before it goes on."""
+    program = program_of(made.work)
+    source = c_source(program)
+    yield extension_build()
+    yield build(source, ROUTINES)
+    return _in_c(made, program, source, entry.leaves, entry.spec, entry.layout)
 
 
 def program_of(work: Work) -> Loops:
     """The loops that the work comes to. Raises CompileError where there are none."""
     assert work.graph is not None
-    with compilation():
+    with compilation(fresh=True):
         return lower(work.graph)
 
 
-def _in_c(made: Compiled, leaves: Sequence[Leaf], spec: Spec, layout: Layout) -> Compiled:
-    program = program_of(made.work)
-    source = c_source(program)
+def _in_c(
+    made: Compiled,
+    program: Loops,
+    source: str,
+    leaves: Sequence[Leaf],
+    spec: Spec,
+    layout: Layout,
+) -> Compiled:
     rest = iter(leaves)
     parameters = [(child, list(islice(rest, child.num_leaves))) for child in spec.children()]
     taken = [each for each in parameters if any(leaf.type is not None for leaf in each[1])]

@@ -304,6 +304,18 @@ class Transformed:
         made = entry.compiled
         save(path, made.source, made.parameters, made.constants, entry.hidden)
 
+    def wait(self) -> bool:
+        """With `backend="auto"`, wait until C answers what was compiled so far; whether it does.
+
+        Without it calls never wait: NumPy answers until the C compiler, which runs by itself, is
+        done. Of what has no C form, and without a compiler, the answer is False.
+        """
+        if self.backend != "auto":
+            return self.backend == "c"
+        from symdiff.api.background import runs_in_c
+
+        return all([runs_in_c(each) for each in self._dispatcher.entries()])  # noqa: C419  all wait
+
     def cache_info(self) -> CacheInfo:
         """Compilations so far, the bound, and how many signatures are kept."""
         return self._dispatcher.info()
@@ -507,13 +519,8 @@ class Transformed:
             assert work.traced is not None and work.program is not None
             layout = work.program.layout or self._layout(work.traced, spec)
             outputs = len(work.program.returns)
-            made = loaded(work)
-            if self.backend != "numpy":
-                from symdiff.api.native import in_c  # for few programs
-
-                made = in_c(made, leaves, spec, layout, self.backend)
-            return Entry(
-                made,
+            entry = Entry(
+                loaded(work),
                 tuple(leaves),
                 spec,
                 work.traced.captured,
@@ -521,6 +528,20 @@ class Transformed:
                 outputs,
                 work.traced.changes,
             )
+            if self.backend == "numpy":
+                return entry
+            return self._for_c(entry)
+
+    def _for_c(self, entry: Entry) -> Entry:
+        """The entry in C: at once, or when calls have cost enough."""
+        if self.backend == "auto":
+            from symdiff.api.background import warming  # for few programs
+
+            return warming(entry, self._dispatcher.switched)
+        from symdiff.api.native import in_c
+
+        entry.become(in_c(entry))
+        return entry
 
     def _run(
         self, leaves: Sequence[Leaf], spec: Spec, given: Sequence[Any]

@@ -27,9 +27,11 @@ _BY_VALUE = (str, bytes, int, range)
 _BRIEF = 10_000  # operations that are over before another thread would get to run
 
 
-@lru_cache(maxsize=1)
-def extension() -> Any:
-    """The extension module, built once per machine. Raises CompileError where it cannot be."""
+def extension_build() -> compiler.Build:
+    """The library of the extension module, the same for all programs.
+
+    Raises CompileError where it cannot be made.
+    """
     include = sysconfig.get_path("include")
     if not Path(include, "Python.h").is_file():
         raise CompileError(
@@ -42,7 +44,13 @@ def extension() -> Any:
     # the interface of Python and NumPy is part of what it is compiled for
     source = f"/* {sys.version} {np.__version__} */\n{source}"
     options = (f"-I{include}", f"-I{np.get_include()}", "-Wno-comment")
-    path = compiler.built(source, "binding", options)
+    return compiler.Build(source, "binding", options)
+
+
+@lru_cache(maxsize=1)
+def extension() -> Any:
+    """The extension module, built once per machine. Raises CompileError where it cannot be."""
+    path = extension_build().wait()
     loader = importlib.machinery.ExtensionFileLoader("symdiff_binding", str(path))
     spec = importlib.util.spec_from_loader("symdiff_binding", loader)
     assert spec is not None

@@ -92,16 +92,14 @@ class Build:
     `done` looks, `wait` waits; both raise CompileError where the source is not compiled.
     """
 
-    def __init__(
-        self, source: str, kind: str, options: Sequence[str] = (), suffix: str = ".so"
-    ) -> None:
+    def __init__(self, source: str, kind: str, options: Sequence[str] = ()) -> None:
         """Raises CompileError where there is no compiler."""
         import hashlib  # where C is compiled only
 
         self._using = compiler()
         key = [source, *self._using.command, self._using.identity, *FLAGS, *options, machine()]
         digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
-        self._name = f"{kind}_{digest}{suffix}"
+        self._name = f"{kind}_{digest}.so"
         self._source = source
         self._options = options
         self._attempt = 0
@@ -216,14 +214,6 @@ if hasattr(os, "register_at_fork"):  # a child does not wait for the compilers o
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def built(source: str, kind: str, options: Sequence[str] = (), suffix: str = ".so") -> Path:
-    """A library made of this source, from an earlier process where there is one.
-
-    Raises CompileError where there is no compiler, or it does not take the source.
-    """
-    return Build(source, kind, options, suffix).wait()
-
-
 def _places(name: str) -> list[Path]:
     """Where a library may be kept, the best place first."""
     folder = cache.folder("native")
@@ -282,10 +272,15 @@ class Library(NamedTuple):
     address: int
 
 
+def build(source: str, routines: Sequence[str]) -> Build:
+    """The library of a program that is bound to the BLAS routines of these names."""
+    options = () if not _needs_blas(source) else blas(tuple(routines)).options
+    return Build(source, "program", options)
+
+
 def load(source: str, routines: Sequence[str]) -> Library:
     """A program compiled and loaded, bound to the BLAS routines of these names."""
-    options = () if not _needs_blas(source) else blas(tuple(routines)).options
-    path = built(source, "program", options)
+    path = build(source, routines).wait()
     try:
         handle = ctypes.CDLL(str(path))
     except OSError as error:

@@ -64,12 +64,15 @@ class _Locks:
         self.keeping = threading.RLock()
 
     @contextlib.contextmanager
-    def one_compiles(self) -> Iterator[None]:
-        """Wait while another thread compiles. What two compile at once is right, and kept twice."""
+    def one_compiles(self, wait: bool = True) -> Iterator[bool]:
+        """Wait while another thread compiles. What two compile at once is right, and kept twice.
+
+        Says whether no other thread does.
+        """
         lock = self.compiling
-        held = lock.acquire(blocking=not _is_importing())
+        held = lock.acquire(blocking=wait and not _is_importing())
         try:
-            yield
+            yield held
         finally:
             if held:
                 lock.release()
@@ -84,6 +87,7 @@ def _is_importing() -> bool:
 
 
 _locks = _Locks()
+one_compiles = _locks.one_compiles
 if hasattr(os, "register_at_fork"):  # in the child nobody is left to release them
     os.register_at_fork(after_in_child=_locks.renew)
 
@@ -125,7 +129,7 @@ def restore(states: States) -> None:
             each.set_state(state)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Entry:
     """One compiled signature.
 
@@ -145,6 +149,11 @@ class Entry:
     def call(self) -> Callable[..., Any]:
         """The wrapper, which checks everything: MISS where something differs."""
         return _wrapper_of(self)
+
+    def become(self, compiled: Any) -> None:
+        """Call another function for the same arguments from now on."""
+        self.compiled = compiled
+        self.__dict__.pop("call", None)
 
     def run(self, *used: Any) -> Any:
         """A call without a look at the arguments' types; MISS where a guard does not hold."""
@@ -313,7 +322,7 @@ class Dispatcher:
         key = _key(leaves, spec)
         found = self._find(key, used)
         if found is None:
-            with _locks.one_compiles():
+            with one_compiles():
                 found = self._find(key, used)  # another thread may have been at it
                 if found is None:
                     found = self._compile(used, leaves, spec)
@@ -377,6 +386,12 @@ class Dispatcher:
             self._recent = (entry, *recent[: _TRIED - 1])
             self.fast = entry.call
             self.last = entry
+
+    def switched(self, entry: Entry) -> None:
+        """The entry has become another: calls go there."""
+        with _locks.keeping:
+            if entry is self.last:
+                self.fast = entry.call
 
     def entries(self) -> list[Entry]:
         """Every compiled signature, the most recent key last."""

@@ -172,20 +172,6 @@ def test_a_function_in_c_inside_another_trace_is_part_of_it():
     np.testing.assert_allclose(symdiff.grad(f, backend="c")(x), np.cos(x))
 
 
-def test_auto_is_numpy_where_there_is_no_c_form():
-    f = symdiff.value_and_grad(lambda x: np.sum(np.sort(x) * x), backend="auto")
-    value, gradient = f(np.array([3.0, 1.0, 2.0]))
-    assert value == 11
-    assert not f.compiled.c_source
-    np.testing.assert_allclose(gradient, symdiff.grad(f.function)(np.array([3.0, 1.0, 2.0])))
-
-
-def test_auto_is_c_where_there_is_one():
-    f = symdiff.jit(lambda x: x * 2, backend="auto")
-    assert f(2.0) == 4.0
-    assert f.compiled.c_source
-
-
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match='backend is "numpy", "c" or "auto", not \'cuda\''):
         symdiff.grad(lambda x: x, backend="cuda")

@@ -22,29 +22,33 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
+def built(source, *options):
+    return compiler.Build(source, "program", options).wait()
+
+
 def test_a_source_is_compiled_once(monkeypatch):
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     assert ctypes.CDLL(str(path)).symdiff_run() == 42
     monkeypatch.setattr(compiler.Build, "_start", lambda self: pytest.fail("compiled again"))
-    assert compiler.built(SOURCE, "program") == path
+    assert built(SOURCE) == path
 
 
 def test_other_flags_are_another_library():
-    assert compiler.built(SOURCE, "program") != compiler.built(SOURCE, "program", ("-DA=1",))
+    assert built(SOURCE) != built(SOURCE, "-DA=1")
 
 
 def test_a_damaged_library_is_compiled_again():
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     content = path.read_bytes()
     path.unlink()  # the old one may be loaded
     path.write_bytes(content[: len(content) // 2])
-    assert ctypes.CDLL(str(compiler.built(SOURCE, "program"))).symdiff_run() == 42
+    assert ctypes.CDLL(str(built(SOURCE))).symdiff_run() == 42
     assert path.read_bytes() == content
 
 
 def test_a_source_that_does_not_compile_is_an_error():
     with pytest.raises(CompileError, match="did not compile"):
-        compiler.built("int symdiff_run(void) { return missing; }\n", "program")
+        built("int symdiff_run(void) { return missing; }\n")
 
 
 def test_without_a_compiler_there_is_a_way_out(monkeypatch):
@@ -108,14 +112,14 @@ def rejected(path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(compiler.Build, "_start", start)
         try:
-            assert compiler.built(SOURCE, "program") == path
+            assert built(SOURCE) == path
         except Compiles:
             return True
     return False
 
 
 def test_every_damage_is_seen(monkeypatch):
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     content = path.read_bytes()
     assert not rejected(path, monkeypatch)
     for place in (0, 1, len(content) // 2, len(content) - 5, len(content) - 4, len(content) - 1):
@@ -128,15 +132,15 @@ def test_every_damage_is_seen(monkeypatch):
 
 
 def test_a_library_under_another_name_is_not_loaded(monkeypatch):
-    path = compiler.built(SOURCE, "program")
-    other = compiler.built("int symdiff_run(void) { return 7; }\n", "program")
+    path = built(SOURCE)
+    other = built("int symdiff_run(void) { return 7; }\n")
     path.unlink()
     other.rename(path)
     assert rejected(path, monkeypatch)
 
 
 def test_a_link_is_not_loaded(tmp_path, monkeypatch):
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert rejected(path, monkeypatch)
@@ -144,16 +148,16 @@ def test_a_link_is_not_loaded(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners of files")
 def test_a_library_of_somebody_else_is_not_loaded(monkeypatch):
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     owner = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: owner + 1)
     assert rejected(path, monkeypatch)
 
 
 def test_use_is_noted():
-    path = compiler.built(SOURCE, "program")
+    path = built(SOURCE)
     os.utime(path, (1, 1))
-    compiler.built(SOURCE, "program")
+    built(SOURCE)
     assert path.stat().st_mtime > 1
 
 
@@ -167,16 +171,16 @@ def test_a_folder_that_cannot_be_written_does_no_harm(monkeypatch):
 
     monkeypatch.setattr(compiler.cache, "replace", refused)
     source = SOURCE.replace("42", "43")
-    path = compiler.built(source, "program")
+    path = built(source)
     assert ctypes.CDLL(str(path)).symdiff_run() == 43
-    assert compiler.built(source, "program") == path  # once for this process
+    assert built(source) == path  # once for this process
 
 
 def test_without_a_folder_libraries_are_those_of_the_process(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path / "file" / "in it"))
     source = SOURCE.replace("42", "44")
-    assert ctypes.CDLL(str(compiler.built(source, "program"))).symdiff_run() == 44
+    assert ctypes.CDLL(str(built(source))).symdiff_run() == 44
 
 
 def test_processes_that_compile_the_same_at_once(tmp_path):
@@ -185,7 +189,7 @@ def test_processes_that_compile_the_same_at_once(tmp_path):
         "from symdiff.runtime import compiler\n"
         "for i in range(3):\n"
         "    source = 'int symdiff_run(void) { return %d; }' % i\n"
-        "    assert ctypes.CDLL(str(compiler.built(source, 'program'))).symdiff_run() == i\n"
+        "    assert ctypes.CDLL(str(compiler.Build(source, 'program').wait())).symdiff_run() == i\n"
     )
     runs = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
     assert [each.wait() for each in runs] == [0] * 4
