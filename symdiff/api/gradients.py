@@ -34,8 +34,9 @@ def grad(
     `argnames` may reach attributes, read at each call: "self.W", "model.layers.0.W".
     `math` is "ieee", "default" or "fast"; with `reuse` the emitted code computes in place and
     calls methods, for training loops. With `backend="c"` it is compiled to C; with "auto"
-    NumPy answers until C is there (see `wait`), or where it cannot be. Of loops the derivative keeps no more than `max_memory` bytes, and computes
-    the rest again. Usable as @grad and as @grad(argnums=(0, 1)).
+    NumPy answers until C is there (see `wait`), or where it cannot be. Of loops the
+    derivative keeps no more than `max_memory` bytes, and computes the rest again. Usable as @grad
+    and as @grad(argnums=(0, 1)).
 
     Raises NotDifferentiableError if the result is not a real scalar or an argument is not of
     floats, TraceError where the function cannot be traced, MemoryLimitError where `max_memory` is
