@@ -167,6 +167,14 @@ def _kind(value: Any) -> Any:
     return id(value) if spec.is_leaf() else (spec, *map(_kind, leaves))
 
 
+def is_of_arrays(value: Any) -> bool:
+    """Whether a value is or holds more than what Python knows while it is traced."""
+    if type(value) in _FIXED:
+        return False
+    leaves = parts_of(value)[0]
+    return any(isinstance(each, (Tracer, ObjectProxy, np.ndarray)) for each in leaves)
+
+
 _FIXED = {bool, int, float, complex, str, bytes, type(None)}
 
 def check_same(one: Any, other: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff.frontend.alike import ends_of_kinds
+from symdiff.frontend.alike import ends_of_kinds, is_of_arrays
 from symdiff.frontend.joins import is_numeric
 from symdiff.frontend.speculation import FailedError
 from symdiff.frontend.tracer import Tracer
@@ -209,7 +209,8 @@ def as_source(value: Any) -> Source | None:
     if type(value) is range:
         return Range(value.start, value.stop, value.step)
     if type(value) in (list, tuple, type({}.values())) and len(value) >= FEW:
-        return Listed(value)
+        known = not any(map(is_of_arrays, islice(value, FEW)))
+        return None if known else Listed(value)
     numeric = isinstance(value, (Tracer, np.ndarray)) and is_numeric(value)
     return Rows(value) if numeric and value.shape else None
 

@@ -45,6 +45,7 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control
 from symdiff.ops import elementwise as e
 
+_VAIN = 8  # stretches that are not captured, after which the rest is not tried
 _ATTEMPTS = 6  # runs of a body until the types of what it carries settle
 
 
@@ -82,14 +83,15 @@ class Loop:
             return
         plain = Plain(source)
         done = 0
-        captured = False
+        captured, vain = False, 0
         ends = self._ends(source)[::-1]
         while ends:
             self.end = end = ends.pop()
             for peeled in (False, True):
-                if not self._worth(done, peeled):
+                if vain > _VAIN or not self._worth(done, peeled):
                     break
                 yield from self._attempt(source, done)
+                vain += self.outcome != "captured"
                 if self.cuts:
                     break
                 if self.outcome == "captured":
