@@ -81,7 +81,8 @@ def _one_of(values: Sequence[Any], loop: Loop, name: str) -> Any:
     if any(root_of(each) is own for each in traced for own in loop.buffers):
         raise FailedError("it stores into what it goes over")
     leaf = leaf_of(first)
-    every = node(control.rows, tuple([lift(each) for each in values]))
+    nodes = [lift(each) for each in values]
+    every = control.whole_of(nodes) or node(control.rows, tuple(nodes))
     return Tracer(coerce(loop.scanned(every, name), leaf.type), leaf.is_array)
 
 

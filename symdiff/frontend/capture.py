@@ -16,6 +16,7 @@ import numpy as np
 
 from symdiff.frontend import context
 from symdiff.frontend.alike import check_same, element
+from symdiff.frontend.appended import append
 from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Zipped, as_source
 from symdiff.frontend.joins import truth
 from symdiff.frontend.loops import Loop
@@ -131,6 +132,11 @@ class Hooks:
             elif each:
                 return False
         return True if up is False else Hooks.negate(up)
+
+    @staticmethod
+    def append(target: Any, value: Any, name: str) -> None:
+        """target.append(value)."""
+        append(target, value, name, sys._getframe(1))
 
     @staticmethod
     def part(whole: Any, index: Any) -> Any:

@@ -54,6 +54,12 @@ class Carried:
             return None
         return cls(name, leaves, spec, loop)
 
+    def pairs(self) -> list[tuple[Tracer, Tracer]]:
+        """The stand-ins, and the traced values that they stand for in the first turn."""
+        numbers = [each for each, kind in zip(self.first, self.kinds, strict=True) if kind]
+        pairs = zip(self.tracers, numbers, strict=True)
+        return [(own, first) for own, first in pairs if isinstance(first, Tracer)]
+
     def settle(self, value: Any, loop: Loop) -> bool:
         """Whether a type must be widened for the value at the end of a turn."""
         leaves, spec = ([], None) if value is UNBOUND else flatten(value)

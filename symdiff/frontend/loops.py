@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.frontend import context, extents, memory
 from symdiff.frontend.alike import Lent
+from symdiff.frontend.appended import Appended, append
 from symdiff.frontend.carried import Carried, finder
 from symdiff.frontend.iterables import FEW, Counted, Plain, Range, Source, as_source, settled_count
 from symdiff.frontend.joins import (
@@ -59,6 +60,7 @@ class Loop:
         self.site = site
         self.running = context.current()
         self.place = place_of(frame)
+        self.frame = frame
         self.run: Run | None = None
         self.entered: dict[str, Any] = {}  # the names where the attempt began
         self.values: dict[str, Any] = {}
@@ -177,6 +179,8 @@ class Loop:
         self.level: int | None = None  # of what the index decides, where its range is known
         self.row_tracers: list[Tracer] = []
         self.lent: list[Lent] = []
+        self.appended: list[Appended] = []
+        self.mark = self.run.mark
 
     def placeholder(self, name: str, type: ArrayType) -> Input:
         """What stands for a value inside of the loop."""
@@ -391,11 +395,18 @@ class Loop:
             state.append((placeholder, before))
             outputs.append(array.node)
         kind, test = self._kind(state, outputs, stop)
+        if self.appended and (type(self.end) is not int or test is not None):
+            raise FailedError("it appends to a list, a number of times that is not known")
+        for each in self.appended:
+            each.add(self, outputs)
         notes = run.notes([*outputs, *([test] if test is not None else [])])
         values = [found.get(name, UNBOUND) for name in self.site.names if name in self.site.kept]
         leaves = [leaf for value in values for leaf in tracers_in(value)]
+        listed = [leaf for each in self.appended for leaf in each.tracers()]
+        leaves += listed
         own = {id(each) for carried in self.carried.values() for each in carried.tracers}
         aliased = [each for each in aliases_among(leaves, run.mark) if id(each) not in own]
+        aliased += self._first_of(listed)
         aliased += [root for lent in self.lent for root in lent.roots_in(leaves)]
         run.undo()
         level = self.level if self.level in running.flow.measured else None
@@ -420,10 +431,26 @@ class Loop:
         self.values = self.pending = bound
         for array, i in arrays:
             memory.change(array, items[i])
-        mark_aliases(running, self.key, aliased, self.values.values())
         self.run = None
+        added = self._append(items)
+        mark_aliases(running, self.key, aliased, [*self.values.values(), *added])
         self.outcome = "captured"
         report(self.place, "captured: its body is compiled once")
+
+    def _first_of(self, values: Sequence[Tracer]) -> list[Tracer]:
+        """The arrays that the stand-ins among some values stand for in the first turn."""
+        own = {id(root_of(each)) for each in values}
+        pairs = [pair for each in self.carried.values() for pair in each.pairs()]
+        return [root_of(first) for stand_in, first in pairs if id(stand_in) in own]
+
+    def _append(self, items: Sequence[Node]) -> list[Tracer]:
+        """Puts into lists what the turns append, and gives what of it is traced."""
+        assert self.running is not None
+        added = [(each, list(each.elements(items))) for each in self.appended]
+        for turn in range(self.trips_left() if added else 0):
+            for each, elements in added:
+                append(each.target, elements[turn], each.name, self.frame)
+        return [leaf for _, elements in added for each in elements for leaf in tracers_in(each)]
 
     def _exported(
         self, found: Any, state: list[tuple[Input, Node]], outputs: list[Node]

@@ -351,6 +351,7 @@ class _Rewriter:
         self.shared: set[str] = set()  # names of functions around
         self.globals: set[str] = set()  # names of the module that are bound
         self.nested = 0  # loops around
+        self.appended: tuple[str, ...] = ()  # lists that the loop around only appends to
         self._expressions = _Expressions(self)
 
     def function(self, definition: Function) -> Function:
@@ -525,12 +526,14 @@ class _Rewriter:
             last=frozenset({"continue"}),
         )
         self.nested += 1
+        outer, self.appended = self.appended, self._only_appended(each)
         body = self.block(each.body, inner)
+        appended, self.appended = self.appended, outer
         self.nested -= 1
         if skipped:
             body.insert(0, _at_place(_assign(skipped, ast.Constant(False)), each))
         stops = tuple(filter(None, (broken, done)))
-        made += self._hooked_loop(each, body, state, stops, block)
+        made += self._hooked_loop(each, body, state, stops, appended, block)
         if each.orelse:
             flags = [flag for flag in (broken, done) if flag]
             if flags:
@@ -547,6 +550,7 @@ class _Rewriter:
         body: list[ast.stmt],
         state: str,
         stops: tuple[str, ...],
+        appended: tuple[str, ...],
         block: _Block,
     ) -> list[ast.stmt]:
         test = [each.test] if isinstance(each, ast.While) else []
@@ -555,7 +559,7 @@ class _Rewriter:
         names += [name for name in targets if name not in names]
         inside = _loads(walk(each))
         kept = [name for name in names if self._is_read(name, each, inside.get(name, 0))]
-        site = _site(each, names, kept, stops, targets)
+        site = _site(each, names, kept, stops, targets, appended)
         binding = _binding(state, [*names, *stops])
         before = [name for name in (*names, *stops) if name not in targets]
         leave = ast.If(_method(state, "leave"), [ast.Break()], [])
@@ -603,6 +607,14 @@ class _Rewriter:
         _at_place(made, source)
         return made
 
+    def _only_appended(self, loop: ast.AST) -> tuple[str, ...]:
+        """The lists that a loop appends to and does nothing else with."""
+        nodes = walk(loop)
+        appended = list(filter(None, map(_appended_to, nodes)))
+        met = [each.id for each in nodes if isinstance(each, ast.Name)] if appended else []
+        names = {name for name in appended if met.count(name) == appended.count(name)}
+        return tuple(sorted(names - self.shared - self.globals))
+
     def _is_read(self, name: str, within: ast.AST | None, inside: int = 0) -> bool:
         """Whether a name may be read after a statement, in which it is read so often."""
         if name.startswith("$") or name in self.shared:
@@ -619,6 +631,11 @@ class _Rewriter:
             return self.function(each)  # type: ignore[return-value]
         if isinstance(each, (ast.ClassDef, ast.AsyncFunctionDef, ast.Assert, ast.AsyncFor)):
             return each
+        name = _appended_to(each)
+        if name in self.appended:
+            value = self.expression(each.value.args[0])  # type: ignore[attr-defined]
+            hooked = ast.Expr(_hook("append", _name(name), value, ast.Constant(name)))
+            return _at_place(hooked, each)  # type: ignore[no-any-return]
         inner = block.but(depth=block.depth + 1, open=False, **_RAW)
         changes: dict[str, Any] = {}
         for name, value in ast.iter_fields(each):
@@ -749,6 +766,17 @@ def _begins_with(loop: ast.AST, name: str) -> bool:
     return False
 
 
+def _appended_to(each: ast.AST) -> str:
+    """The name in a statement `name.append(value)`; "" of any other."""
+    call = each.value if isinstance(each, ast.Expr) else None
+    if not isinstance(call, ast.Call) or len(call.args) != 1 or call.keywords:
+        return ""
+    named = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+    if not named or isinstance(call.args[0], ast.Starred) or call.func.attr != "append":  # type: ignore[attr-defined]
+        return ""
+    return call.func.value.id  # type: ignore[attr-defined,no-any-return]
+
+
 def _last_return(body: Sequence[ast.stmt]) -> ast.stmt | None:
     return next((each for each in reversed(body) if isinstance(each, ast.Return)), None)
 
@@ -810,10 +838,12 @@ def _site(
     kept: Sequence[str],
     stops: Sequence[str] = (),
     targets: Sequence[str] = (),
+    appended: Sequence[str] = (),
 ) -> ast.expr:
     """What a hook knows of a statement: its place, the names it binds, those read afterwards."""
     place = (each.lineno, each.col_offset)  # type: ignore[attr-defined]
-    return _constant((place, tuple(names), tuple(kept), tuple(stops), tuple(targets)))
+    whole = (tuple(names), tuple(kept), tuple(stops), tuple(targets), tuple(appended))
+    return _constant((place, *whole))
 
 
 def _constant(value: tuple[Any, ...]) -> ast.expr:

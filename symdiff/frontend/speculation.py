@@ -43,6 +43,7 @@ class Site(NamedTuple):
     kept: tuple[str, ...]  # of these, which may be read afterwards
     stops: tuple[str, ...]  # flags that end the loop
     targets: tuple[str, ...]  # of a `for`
+    appended: tuple[str, ...] = ()  # lists that are only appended to in the loop
 
 
 class FailedError(Exception):

@@ -47,6 +47,7 @@ class World:
         self._own = {name: frame.f_locals.get(name, _ABSENT) for name in names}
         self._waiting: list[Any] = []
         self.opaque = ""
+        self.reached: dict[int, int] = {}  # how often each list is found
         each: FrameType | None = frame
         while each is not None and each.f_code not in context.beginnings:
             if not context.is_internal(each.f_code):
@@ -63,6 +64,8 @@ class World:
 
     def _note(self, value: Any) -> None:
         kind = type(value)
+        if kind is list:
+            self.reached[id(value)] = self.reached.get(id(value), 0) + 1
         if issubclass(kind, _PLAIN) or id(value) in self._seen:
             return
         self._seen.add(id(value))

@@ -228,6 +228,29 @@ def loop_node(
     return node(loop, (*counted, *invariant, *carried, *scanned), params)
 
 
+def whole_of(values: Sequence[Node]) -> Node | None:
+    """The array, or the part of one, of which these are all the rows in order, if there is one."""
+    found = [_row_of(each) for each in values]
+    first = found[0]
+    if first is None or found != [(first[0], first[1] + i) for i in range(len(values))]:
+        return None
+    every, begin = first
+    if len(values) == every.type.shape[0]:
+        return every
+    return node(getitem, (every,), (("index", (("slice", begin, begin + len(values), None),)),))
+
+
+def _row_of(each: Node) -> tuple[Node, int] | None:
+    """The array that a value is a row of, and which."""
+    while each.op.name == "convert" and each.args[0].type.dtype == each.type.dtype:
+        (each,) = each.args
+    if each.op is not getitem or len(each.args) > 1:
+        return None
+    (entry, *more) = each.param("index")
+    known = not more and type(entry) is int and entry >= 0
+    return (each.args[0], entry) if known else None
+
+
 def _rows_of(each: Node, y_bar: Node) -> list[Node]:
     """The rows of an array, made without asking what type they have: there may be hundreds."""
     type = array_type(y_bar.type.dtype, y_bar.type.shape[1:])

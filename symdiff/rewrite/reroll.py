@@ -26,6 +26,7 @@ SAVED = 64  # nodes below which a loop is not worth it
 BACK = 4  # trips that a value may be handed over
 SHIFTS = 64  # places in a period at which a trip may begin
 PASSES = 3  # loops of loops
+_PARTS = 8  # of an array: more are written as a list of rows
 VAIN = 4  # loops in a stretch that were not worth it, after which it is left alone
 
 _INDEXED = (shaping.getitem, shaping.index_set, shaping.index_add)
@@ -38,11 +39,50 @@ def reroll(graph: Graph) -> tuple[Graph, dict[Node, Node]]:
         found = _Roller(graph).run()
         if not found:
             break
-        graph, new = _replaced(graph, found)
-        changed = {before: new.get(after, after) for before, after in changed.items()} | {
-            before: after for before, after in new.items() if before is not after
-        }
+        graph = _changed(graph, found, changed)
+    found = _joined(graph)
+    if found:
+        graph = _changed(graph, found, changed)
     return graph, changed
+
+
+def _changed(graph: Graph, found: dict[Node, Node], changed: dict[Node, Node]) -> Graph:
+    """The graph with other nodes in the place of some; `changed` follows what became of each."""
+    graph, new = _replaced(graph, found)
+    changed.update({before: new.get(after, after) for before, after in changed.items()})
+    changed.update({before: after for before, after in new.items() if before is not after})
+    return graph
+
+
+def _joined(graph: Graph) -> dict[Node, Node]:
+    """For an array made of a list, with the rows of another in it, that one and what is beside it.
+
+    Such lists are what loops have appended to.
+    """
+    found = {}
+    for each in graph.nodes():
+        if each.op is shaping.stack and not each.param("axis"):
+            parts = list(_parts(each.args))
+            if len(parts) == 1 and parts[0].type == each.type:
+                found[each] = parts[0]
+            elif 1 < len(parts) <= _PARTS:
+                found[each] = node(shaping.concatenate, tuple(parts), (("axis", 0),))
+    return found
+
+
+def _parts(values: Sequence[Node]) -> Iterator[Node]:
+    """Arrays that hold these as rows: such of which they are rows, where there are some."""
+    arrays = [each.args[0] if each.op is shaping.getitem else None for each in values]
+    begin = 0
+    for end in range(1, len(values) + 1):
+        if end < len(values) and arrays[end] is arrays[begin]:
+            continue
+        several = values[begin:end]
+        whole = control.whole_of(several) if end - begin >= TRIPS else None
+        if whole is None and len(several) == 1:
+            whole = node(shaping.getitem, (several[0],), (("index", (None,)),))
+        yield whole or node(shaping.stack, tuple(several), (("axis", 0),))
+        begin = end
 
 
 class _Stretch(NamedTuple):
@@ -375,7 +415,7 @@ class _Builder:
         if len(numbers) == len(values):
             return self._number(numbers, type)
         if values not in self.rows:
-            stack = node(control.rows, values)
+            stack = control.whole_of(values) or node(control.rows, values)
             note = self.roller.graph.notes.get(values[0])
             name = note.name if note is not None and not note.suffix else ""
             stem = name.rstrip("_0123456789") or "row"
