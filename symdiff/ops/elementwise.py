@@ -783,7 +783,8 @@ def _convert_source(
 ) -> str:
     if weak:
         return f"{types[0].with_dtype(dtype).python.__name__}({x})"
-    if types[0].weak:
+    truth = types[0].dtype == bool and not types[0].shape
+    if types[0].weak or truth:
         return f"{dtype_source(dtype)}({x})"
     return f"{x}.astype({dtype_source(dtype)})"
 

@@ -145,7 +145,9 @@ def _is_method(op: Primitive) -> bool:
 
 
 def _binding(before: str, after: str) -> int:
-    """An operand between brackets and commas may be anything; elsewhere it is an atom."""
+    """An operand between brackets and commas or of a choice may be anything; else it is an atom."""
+    if before.endswith((" if ", " else ")) or after.startswith((" if ", " else ")):
+        return ANY
     enclosed = before.rstrip()[-1:] in ("(", "[", ",", "=") and after[:1] in (")", "]", ",")
     return ANY if enclosed else ATOM
 

@@ -32,6 +32,7 @@ from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
 from symdiff.schedule.program import Assign, Expression, Guard, Program, Statement, Update
+from symdiff.schedule.scalars import converted, decided
 from symdiff.schedule.stores import UPDATES, planned
 from symdiff.schedule.warnings import quieted
 
@@ -108,6 +109,7 @@ class Scheduler:
         self.depth = DEPTH
         self.top: Scheduler = outer.top if outer else self
         # whether operations are written as they cost least to call
+        self.decided: set[Node] = set()
         self.lean: bool = outer.lean if outer else reuse
         self.roles = dict(roles)
         # by the mask that is counted
@@ -255,6 +257,8 @@ class Scheduler:
 
                     self.closed[each] = closed(each, self.primal)
                 reads[each] = operands(self.closed.get(each, each))
+                if each not in self.primal:
+                    reads[each] = converted(each, reads[each])
                 found += reads[each]
         for each in reads:
             if each.args and _gives_several(each.args[0]) and not happens(each):
@@ -264,6 +268,7 @@ class Scheduler:
         order = sorted(reads, key=lambda each: (each not in self.primal, each.serial))
         self._study_updates(order)
         self._study_choices(order)
+        self.decided = decided(order, reads, self.graph.outputs, self.primal)
         self._study_names(order)
         return order
 
@@ -523,7 +528,7 @@ class Scheduler:
             inexact = any(arg.type.inexact for arg in chosen if not isinstance(arg, Const))
             parts = [
                 self._operand(arg, bare, shaped and not (op.numbers and arg.type.ndim == 0),
-                              exact=not inexact)
+                              exact=not inexact or each in self.decided)
                 for arg in reads
             ]
             called = [Source(self._object(name, value)) for name, value in op.objects]
@@ -532,7 +537,7 @@ class Scheduler:
                 each.params if op is each.op else (),
                 [*called, *[part.source for part in parts]],
                 [*[TUPLE] * len(called), *[arg.type for arg in reads]],
-                each.type.weak,
+                each.type.weak or each in self.decided,
                 self.lean and (op is not linalg.matmul or each not in self.primal),
             )
             if each in self.listed:
