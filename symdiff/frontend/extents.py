@@ -10,8 +10,9 @@ from typing import Any
 
 from symdiff.frontend import context
 from symdiff.ir.extent import Affine, affine_of, is_open, least, number_of
-from symdiff.ir.node import Const, Node
+from symdiff.ir.node import Const, Node, constant, node
 from symdiff.ops import elementwise as e
+from symdiff.ops.control import INDEX
 
 _DEPTH = 16  # operations in an expression for an end
 _OF_NONE = {"sum", "prod", "any", "all", "count_nonzero", "norm"}  # have a value of no elements
@@ -83,6 +84,31 @@ def end_of(value: Any) -> int | None:
         return None
     running.flow.measured.update(i for i, factor in enumerate(found.factors) if factor)
     return number_of(found)
+
+
+def expression(number: int) -> Node | None:
+    """What a number that stands for a length is computed from; None where it stands for itself.
+
+    So what a function computes from a length is computed from the index.
+    """
+    running, value = context.current(), affine_of(number)
+    if running is None or not value.factors:
+        return None
+    indices = {level: index for index, level in running.flow.levels.items()}
+    total: Node | None = constant(value.rest, INDEX) if value.rest else None
+    for level, factor in enumerate(value.factors):
+        if not factor:
+            continue
+        if level not in indices:
+            return None
+        term = indices[level]
+        if abs(factor) != 1:
+            term = node(e.multiply, (constant(abs(factor), INDEX), term))
+        if total is None:
+            total = term if factor > 0 else node(e.negative, (term,))
+        else:
+            total = node(e.add if factor > 0 else e.subtract, (total, term))
+    return total
 
 
 def check(shape: tuple[int, ...], index: tuple[Any, ...]) -> None:

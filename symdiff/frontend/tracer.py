@@ -25,6 +25,7 @@ from symdiff.errors import (
 from symdiff.frontend import context, extents, guards, memory
 from symdiff.frontend.advice import function_name
 from symdiff.frontend.source_map import assigned_place, said, stores_part
+from symdiff.ir.extent import LEAST
 from symdiff.ir.node import SMALL, Const, Input, Node, constant, count, node
 from symdiff.ir.types import ArrayType, array_type, is_foreign, is_supported, type_of
 from symdiff.ops import elementwise as e
@@ -542,7 +543,8 @@ def lift(value: Any) -> Node:
     if isinstance(value, Tracer):
         return value.node
     if type(value) in _SCALARS:
-        return constant(value, type_of(value))
+        known = extents.expression(value) if type(value) is int and value >= LEAST else None
+        return known or constant(value, type_of(value))
     if isinstance(value, (list, tuple)):
         return lift(as_array(value))
     if is_foreign(value) or hasattr(value, "__dataframe__"):

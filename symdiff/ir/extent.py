@@ -12,8 +12,9 @@ that differs is not used, and the loop is unrolled.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 # The first number, and the distance to the next one. An array with two such axes still has fewer
 # elements than NumPy can count.
 _CHOICES = (((1 << 28) + 11, 2), ((1 << 28) + (1 << 26) + 3, 6))
-_LEAST = 1 << 28
+LEAST = 1 << 28
 _NUMBER = re.compile(r"(?<![\w.])\d{9,}(?![\w.])")
 _OPENS, _CLOSES = "([{,:=", ")]},:"  # between which an expression needs no brackets
 
@@ -89,7 +90,7 @@ def number_of(value: Affine) -> int:
 
 def affine_of(number: int) -> Affine:
     """What a number stands for: if nothing else, itself."""
-    if number >= _LEAST:
+    if number >= LEAST:
         first, distance = _CHOICES[_choice.get()]
         place, off = divmod(number - first, distance)
         if not off and 0 <= place < len(_known):
@@ -104,7 +105,7 @@ def any_known() -> bool:
 
 def is_open(shape: Sequence[int]) -> bool:
     """Whether the index of a loop decides an extent of a shape."""
-    return any(each >= _LEAST and bool(affine_of(each).factors) for each in shape)
+    return any(each >= LEAST and bool(affine_of(each).factors) for each in shape)
 
 
 def mentions(value: Any) -> bool:
@@ -133,7 +134,7 @@ def settled(value: Any, indices: Mapping[int, int]) -> Any:
     """A parameter with numbers for the extents in it, at these indices by level."""
     if isinstance(value, tuple):
         return tuple([settled(each, indices) for each in value])
-    if type(value) is not int or value < _LEAST:
+    if type(value) is not int or value < LEAST:
         return value
     affine = affine_of(value)
     return affine.rest + sum(
@@ -152,6 +153,17 @@ def length(start: int, stop: int, whole: int) -> int:
         return len(range(*slice(start, stop).indices(whole)))
     first, last = (axis.plus(each) if each.rest < 0 and not each.factors else each for each in ends)
     return number_of(last.plus(first, -1))
+
+
+def product(extents: Iterable[int]) -> int:
+    """The number that stands for a product, of which an index may decide one factor."""
+    total = Affine((), 1)
+    for each in map(affine_of, extents):
+        if total.factors and each.factors:
+            return math.prod(map(number_of, (total, each)))  # which stands for nothing
+        total, times = (each, total) if each.factors else (total, each)
+        total = Affine().plus(total, times.rest)
+    return number_of(total)
 
 
 def least(value: Affine, ranges: Mapping[int, tuple[Affine, Affine]]) -> int | None:

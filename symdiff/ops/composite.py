@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from symdiff.ir.extent import product
 from symdiff.ops import elementwise as e
 from symdiff.ops.primitive import array_of, composite, resolve
 from symdiff.ops.reductions import PRODUCTS, SHARED, normalize_axes
@@ -18,7 +18,7 @@ from symdiff.ops.reductions import PRODUCTS, SHARED, normalize_axes
 def _count(a: Any, axis: Any, keepdims: Any = False, where: Any = None) -> Any:
     """The number of elements that a reduction over `axis` combines."""
     if where is None:
-        return math.prod(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
+        return product(np.shape(a)[i] for i in normalize_axes(axis, np.ndim(a)))
     return np.sum(np.broadcast_to(where, np.shape(a)), axis, keepdims=keepdims)
 
 

@@ -175,5 +175,39 @@ def test_statistics_of_parts(of_part):
     x = RANDOM.normal(size=7)
     value, found = derivative(x)
     np.testing.assert_allclose(value, sums(x), rtol=1e-14)
+    assert "for i in" in derivative.source
     step = RANDOM.normal(size=7) * 1e-6
     np.testing.assert_allclose(found @ step, (sums(x + step) - sums(x - step)) / 2, rtol=1e-5)
+
+
+def test_lengths_are_computed_from_the_index():
+    def sums(x):
+        s = 0.0
+        for i in range(7):
+            part = x[i:] * x[0]
+            s = s + np.mean(np.outer(x[i:], x[:3])) / len(part) + np.sum(part) * part.size**2
+        return s
+
+    derivative = value_and_grad(sums)
+    x = RANDOM.normal(size=7)
+    value, found = derivative(x)
+    np.testing.assert_allclose(value, sums(x), rtol=1e-14)
+    step = RANDOM.normal(size=7) * 1e-6
+    np.testing.assert_allclose(found @ step, (sums(x + step) - sums(x - step)) / 2, rtol=1e-5)
+
+
+def test_nested_parts():
+    def sums(A):
+        s = 0.0
+        for i in range(1, 6):
+            for j in range(i):
+                s = s + np.mean(A[i, : j + 1]) * np.std(A[j:i, 0]) + np.mean(A[j:i, :2])
+        return s
+
+    derivative = value_and_grad(sums)
+    A, step = RANDOM.normal(size=(6, 6)), RANDOM.normal(size=(6, 6)) * 1e-6
+    value, found = derivative(A)
+    np.testing.assert_allclose(value, sums(A), rtol=1e-13)
+    slope = (sums(A + step) - sums(A - step)) / 2
+    np.testing.assert_allclose(np.sum(found * step), slope, rtol=1e-5)
+    assert "for j in" in derivative.source

@@ -10,6 +10,7 @@ from symdiff.ir.extent import (
     length,
     number_of,
     other_numbers,
+    product,
     settled,
     written,
 )
@@ -57,6 +58,13 @@ def test_what_is_just_a_number_stays_one():
     assert number_of(Affine((), 7)) == 7
     assert FIRST.plus(FIRST, -1) == Affine()
     assert written("x * 1234567890.5 + 987654321987", {}) == "x * 1234567890.5 + 987654321987"
+
+
+def test_products():
+    number = number_of(FIRST.plus(Affine((), 2)))
+    assert product([]) == 1 and product([2, 3]) == 6
+    assert affine_of(product([2, number, 3])) == Affine((6,), 12)
+    assert not affine_of(product([number, number])).factors
 
 
 def test_the_length_of_a_slice():
