@@ -64,16 +64,19 @@ def truth(value: Tracer) -> bool:
     return decided
 
 
-def truth_or(otherwise: bool, value: Tracer) -> bool:
-    """Whether a value counts as true, as `truth`; `otherwise` where only types are known."""
+def is_known(value: Tracer) -> bool:
+    """Whether there is a value, or may be where a loop or a branch is not captured."""
     running = context.current()
     assert running is not None
     try:
-        if not running.flow.runs:
-            running.examples.of(value.node)
+        return bool(running.flow.runs) or running.examples.of(value.node) is not None
     except KeyError:
-        return otherwise
-    return truth(value)
+        return False
+
+
+def truth_or(otherwise: bool, value: Tracer) -> bool:
+    """Whether a value counts as true, as `truth`; `otherwise` where only types are known."""
+    return truth(value) if is_known(value) else otherwise
 
 
 def whole_number(value: Tracer) -> int:

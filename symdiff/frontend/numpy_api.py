@@ -245,8 +245,14 @@ def stop_gradient(x: Any) -> Tracer:
 
 
 @handles(operator.getitem)
-def getitem(x: Tracer, index: Any) -> Tracer:
+def getitem(x: Tracer, index: Any) -> Any:
     """x[index]: NumPy's rules, with integer arrays and masks (traced or not) as operands."""
+    if isinstance(index, Tracer) and index.dtype == bool and not guards.is_known(index):
+        from symdiff.frontend import selected  # for what few programs do
+
+        found: Any = selected.part(x, index)
+        if found is not None:
+            return found
     x, entries, operands, whole = read_index(x, index)
     if not entries:
         return x if x.in_memory and (x.shape or whole) else Tracer(x.node, is_array=whole)

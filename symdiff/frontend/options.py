@@ -32,7 +32,7 @@ def call_ufunc(ufunc: np.ufunc, args: Sequence[Any], options: dict[str, Any]) ->
         given = _in_loop(ufunc, given, loop, casting)
     if mask is not True:
         mask = _checked(ufunc, mask, outs)
-        given = _where_computed(ufunc, given, mask)
+        given = where_computed(ufunc, given, mask)
     if "axes" in rest and ufunc is np.matmul:
         result = _matmul_of_axes(given[0], given[1], rest.pop("axes"))
     else:
@@ -97,7 +97,7 @@ def _checked(ufunc: np.ufunc, mask: Any, outs: Sequence[Any]) -> Any:
     return mask
 
 
-def _where_computed(ufunc: np.ufunc, given: Sequence[Any], mask: Any) -> list[Any]:
+def where_computed(ufunc: np.ufunc, given: Sequence[Any], mask: Any) -> list[Any]:
     """The operands, with numbers that warn of nothing where the function is not computed."""
     op = find(ufunc)
     if isinstance(op, Primitive) and not op.risky:

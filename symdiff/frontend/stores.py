@@ -14,6 +14,7 @@ from symdiff.errors import SymdiffError, TraceError, word
 from symdiff.frontend import memory
 from symdiff.frontend.guards import count_true
 from symdiff.frontend.numpy_api import read_index
+from symdiff.frontend.selected import Selected, over_axes
 from symdiff.frontend.tracer import (
     Tracer,
     as_array,
@@ -39,10 +40,16 @@ def store(x: Tracer, index: Any, value: Any) -> Tracer:
     if not x.in_memory:
         kind = "float" if x.weak else f"numpy.{x.dtype.name}"
         raise TypeError(f"{kind!r} object does not support item assignment")
+    if type(value) is Selected:
+        if not (isinstance(index, Tracer) and value.fits(Selected(x, index))):
+            count_true(index)
+        value = value.over(x)
+        memory.change(x, _cast(value.node, x.node.type))
+        return x
     new = lift(as_array(value))
     mask = _traced_mask(x, index, new)
     if mask is not None:  # however many elements it selects
-        kept: Any = np.where(_over_axes(mask, x), Tracer(_cast(new, x.node.type)), x)
+        kept: Any = np.where(over_axes(mask, x), Tracer(_cast(new, x.node.type)), x)
         memory.change(x, kept.node)
         return x
     array, entries, operands, _ = read_index(x, index)
@@ -67,11 +74,6 @@ def _traced_mask(x: Tracer, index: Any, value: Node) -> Tracer | None:
     masked = isinstance(index, Tracer) and index.dtype.kind == "b"
     fits = masked and index.shape and index.shape == x.shape[: index.ndim]
     return index if fits and value.type.ndim <= x.ndim - index.ndim else None
-
-
-def _over_axes(mask: Tracer, x: Tracer) -> Any:
-    """A mask of the leading axes, as one that broadcasts over the others."""
-    return mask.reshape((*mask.shape, *(1,) * (x.ndim - mask.ndim)))
 
 
 def _replaced(base: Node, part: Node, entries: Index, operands: tuple[Node, ...]) -> Node:
@@ -324,7 +326,7 @@ def at(function: Any, a: Any, indices: Any, b: Any = None) -> None:
     given: tuple[Any, ...] = () if b is None else (as_array(b),)
     mask = _traced_mask(array, indices, lift(given[0] if given else 0))
     if mask is not None:
-        copyto(array, ufunc(array, *given), where=_over_axes(mask, array))
+        copyto(array, ufunc(array, *given), where=over_axes(mask, array))
         return
     inner, entries, operands, _ = read_index(array, indices)
     if ufunc in (np.add, np.subtract) and array.dtype.kind in "fc" and entries:

@@ -181,7 +181,7 @@ def check(function, x):
     np.testing.assert_allclose(tangent, np.sum(slope * w_x), atol=1e-5)
     rows = np.stack([x, 2 - x / 7])
     body = function.__doc__
-    if "place(" not in body and ("y[x > " not in body or "] = 0" in body):
+    if "place(" not in body and "y[1:3][x" not in body and "[x[:, 0] > 1] = x" not in body:
         mapped = vmap(function)(rows)
         np.testing.assert_allclose(mapped, [function(row.copy()) for row in rows], rtol=1e-12)
 
