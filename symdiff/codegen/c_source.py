@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.codegen.c_control import branched, pointer_to, repeated
 from symdiff.codegen.c_kernel import KernelText
 from symdiff.codegen.c_library import declarations
-from symdiff.schedule.loops import C_TYPES, Buffer, Check, Kernel, Loops, Matrix, Product, Total
+from symdiff.schedule.loops import (
+    C_TYPES,
+    AnyStep,
+    Branch,
+    Buffer,
+    Check,
+    Loops,
+    Matrix,
+    Product,
+    Repeat,
+    Total,
+)
 
 _SMALL = 8  # up to that extent products are loops
 
@@ -97,19 +109,14 @@ class _Unit:
     def __init__(self, program: Loops) -> None:
         self.program = program
         self.kernels: dict[str, str] = {}  # text without its name -> name
+        self.parts: dict[str, str] = {}  # the same of programs inside
         self.products: dict[np.dtype[Any], set[str]] = {}
         self.functions: set[str] = set()
         self.checks = False
 
     def source(self) -> str:
-        calls = [line for step in self.program.steps for line in self.calls(step)]
+        run = self.function("symdiff_run", self.program, "int ")
         blas = any("matmul" in each or "matvec" in each for each in self.products.values())
-        body = "\n".join([f"    {line}" for line in calls])
-        run = (
-            "int symdiff_run(const void *const *in, void *const *out, void *work)\n{\n"
-            "    char *const w = work;\n    (void)in, (void)out, (void)w;\n"
-            f"{body}{chr(10) if body else ''}    return 0;\n}}\n"
-        )
         bind = "static void (*const *sd_routines)(void);\n" if blas else ""
         parts = [
             _HEAD,
@@ -118,10 +125,30 @@ class _Unit:
             bind,
             *self.product_functions(),
             *(text.replace("K_NAME", name) for text, name in self.kernels.items()),
+            *(text.replace("P_NAME", name) for text, name in self.parts.items()),
             self.binding(blas),
             run,
         ]
         return "\n".join([part for part in parts if part])
+
+    def function(self, name: str, program: Loops, kind: str = "SD_KERNEL int ") -> str:
+        """A program as a function of the addresses of arguments, of results, and of memory."""
+        calls = [line for step in program.steps for line in self.calls(step)]
+        lines = [
+            f"{kind}{name}(const void *const *in, void *const *out, void *work)",
+            "{",
+            "    char *const w = work;",
+            "    (void)in, (void)out, (void)w;",
+            *(f"    {line}" for line in calls),
+            "    return 0;",
+            "}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def part(self, program: Loops) -> str:
+        """The name of the function of a program inside."""
+        text = self.function("P_NAME", program)
+        return self.parts.setdefault(text, f"p{len(self.parts)}")
 
     def binding(self, blas: bool) -> str:
         text = "sd_routines = routines;" if blas else "(void)routines;"
@@ -139,10 +166,15 @@ class _Unit:
 
     # ------------------------------------------------------------------ steps
 
-    def calls(self, step: Kernel | Product | Check) -> Iterator[str]:
-        if isinstance(step, Check):
+    def calls(self, step: AnyStep) -> Iterator[str]:
+        if isinstance(step, Repeat):
+            yield from _in_block(repeated(step, self.part(step.body),
+                                          self.part(step.test) if step.test else ""))
+        elif isinstance(step, Branch):
+            yield from _in_block(branched(step, *map(self.part, step.sides)))
+        elif isinstance(step, Check):
             self.checks = True
-            pointer = _pointer(step.buffer)
+            pointer = pointer_to(step.buffer)
             if step.buffer.size:
                 yield f"if (sd_outside({pointer}, {step.buffer.size}, {step.extent}))"
                 yield "    return 1;"
@@ -153,7 +185,7 @@ class _Unit:
             text = printed.text()
             self.functions |= printed.functions
             name = self.kernels.setdefault(text, f"k{len(self.kernels)}")
-            yield f"{name}({', '.join(map(_pointer, printed.buffers))});"
+            yield f"{name}({', '.join(map(pointer_to, printed.buffers))});"
 
     def product(self, step: Product) -> Iterator[str]:
         rows, columns, inner = step.sizes
@@ -161,7 +193,7 @@ class _Unit:
         if not step.target.size:
             return
         if not inner:
-            yield f"memset({_pointer(step.target)}, 0, {step.target.bytes});"
+            yield f"memset({pointer_to(step.target)}, 0, {step.target.bytes});"
             return
         kinds = self.products.setdefault(dtype, set())
         for batch in np.ndindex(step.batch):
@@ -201,6 +233,12 @@ class _Unit:
                 f"{max(step, 1)}, {target});")
 
 
+def _in_block(lines: Iterator[str]) -> Iterator[str]:
+    yield "{"
+    yield from (f"    {line}" for line in lines)
+    yield "}"
+
+
 def _leading(matrix: Matrix, rows: int, columns: int) -> tuple[str, int]:
     """Whether a factor lies row by row ('N') or column by column, and the distance of these."""
     down, right = matrix.strides
@@ -213,17 +251,11 @@ def _short(dtype: np.dtype[Any]) -> str:
     return f"{dtype.kind}{8 * dtype.itemsize}"
 
 
-def _pointer(buffer: Buffer) -> str:
-    if buffer.storage == "work":
-        return f"({C_TYPES[buffer.dtype]} *)(w + {buffer.place})"
-    return f"{buffer.storage}[{buffer.place}]"
-
-
 def _moved(buffer: Buffer, offset: int) -> str:
     if buffer.storage != "work":
         type = C_TYPES[buffer.dtype]
         kind = f"const {type}" if buffer.storage == "in" else type
         pointer = f"({kind} *){buffer.storage}[{buffer.place}]"
     else:
-        pointer = _pointer(buffer)
+        pointer = pointer_to(buffer)
     return f"{pointer} + {offset}" if offset else pointer

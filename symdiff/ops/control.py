@@ -23,7 +23,10 @@ from symdiff.ops.evaluate import at_index, evaluate
 from symdiff.ops.primitive import (
     CONSTANT,
     Cotangents,
+    Part,
+    Parts,
     Primitive,
+    Routine,
     Samples,
     Transpose,
     case,
@@ -73,6 +76,7 @@ item = register(
         result=lambda results, index, type: type,
         rules={"results": CONSTANT},
         numpy=lambda results, index, type: f"{results}[{index}]",
+        c=Routine("item"),
     )
 )
 
@@ -189,6 +193,7 @@ loop = register(
         result=_loop_type,
         rules={"operands": CONSTANT},
         control=True,
+        c=Routine("loop"),
     )
 )
 
@@ -268,6 +273,7 @@ rows = register(
         rules={"values": Cotangents(_rows_of)},
         batch=lambda *values: np.stack(values, axis=1),
         numpy=lambda *values: f"np.stack([{', '.join(values)}])",
+        c=Parts(lambda y, *values: [Part((i,), (), i) for i in range(len(values))]),
         samples=Samples(cases=(case("f[3]", "f[3]"), case("f[]", "f[]", "f[]"))),
     )
 )
@@ -299,6 +305,7 @@ cond = register(
         result=_cond_type,
         rules={"taken": CONSTANT, "operands": CONSTANT},
         control=True,
+        c=Routine("branch"),
     )
 )
 

@@ -6,14 +6,13 @@ operands allow. A few cheap operations are repeated where they are read, instead
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from symdiff.ops.c_forms import INLINE, called
 from symdiff.schedule.loops import (
     Access,
-    Buffer,
+    AnyStep,
     Check,
     Kernel,
     Load,
@@ -24,12 +23,12 @@ from symdiff.schedule.loops import (
     Store,
     Total,
 )
-from symdiff.schedule.values import Placed, Value, View, contiguous, squeezed
+from symdiff.schedule.values import Placed, Value, View, contiguous, memory, squeezed
 
 _MOST_STEPS, _MOST_SINKS = 96, 8  # of one kernel
 
 
-def steps_of(values: Sequence[Value]) -> list[Kernel | Product | Check]:
+def steps_of(values: Sequence[Value]) -> list[AnyStep]:
     """The steps that compute these values, which are given operands first."""
     steps = [group.step() for group in _Grouping(values).groups]
     return [each for each in steps if not isinstance(each, Kernel) or each.sinks]
@@ -50,10 +49,12 @@ class _Group:
     def fits(self, sink: bool) -> bool:
         return len(self.members) < _MOST_STEPS and self.sinks + sink <= _MOST_SINKS
 
-    def step(self) -> Kernel | Product | Check:
+    def step(self) -> AnyStep:
         if self.space is not None:
             return _Emission(self).kernel()
         value, _ = self.members[0]
+        if value.step_of is not None:
+            return value.step_of()
         first, *others = value.views
         if value.kind == "check":
             assert first.value.buffer is not None
@@ -72,12 +73,13 @@ class _Grouping:
         self.settle()
 
     def add(self, value: Value) -> None:
-        if value.kind in ("product", "check"):
+        if value.kind in ("product", "check", "region"):
             group = self.append(None)
             group.members.append((value, None))
             for view in value.views:
                 view.value.stored = True
-            value.step = group.number
+            for each in (value, *value.results):
+                each.step = group.number
             return
         if value.kind == "parts":
             for part in value.parts:
@@ -291,13 +293,6 @@ class _Emission:
 
 def _slow(form: str) -> list[str]:
     return [each for each in called(form) if each not in INLINE]
-
-
-def memory(value: Value) -> Buffer:
-    """The buffer of a value."""
-    if value.buffer is None:
-        value.buffer = Buffer(value.dtype, math.prod(value.shape), "work")
-    return value.buffer
 
 
 def _product(value: Value, left: View, right: View) -> Product:

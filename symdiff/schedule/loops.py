@@ -120,10 +120,48 @@ class Check(NamedTuple):
     extent: int
 
 
+class Repeat(NamedTuple):
+    """A program that is run again and again, on what it was the time before.
+
+    It takes the index, what is `given`, what is carried, its rows, and its constants; it gives what
+    is carried and what is collected. What is carried changes between two buffers, of which the
+    first has it in the end.
+    """
+
+    body: Loops
+    test: Loops | None
+    trips: int | None
+    counter: Buffer | None  # holds their number, where that is not known before
+    indices: tuple[int, int, bool]  # start, step, whether from the end
+    given: tuple[Buffer, ...]
+    starts: tuple[Buffer, ...]
+    carried: tuple[tuple[Buffer, Buffer], ...]
+    rows: tuple[Buffer, ...]
+    collected: tuple[Buffer, ...]
+    constants: tuple[Buffer, ...]
+    test_constants: tuple[Buffer, ...]
+    done: Buffer | None  # takes the number of trips
+    work: Buffer
+
+
+class Branch(NamedTuple):
+    """One of two programs on the same arguments, the first where `taken` is true."""
+
+    taken: Buffer
+    sides: tuple[Loops, Loops]
+    given: tuple[Buffer, ...]
+    constants: tuple[tuple[Buffer, ...], tuple[Buffer, ...]]
+    results: tuple[Buffer, ...]
+    work: Buffer
+
+
+AnyStep = Kernel | Product | Check | Repeat | Branch
+
+
 class Loops(NamedTuple):
     """A program of loops: its steps in order, on numbered arguments and results."""
 
-    steps: tuple[Kernel | Product | Check, ...]
+    steps: tuple[AnyStep, ...]
     arguments: tuple[ArrayType, ...]
     constants: tuple[Any, ...]  # arrays that stand behind the arguments
     results: tuple[ArrayType, ...]
@@ -135,12 +173,20 @@ class Loops(NamedTuple):
 # ---------------------------------------------------------------------------- memory
 
 
-def buffers_of(step: Kernel | Product | Check) -> list[Buffer]:
+def buffers_of(step: AnyStep) -> list[Buffer]:
     """The buffers that a step reads or writes, in order, each once."""
     if isinstance(step, Product):
         found = [step.left.buffer, step.right.buffer, step.target]
     elif isinstance(step, Check):
         found = [step.buffer]
+    elif isinstance(step, Repeat):
+        both = [each for pair in step.carried for each in pair]
+        found = [*step.given, *step.starts, *both, *step.rows, *step.collected, *step.constants,
+                 *step.test_constants, step.work]
+        found += [each for each in (step.counter, step.done) if each is not None]
+    elif isinstance(step, Branch):
+        first, second = step.constants
+        found = [step.taken, *step.given, *first, *second, *step.results, step.work]
     else:
         accesses = [each.access for each in step.values if isinstance(each, Load)]
         accesses += [each.access for each in step.sinks]
@@ -149,7 +195,7 @@ def buffers_of(step: Kernel | Product | Check) -> list[Buffer]:
     return list(dict.fromkeys(found))
 
 
-def plan(steps: Sequence[Kernel | Product | Check]) -> int:
+def plan(steps: Sequence[AnyStep]) -> int:
     """Places in the work space for what lives there; buffers that are not alive together share.
 
     Gives its size in bytes.
@@ -187,11 +233,15 @@ def _aligned(size: int) -> int:
     return max(-(-size // ALIGNMENT), 1) * ALIGNMENT
 
 
-def operations(step: Kernel | Product | Check) -> int:
+def operations(step: AnyStep) -> int:
     """Roughly what a step costs, in additions."""
     if isinstance(step, Product):
         return 2 * math.prod(step.sizes) * math.prod(step.batch)
     if isinstance(step, Check):
         return step.buffer.size
+    if isinstance(step, Repeat):
+        return (step.trips or 100) * step.body.operations
+    if isinstance(step, Branch):
+        return max(each.operations for each in step.sides)
     weights = [weight(each.text) + 1 for each in step.values if isinstance(each, Step)]
     return math.prod(step.shape) * (sum(weights) + len(step.values) + len(step.sinks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -14,12 +15,22 @@ from symdiff.ir.graph import Graph, users
 from symdiff.ir.node import Const, Node
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
+from symdiff.ops.control import divided, result_types
 from symdiff.ops.primitive import Fold, Part, Parts, Primitive, Routine
 from symdiff.ops.shaping import ARRAY, decode_index, is_mask
 from symdiff.schedule.expand import expand
 from symdiff.schedule.kernels import steps_of
-from symdiff.schedule.loops import C_TYPES, Buffer, Loops, operations, plan
-from symdiff.schedule.values import Placed, Value, View, contiguous, reshaped, seen, spread
+from symdiff.schedule.loops import C_TYPES, Branch, Buffer, Loops, Repeat, operations, plan
+from symdiff.schedule.values import (
+    Placed,
+    Value,
+    View,
+    contiguous,
+    memory,
+    reshaped,
+    seen,
+    spread,
+)
 
 
 def lower(graph: Graph) -> Loops:
@@ -36,6 +47,7 @@ class _Lowering:
         self.of: dict[Node, View | str] = {}
         self.values: dict[Value, None] = {}  # computed ones, operands first
         self.constants: list[Any] = []
+        self.regions: dict[Node, Value] = {}
 
     # ------------------------------------------------------------------ nodes
 
@@ -48,7 +60,12 @@ class _Lowering:
             value.buffer = Buffer(given.type.dtype, given.type.size, "in", i)
             self.of[given] = self.all_of(value)
         for each in self.graph.nodes():
-            if each not in self.of:
+            if each in self.of:
+                continue
+            if isinstance(each.op, Primitive) and each.op.control and each.op.c:
+                assert isinstance(each.op.c, Routine)
+                self.regions[each] = getattr(self, each.op.c.name)(each)
+            else:
                 self.check(each)
                 self.of[each] = self.lowered(each)
         results = self.results()
@@ -80,7 +97,7 @@ class _Lowering:
             self.refuse(each, f"{name} has no C form")
         if type.dtype not in C_TYPES:
             self.refuse(each, f"{type.dtype} has no C form ({name} computes with it)")
-        if is_open(type.shape):
+        if is_open(type.shape) or any(extent < 0 for extent in type.shape):
             self.refuse(each, f"{name} of a length that a loop decides has no C form")
 
     def all_of(self, value: Value) -> View:
@@ -254,27 +271,29 @@ class _Lowering:
         if not operands:
             entries = decode_index(index, ())
             return own.along(*seen(own.shape, own.strides, lambda x: x[(*entries, ...)]))
-        places = [i for i, entry in enumerate(index) if entry == ARRAY]
-        if any(type(entry) is int for entry in index):  # which NumPy takes for an array too
+        common = np.broadcast_shapes(*(each.args[i].type.shape for i in operands))
+        if common and any(type(entry) is int for entry in index):  # which count as arrays too
             self.refuse(each, f"{each.op.name} by arrays and integers together has no C form")
         # the axes of arrays are cut to one element, and those of the arrays put in their place
         basic = tuple([("slice", 0, 1, None) if entry == ARRAY else entry for entry in index])
         entries = decode_index(basic, ())
         shape, strides, offset = seen(own.shape, own.strides, lambda x: x[(*entries, ...)])
-        common = np.broadcast_shapes(*(each.args[i].type.shape for i in operands))
+        kept = list(accumulate([type(entry) is not int for entry in index], initial=0))
+        places = [kept[i] for i, entry in enumerate(index) if entry == ARRAY]
         adjacent = places == list(range(places[0], places[-1] + 1))
         axis = places[0] if adjacent else 0
         rest = [(n, s) for i, (n, s) in enumerate(zip(shape, strides, strict=True))
                 if i not in places]
         rest[axis:axis] = [(n, 0) for n in common]
         whole = tuple([n for n, _ in rest])
-        axes = list(accumulate([entry is not None for entry in index], initial=0))
+        before = list(accumulate([entry is not None for entry in index], initial=0))
+        axes = [before[i] for i, entry in enumerate(index) if entry == ARRAY]
         indices = []
-        for i, place in zip(operands, places, strict=True):
-            array = spread(self.checked(each, each.args[i], own.shape[axes[place]]), common)
+        for i, along in zip(operands, axes, strict=True):
+            array = spread(self.checked(each, each.args[i], own.shape[along]), common)
             behind = (0,) * (len(whole) - axis - len(common))
             array = array.along(whole, (0,) * axis + array.strides + behind)
-            indices.append((array, own.strides[axes[place]], own.shape[axes[place]]))
+            indices.append((array, own.strides[along], own.shape[along]))
         strides = tuple([s for _, s in rest])
         return View(own.value, whole, strides, own.offset + offset, tuple(indices))
 
@@ -307,6 +326,87 @@ class _Lowering:
         column, row = columns == 1 and down > 0, rows == 1 and right > 0
         return own if (fits or column or row) and not own.indices else self.copied(own)
 
+    # ------------------------------------------------------------------ loops and branches
+
+    def item(self, each: Node) -> View:
+        return self.all_of(self.regions[each.args[0]].results[each.param("index")])
+
+    def region(self, operands: Sequence[View], types: Sequence[ArrayType]) -> Value:
+        """Something of several results, which is a step of its own."""
+        value = Value("region", ArrayType(np.dtype(np.int64), ()), operands)
+        value.results = tuple([Value("result", type) for type in types])
+        self.values[value] = None
+        return value
+
+    def contiguous(self, each: Node) -> View:
+        """All elements of a node, in order in memory."""
+        own = self.view_of(each)
+        return own if own.whole else self.copied(own)
+
+    def inner(self, graph: Graph) -> tuple[Loops, tuple[Buffer, ...]]:
+        """A graph inside as a program, and its constants, which are ours too."""
+        try:
+            made = _Lowering(graph).program()
+        except CompileError as error:
+            if len(str(error).splitlines()) == 3:  # with its line
+                raise
+            self.refuse(self.graph.outputs[0], str(error).partition("\n")[0])
+            raise
+        found = []
+        for each in made.constants:
+            place = len(self.graph.inputs) + len(self.constants)
+            found.append(Buffer(each.dtype, each.size, "in", place))
+            self.constants.append(each)
+        return made, tuple(found)
+
+    def branch(self, each: Node) -> Value:
+        taken, *given = [self.contiguous(arg) for arg in each.args]
+        sides, constants = zip(*map(self.inner, each.param("branches")), strict=True)
+        value = self.region([taken, *given], result_types(each))
+        work = Buffer(np.dtype(np.uint8), max(side.work for side in sides), "work")
+
+        def step() -> Branch:
+            return Branch(
+                memory(taken.value), sides, _buffers(given), constants,
+                tuple(map(memory, value.results)), work,
+            )
+
+        value.step_of = step
+        return value
+
+    def loop(self, each: Node) -> Value:
+        operands = [self.contiguous(arg) for arg in each.args]
+        parts = divided(each, operands)
+        types = result_types(each)
+        body, constants = self.inner(each.param("body"))
+        test: Loops | None = None
+        test_constants: tuple[Buffer, ...] = ()
+        if each.param("test") is not None:
+            test, test_constants = self.inner(each.param("test"))
+        for type in types:
+            if any(extent < 0 for extent in type.shape):
+                self.refuse(each, "a loop that collects values of unknown number has no C form")
+        value = self.region(operands, types)
+        carried = value.results[: each.param("carried")]
+        others = [Buffer(own.dtype, math.prod(own.shape), "work") for own in carried]
+        size = max(body.work, test.work if test else 0)
+        work = Buffer(np.dtype(np.uint8), size, "work")
+
+        def step() -> Repeat:
+            rest = [memory(own) for own in value.results[len(carried) :]]
+            done = rest.pop() if test else None
+            return Repeat(
+                body, test, each.param("trips"),
+                memory(parts.trips[0].value) if parts.trips else None,
+                (each.param("start"), each.param("step"), each.param("reverse")),
+                _buffers(parts.invariant), _buffers(parts.carried),
+                tuple([(memory(own), other) for own, other in zip(carried, others, strict=True)]),
+                _buffers(parts.scanned), tuple(rest), constants, test_constants, done, work,
+            )
+
+        value.step_of = step
+        return value
+
     # ------------------------------------------------------------------ results
 
     def results(self) -> tuple[ArrayType, ...]:
@@ -314,11 +414,15 @@ class _Lowering:
             own = self.view_of(each)
             value = own.value
             # what goes to one result is computed there; all else is copied
-            if value.kind == "given" or value.buffer is not None or not own.whole:
+            if value.kind == "given" or value.buffer is not None or not own.whole or own.indices:
                 value = self.copied(own).value
             value.buffer = Buffer(each.type.dtype, each.type.size, "out", i)
             value.stored = True
         return tuple([each.type for each in self.graph.outputs])
+
+
+def _buffers(views: Sequence[View]) -> tuple[Buffer, ...]:
+    return tuple([memory(each.value) for each in views])
 
 
 def _keeping_last(function: Any, x: Any, params: dict[str, Any]) -> Any:

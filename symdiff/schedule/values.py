@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.ir.types import ArrayType
 from symdiff.ops.primitive import Fold
-from symdiff.schedule.loops import Buffer, Shape
+from symdiff.schedule.loops import AnyStep, Buffer, Shape
 
 
 class Value:
@@ -19,14 +19,17 @@ class Value:
 
     __slots__ = (
         "buffer", "calls", "checks", "cost", "dtype", "fold", "form", "kind", "leaves", "operands",
-        "parts", "shape", "step", "stored",
+        "parts", "results", "shape",
+        "step", "step_of", "stored",
     )
 
     def __init__(self, kind: str, type: ArrayType, operands: Sequence[View | str] = ()) -> None:
-        self.kind = kind  # given, map, total, product, parts, check
+        self.kind = kind  # given, map, total, product, parts, check, region, result
         self.dtype, self.shape = type.dtype, type.shape
         self.operands = tuple(operands)
         self.parts: tuple[Placed, ...] = ()
+        self.results: tuple[Value, ...] = ()  # of a region
+        self.step_of: Callable[[], AnyStep] | None = None  # what a region comes to
         self.form = "{0}"  # of a map
         self.calls = False
         self.fold: tuple[Fold, Shape] | None = None
@@ -74,6 +77,13 @@ class View(NamedTuple):
 
     def along(self, shape: Shape, strides: Shape, offset: int = 0) -> View:
         return View(self.value, shape, strides, self.offset + offset)
+
+
+def memory(value: Value) -> Buffer:
+    """The buffer of a value."""
+    if value.buffer is None:
+        value.buffer = Buffer(value.dtype, math.prod(value.shape), "work")
+    return value.buffer
 
 
 def contiguous(shape: Shape) -> Shape:
