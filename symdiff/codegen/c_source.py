@@ -18,6 +18,7 @@ from symdiff.schedule.loops import (
     Check,
     Loops,
     Matrix,
+    Move,
     Product,
     Repeat,
     Total,
@@ -172,6 +173,9 @@ class _Unit:
                                           self.part(step.test) if step.test else ""))
         elif isinstance(step, Branch):
             yield from _in_block(branched(step, *map(self.part, step.sides)))
+        elif isinstance(step, Move):
+            source, target = _moved(step.source, step.offset), _moved(step.target, step.place)
+            yield f"memcpy({target}, {source}, {step.size * step.target.dtype.itemsize});"
         elif isinstance(step, Check):
             self.checks = True
             pointer = pointer_to(step.buffer)

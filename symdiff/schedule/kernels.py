@@ -6,6 +6,7 @@ operands allow. A few cheap operations are repeated where they are read, instead
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from symdiff.schedule.loops import (
     Kernel,
     Load,
     Matrix,
+    Move,
     Product,
     Shape,
     Step,
@@ -30,8 +32,31 @@ _MOST_STEPS, _MOST_SINKS = 96, 8  # of one kernel
 
 def steps_of(values: Sequence[Value]) -> list[AnyStep]:
     """The steps that compute these values, which are given operands first."""
-    steps = [group.step() for group in _Grouping(values).groups]
-    return [each for each in steps if not isinstance(each, Kernel) or each.sinks]
+    steps: list[AnyStep] = []
+    for group in _Grouping(values).groups:
+        step = group.step()
+        moves = _moves(step) if isinstance(step, Kernel) else None
+        if moves is not None:
+            steps += moves
+        elif not isinstance(step, Kernel) or step.sinks:
+            steps.append(step)
+    return steps
+
+
+def _moves(kernel: Kernel) -> list[Move] | None:
+    """A kernel that does nothing but copy what lies together; None for any other."""
+    size = math.prod(kernel.shape)
+    order = contiguous(kernel.shape)
+    found = []
+    for each in kernel.sinks:
+        own = kernel.values[each.value]
+        if isinstance(each, Total) or each.adds or not isinstance(own, Load) or size < 2:
+            return None
+        if any(access.strides != order or access.indices for access in (own.access, each.access)):
+            return None
+        source, target = own.access, each.access
+        found.append(Move(target.buffer, target.offset, source.buffer, source.offset, size))
+    return found
 
 
 # ---------------------------------------------------------------------------- grouping
@@ -111,7 +136,7 @@ class _Grouping:
     def join(self, value: Value, part: Placed | None, shape: Shape, low: int) -> int:
         space = squeezed(shape)
         known = self.kernels.setdefault(space, [])
-        sink = value.kind != "map"
+        sink = value.kind != "map" or value.stored
         group = next((each for each in known if each.number >= low and each.fits(sink)), None)
         if group is None:
             group = self.append(space)
@@ -281,6 +306,9 @@ class _Emission:
         for i, each in enumerate(operands):
             if isinstance(each, str):
                 form = form.replace(f"{{{i}}}", each)
+        if form == "{0}" and self.values[numbers[0]].dtype == value.dtype:
+            self.known[value, through] = numbers[0]  # a copy
+            return numbers[0]
         step = Step(form, numbers, value.dtype, value.calls and bool(_slow(form)))
         return self.numbered((value, through), step)
 

@@ -94,6 +94,16 @@ class Kernel(NamedTuple):
     sinks: tuple[Store | Total, ...]
 
 
+class Move(NamedTuple):
+    """Elements that lie together, copied from an offset in a buffer to one in another."""
+
+    target: Buffer
+    place: int
+    source: Buffer
+    offset: int
+    size: int
+
+
 class Matrix(NamedTuple):
     """A factor: strides along batches, rows and columns."""
 
@@ -155,7 +165,7 @@ class Branch(NamedTuple):
     work: Buffer
 
 
-AnyStep = Kernel | Product | Check | Repeat | Branch
+AnyStep = Kernel | Move | Product | Check | Repeat | Branch
 
 
 class Loops(NamedTuple):
@@ -179,6 +189,8 @@ def buffers_of(step: AnyStep) -> list[Buffer]:
         found = [step.left.buffer, step.right.buffer, step.target]
     elif isinstance(step, Check):
         found = [step.buffer]
+    elif isinstance(step, Move):
+        found = [step.source, step.target]
     elif isinstance(step, Repeat):
         both = [each for pair in step.carried for each in pair]
         found = [*step.given, *step.starts, *both, *step.rows, *step.collected, *step.constants,
@@ -239,6 +251,8 @@ def operations(step: AnyStep) -> int:
         return 2 * math.prod(step.sizes) * math.prod(step.batch)
     if isinstance(step, Check):
         return step.buffer.size
+    if isinstance(step, Move):
+        return step.size
     if isinstance(step, Repeat):
         return (step.trips or 100) * step.body.operations
     if isinstance(step, Branch):

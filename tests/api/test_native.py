@@ -201,3 +201,85 @@ def test_what_is_pickled_computes_elsewhere():
     value, gradient = pickle.loads(pickle.dumps(f))(x)
     assert value == pytest.approx(expected[0])
     np.testing.assert_allclose(gradient, expected[1])
+
+
+# ---------------------------------------------------------------------------- loops and branches
+
+
+def deep(layers, x):
+    for W, b in layers:
+        x = np.tanh(x @ W + b)
+    return np.sum(x)
+
+
+def heat(u, a):
+    for _ in range(50):
+        v = u.copy()
+        v[1:-1] = u[1:-1] + a * (u[2:] - 2 * u[1:-1] + u[:-2])
+        u = v
+    return np.sum(u**2)
+
+
+def recurrent(W, U, x):
+    h = np.zeros(len(W))
+    for t in range(len(x)):
+        h = np.tanh(W @ h + U @ x[t])
+    return np.sum(h * h)
+
+
+def nested(x):
+    for i in range(5):
+        for j in range(6):
+            x = np.sin(x) * (i + 1) / 6 + x / (j + 2)
+        if np.sum(x) > 0:
+            x = -x
+    return np.sum(x)
+
+
+def by_sign(x):
+    return np.sum(x * x) if x[0] > 0 else np.sum(np.sin(x))
+
+
+def newton(x):
+    while abs(x * x - 2) > 1e-9:
+        x = x - (x * x - 2) / (2 * x)
+    return x
+
+
+@pytest.mark.parametrize("depth", [4, 5, 30])
+def test_layers(depth):
+    rng = np.random.default_rng(depth)
+    layers = [(rng.normal(size=(17, 17)) / 4, rng.normal(size=17)) for _ in range(depth)]
+    both(deep, layers, rng.normal(size=(3, 17)))
+
+
+@pytest.mark.parametrize("n", [3, 16, 17, 40])
+def test_steps_in_time(n):
+    both(heat, np.random.default_rng(n).normal(size=n), 0.1, argnums=(0, 1))
+
+
+def test_a_recurrent_network():
+    rng = np.random.default_rng(4)
+    W, U, x = rng.normal(size=(4, 4)), rng.normal(size=(4, 3)), rng.normal(size=(11, 3))
+    both(recurrent, W, U, x, argnums=(0, 1, 2))
+
+
+def test_loops_in_loops_and_branches_in_them():
+    both(nested, np.random.default_rng(5).normal(size=7))
+
+
+def test_branches():
+    for sign in (1, -1):
+        both(by_sign, sign * np.arange(1.0, 4))
+
+
+def test_a_loop_with_a_test_ends_where_it_should():
+    f = symdiff.jit(newton, backend="c")
+    for start in (3.0, -1.0, 1.4, 2.0**0.5):
+        assert f(start) == newton(start)
+    assert f.compiled.c_source
+
+
+def test_what_a_loop_of_unknown_length_collects_has_no_c_form():
+    with pytest.raises(CompileError, match="unknown number"):
+        symdiff.grad(newton, backend="c")(3.0)
