@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from symdiff.codegen.c_source import ROUTINES, c_source
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf
-from symdiff.ir.node import compilation
 from symdiff.pipeline import Work
 from symdiff.runtime.binding import bound, extension_build
 from symdiff.runtime.compiler import Build, build, load
@@ -46,8 +45,7 @@ def stages_to_c(entry: Entry, made: Compiled) -> Generator[Build, None, Compiled
 def program_of(work: Work) -> Loops:
     """The loops that the work comes to. Raises CompileError where there are none."""
     assert work.graph is not None
-    with compilation(fresh=True):
-        return lower(work.graph)
+    return lower(work.graph)
 
 
 def _in_c(

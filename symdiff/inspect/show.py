@@ -28,8 +28,7 @@ def in_c(steps: Steps) -> str:
 
     graph = steps[-1][1].graph
     assert graph is not None
-    with compilation():
-        return c_source(lower(graph))
+    return c_source(lower(graph))
 
 
 def body(steps: Steps) -> str:

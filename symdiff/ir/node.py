@@ -90,9 +90,9 @@ class _Compilation:
 
     __slots__ = ("count", "table")
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
         self.table: dict[Hashable, Node] = {}
-        self.count = 0
+        self.count = count
 
 
 _current: ContextVar[_Compilation | None] = ContextVar("symdiff_compilation", default=None)
@@ -101,15 +101,16 @@ _current: ContextVar[_Compilation | None] = ContextVar("symdiff_compilation", de
 class _Block:
     """A `with` block of a compilation; one inside another is entered for each rule."""
 
-    __slots__ = ("_collecting", "_fresh", "_token")
+    __slots__ = ("_after", "_collecting", "_fresh", "_token")
 
-    def __init__(self, fresh: bool) -> None:
+    def __init__(self, fresh: bool, after: int) -> None:
         self._fresh = fresh
+        self._after = after
         self._token: Token[_Compilation | None] | None = None
 
     def __enter__(self) -> None:
         if self._fresh or _current.get() is None:
-            self._token = _current.set(_Compilation())
+            self._token = _current.set(_Compilation(self._after))
             self._collecting = gc.isenabled()
             gc.disable()
 
@@ -120,13 +121,15 @@ class _Block:
                 gc.enable()
 
 
-def compilation(fresh: bool = False) -> _Block:
+def compilation(fresh: bool = False, after: int = 0) -> _Block:
     """Nodes made inside are interned together; an inner block joins the outer one.
+
+    A fresh one whose nodes are made of those of an earlier one counts on `after` their serials.
 
     The collector of garbage pauses meanwhile: what is made stays, and looking through it again and
     again would take a third of the time of a long function.
     """
-    return _Block(fresh)
+    return _Block(fresh, after)
 
 
 def _table() -> _Compilation:

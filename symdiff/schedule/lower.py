@@ -11,8 +11,8 @@ import numpy as np
 
 from symdiff.errors import CompileError, word
 from symdiff.ir.extent import is_open
-from symdiff.ir.graph import Graph, users
-from symdiff.ir.node import Const, Node
+from symdiff.ir.graph import Graph, every_node, users
+from symdiff.ir.node import Const, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
 from symdiff.ops.control import divided, result_types
@@ -35,7 +35,9 @@ from symdiff.schedule.values import (
 
 def lower(graph: Graph) -> Loops:
     """The graph as loops. Raises CompileError, with the line, where something has no C form."""
-    return _Lowering(expand(graph, c=True)).program()
+    last = max([each.serial for each in every_node(graph)], default=0)
+    with compilation(fresh=True, after=last):
+        return _Lowering(expand(graph, c=True)).program()
 
 
 class _Lowering:
