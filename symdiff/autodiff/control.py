@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import count
 from operator import attrgetter, or_
 from typing import NamedTuple
 
-from symdiff.autodiff.linearize import as_type, linearize, zeros
+from symdiff.autodiff.linearize import Linearized, as_type, linearize, zeros
 from symdiff.autodiff.residuals import Saving, bytes_of, inputs_of
 from symdiff.autodiff.transpose import transpose
+from symdiff.ir.extent import is_open
 from symdiff.ir.graph import Graph, Note, depends_on, substitute, toposort
-from symdiff.ir.node import Const, Input, Node, input_node, node
+from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
@@ -70,9 +72,9 @@ def renamed(
     outputs: Sequence[Node], known: Mapping[Node, Node], notes: dict[Node, Note]
 ) -> dict[Node, Node]:
     """What nodes become when some are replaced, which are called as they were."""
-    new = substitute(outputs, known)
+    new, given = substitute(outputs, known), set(known.values())
     for before, after in new.items():
-        if before in notes and after not in known.values():
+        if before in notes and after not in given:
             notes.setdefault(after, notes[before])
     return new
 
@@ -103,18 +105,104 @@ def _cond_tangents(
         i for i in range(len(branches[0].outputs))
         if any(linear.outputs[i] is not None for linear in linears)
     ]  # fmt: skip
-    sides = []
-    for branch, linear in zip(branches, linears, strict=True):
-        dotted = [linear.outputs[i] or zeros(branch.outputs[i]) for i in values]
-        varying = depends_on(dotted, branch.inputs)
-        known = saving.again(branch, varying) if saving else {}
-        new = renamed(dotted, known, branch.notes)
-        outputs = tuple([new[value] for value in dotted])
-        inputs = (*branch.inputs, *linear.tangents, *lasts)
-        sides.append(Graph(f"{branch.name}_dot", inputs, outputs, (), branch.notes))
-    given = [*operands, *[dots[operands[i]] for i in active], *lasts]
+    dotted = [
+        [linear.outputs[i] or zeros(branch.outputs[i]) for i in values]
+        for branch, linear in zip(branches, linears, strict=True)
+    ]
+    for i, branch in enumerate(branches):
+        known = saving.again(branch, depends_on(dotted[i], branch.inputs)) if saving else {}
+        new = renamed(dotted[i], known, branch.notes)
+        dotted[i] = [new[value] for value in dotted[i]]
+    kept = _kept_by_sides(each, linears, dotted, saving) if saving else []
+    sides = [
+        Graph(
+            f"{branch.name}_dot",
+            (*branch.inputs, *linear.tangents, *lasts, *[own for own, _ in kept]),
+            tuple(outputs),
+            (),
+            branch.notes,
+        )
+        for branch, linear, outputs in zip(branches, linears, dotted, strict=True)
+    ]
+    given = [*operands, *[dots[operands[i]] for i in active], *lasts, *[value for _, value in kept]]
     made = _branch(each.args[0], given, sides)
     return dict(zip(values, control.items(made), strict=True))
+
+
+def _kept_by_sides(
+    each: Node, linears: Sequence[Linearized], dotted: list[list[Node]], saving: Saving
+) -> list[tuple[Input, Node]]:
+    """Parts of arrays that change, which the branch itself hands on, for inputs of its derivative.
+
+    `dotted` are its results, which read these inputs from now on. Of the side that is not taken
+    there are zeros.
+    """
+    branches = each.param("branches")
+    if control.side_taken(each) is not None:
+        return []
+    found = [
+        _parts(outputs, linear.tangents, saving.in_branch(each, branch).held)
+        for branch, linear, outputs in zip(branches, linears, dotted, strict=True)
+    ]
+    pairs = _paired(*found)
+    if not pairs:
+        return []
+    larger = [
+        branch.with_outputs((*branch.outputs, *[pair[i] or _nothing(pair) for pair in pairs]))
+        for i, branch in enumerate(branches)
+    ]
+    made = control.cond_node(each.args[0], each.args[1:], (larger[0], larger[1]))
+    values = control.items(made)[-len(pairs) :]
+    names = {own.name for branch in branches for own in branch.inputs}
+    stem = next(stem for i in count() if (stem := f"kept{'_' * i}") not in names)
+    inputs = [input_node(f"{stem}{i}", value.type) for i, value in enumerate(values)]
+    for i, branch in enumerate(branches):
+        known = {part: own for pair, own in zip(pairs, inputs, strict=True) if (part := pair[i])}
+        new = renamed(dotted[i], known, branch.notes)
+        dotted[i] = [new[value] for value in dotted[i]]
+    return list(zip(inputs, values, strict=True))
+
+
+def _parts(
+    outputs: Sequence[Node], tangents: Sequence[Input], held: Collection[Node]
+) -> list[Node]:
+    """The parts of held arrays that tangents are computed from, in order."""
+    moved, held = depends_on(outputs, tangents), depends_on(outputs, held)
+    found: set[Node] = set()
+    seen: set[Node] = set()
+    waiting = list(outputs)
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        part = each.args and each not in moved and each in held and _is_view(each)
+        if part and not is_open(each.type.shape) and not _is_cheap(each, held):
+            found.add(each)
+        else:
+            waiting += each.args
+    return sorted(found, key=_SERIAL)
+
+
+def _paired(
+    first: Sequence[Node], second: Sequence[Node]
+) -> list[tuple[Node | None, Node | None]]:
+    """What each side hands on, in as few places as there can be: one place is of one type."""
+    left = list(second)
+    found: list[tuple[Node | None, Node | None]] = []
+    for each in first:
+        other = next((one for one in left if one.type == each.type), None)
+        if other is not None:
+            left.remove(other)
+        found.append((each, other))
+    return [*found, *[(None, each) for each in left]]
+
+
+def _nothing(pair: tuple[Node | None, Node | None]) -> Node:
+    """What the side without a part hands on."""
+    like = pair[0] or pair[1]
+    assert like is not None
+    return constant(like.type.dtype.type(0), like.type)
 
 
 def _branch(taken: Node, operands: Sequence[Node], sides: Sequence[Graph]) -> Node:

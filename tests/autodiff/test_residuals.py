@@ -55,6 +55,41 @@ def table(a):
     return d[6, 6]
 
 
+def cholesky(a):
+    r = np.zeros((6, 6))
+    for i in range(6):
+        for j in range(i + 1):
+            s = a[i, j]
+            for k in range(j):
+                s -= r[i, k] * r[j, k]
+            if i == j:
+                r[i, j] = np.sqrt(s)
+            else:
+                r[i, j] = s / r[j, j]
+    return np.sum(r * r * r)
+
+
+def test_branches_hand_on_parts_and_not_arrays():
+    symmetric = A @ A.T
+    check(cholesky, symmetric)
+    gradient = sd.value_and_grad(cholesky)
+    gradient(symmetric)
+    assert ".copy()" not in gradient.source
+    _, pull = sd.vjp(cholesky, symmetric)
+    np.testing.assert_allclose(pull(1.0)[0], gradient(symmetric)[1], rtol=1e-12)
+
+
+def either(x):
+    x = x.copy()
+    for i in range(1, 6):
+        if x[i] > 1:
+            x[i] = x[i] * x[i - 1]
+            x[i - 1] = np.sin(x[i])
+        else:
+            x[i - 1] = x[i] * x[i]
+    return np.sum(x * x)
+
+
 @pytest.mark.parametrize("function", [recurrence, lu, rows, table], ids=lambda each: each.__name__)
 def test_what_is_not_overwritten_is_read_again(function):
     value = X if function is recurrence else A
@@ -165,7 +200,7 @@ def parts_told_from_an_index_whose_name_is_taken(a):
         parts_of_variable_length, parts_told_from_an_index_whose_name_is_taken, backwards,
         overwritten_next, overwritten_in_the_trip, overwritten_by_wrapping,
         overwritten_from_the_other_end, overwritten_in_an_inner_loop, overwritten_in_a_branch,
-        every_sweep, from_the_array_before, last_rows,
+        either, every_sweep, from_the_array_before, last_rows,
     ],
     ids=lambda each: each.__name__,
 )  # fmt: skip
