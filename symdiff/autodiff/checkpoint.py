@@ -127,6 +127,8 @@ def _planned(trips: int, kept: Kept, bound: float, depth: int) -> Plan:
     inner = bound - count * kept.state
     most = min(int(inner // kept.trip), trips - count)
     size = -(-(trips - most) // count)
+    if size == 1 < most and trips > 2 * count:
+        size = 2  # a single trip would be no loop any more
     return Plan(trips, count, _planned(size, kept, inner, depth - 1))
 
 

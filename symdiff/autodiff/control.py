@@ -345,6 +345,8 @@ def _once_more(each: Node, bar: Node) -> Node:
 
     They would be the ones that were computed before otherwise, and kept.
     """
+    if each.op in (shaping.broadcast_to, e.convert):  # which NumPy does by itself
+        return node(each.op, (_once_more(each.args[0], bar),), each.params)
     kept = isinstance(each, Const) or each.op is control.rows or UNKNOWN in each.type.shape
     return each if kept or isinstance(bar, Const) else node(control.again, (each, bar))
 

@@ -14,11 +14,9 @@ import numpy as np
 
 from symdiff.errors import RuleError
 from symdiff.ir.extent import any_known, is_open, mentions
-from symdiff.ir.graph import Graph, Note, substitute
+from symdiff.ir.graph import Graph, Note
 from symdiff.ir.node import Const, Input, Node, constant, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType, array_type
-from symdiff.ops import elementwise as e
-from symdiff.ops import shaping
 from symdiff.ops.evaluate import at_index, evaluate
 from symdiff.ops.primitive import (
     CONSTANT,
@@ -323,32 +321,10 @@ def checkpoint_node(operands: Sequence[Node], graph: Graph) -> Node:
 
     It is a branch that is always taken: derivatives of branches take nothing else from them.
     """
-    operands, graph = _with_implicit(operands, graph)
     none = [constant(_zero(each.type), each.type) for each in graph.outputs]
     return cond_node(
         constant(np.True_, TRUTH), operands, (graph, Graph(graph.name, graph.inputs, tuple(none)))
     )
-
-
-def _with_implicit(operands: Sequence[Node], graph: Graph) -> tuple[Sequence[Node], Graph]:
-    """The graph, inside which operands are converted and broadcast."""
-    taken, given = list(graph.inputs), list(operands)
-    known: dict[Node, Node] = {}
-    for i, each in enumerate(operands):
-        steps = []
-        while each.op in (shaping.broadcast_to, e.convert):
-            steps.append(each)
-            (each,) = each.args
-        if steps and not isinstance(each, Const):
-            taken[i] = input_node(graph.inputs[i].name, each.type)
-            own: Node = taken[i]
-            for step in reversed(steps):
-                own = node(step.op, (own,), step.params)
-            given[i], known[graph.inputs[i]] = each, own
-    new = substitute(graph.outputs, known)
-    notes = {new.get(each, each): note for each, note in graph.notes.items()}
-    outputs = tuple([new[each] for each in graph.outputs])
-    return given, Graph(graph.name, tuple(taken), outputs, (), notes)
 
 
 def _zero(type: ArrayType) -> Any:

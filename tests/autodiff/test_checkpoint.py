@@ -119,6 +119,31 @@ def test_second_derivatives(function):
     )
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("trips", [1, 2, 3, 5, 16, 41])
+def test_any_number_of_trips(trips, reverse):
+    rows = RNG.normal(size=(trips, 8))
+
+    def loss(x, W):
+        def step(state, row):
+            h, k = state
+            h = np.tanh(h * row + W[1]) * np.sin(h + k)
+            return (h, k + 1), h * row
+
+        (h, _), ys = sd.scan(step, (x, 0), rows, reverse=reverse)
+        return np.sum(h * h) + np.sum(ys**3 * np.arange(trips)[:, None])
+
+    expected = sd.grad(loss, (0, 1))(X, W)
+    for share in (0.9, 0.6, 0.4, 0.25):
+        try:
+            found = sd.grad(loss, (0, 1), max_memory=share * trips * 4 * 64)(X, W)
+        except sd.MemoryLimitError:
+            assert share < 0.7 or trips < 5
+            continue
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-15)
+
+
 def test_a_bound_is_kept():
     """What is collected at a time, counted in the program that comes of it."""
     for bound in (3000, 2000, 1500, 1000):
