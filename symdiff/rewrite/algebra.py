@@ -137,6 +137,7 @@ CHOICES = (
     rule("where-true", np.where(True, x, y), x, EXACT, dtypes="biufc"),
     rule("where-false", np.where(False, x, y), y, EXACT, dtypes="biufc"),
     rule("where-same", np.where(mask, x, x), x, EXACT, dtypes="biufc"),
+    rule("and-same", np.bitwise_and(mask, mask), mask, EXACT, dtypes="b"),
     rule("where-again", np.where(mask, np.where(mask, x, y), t), np.where(mask, x, t), EXACT,
          dtypes="biufc", primal=False, shared=True),
     rule("where-never", np.where(mask, x, np.where(mask, y, t)), np.where(mask, x, t), EXACT,
