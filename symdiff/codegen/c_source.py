@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from symdiff.schedule.loops import (
     Repeat,
     Total,
 )
+from symdiff.schedule.values import contiguous
 
 _SMALL = 8  # up to that extent products are loops
 
@@ -192,39 +193,48 @@ class _Unit:
             yield f"{name}({', '.join(map(pointer_to, printed.buffers))});"
 
     def product(self, step: Product) -> Iterator[str]:
+        """A call for each product of a batch, in loops."""
         rows, columns, inner = step.sizes
-        dtype = step.target.dtype
         if not step.target.size:
             return
         if not inner:
             yield f"memset({pointer_to(step.target)}, 0, {step.target.bytes});"
             return
-        kinds = self.products.setdefault(dtype, set())
-        for batch in np.ndindex(step.batch):
-            place = int(np.ravel_multi_index(batch, step.batch)) if batch else 0
-            target = _moved(step.target, place * rows * columns)
-            left, right = (
-                _moved(each.buffer, each.offset + sum(map(int.__mul__, batch, each.batch)))
-                for each in (step.left, step.right)
+        axes = [i for i, extent in enumerate(step.batch) if extent > 1]
+        for i in axes:
+            yield f"for (ptrdiff_t b{i} = 0; b{i} < {step.batch[i]}; b{i}++)"
+        places = [
+            _moved(buffer, offset, [(f"b{i}", strides[i]) for i in axes])
+            for buffer, offset, strides in (
+                (step.target, 0, _batch_strides(step.batch, rows * columns)),
+                (step.left.buffer, step.left.offset, step.left.batch),
+                (step.right.buffer, step.right.offset, step.right.batch),
             )
-            if dtype.kind != "f" or max(step.sizes) <= _SMALL:
-                kinds.add("small")
-                strides = [", ".join(map(str, each.strides)) for each in (step.left, step.right)]
-                yield (f"small_{_short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
-                       f"{right}, {strides[1]}, {target});")
-            elif columns == 1:
-                yield self.vector(step.left, left, rows, inner, step.right.strides[0], right,
-                                  target, kinds)
-            elif rows == 1:
-                turned = step.right._replace(strides=step.right.strides[::-1])
-                yield self.vector(turned, right, columns, inner, step.left.strides[1], left,
-                                  target, kinds)
-            else:
-                kinds.add("matmul")
-                first, second = _leading(step.left, rows, inner), _leading(
-                    step.right, inner, columns)
-                yield (f"matmul_{_short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
-                       f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target});")
+        ]
+        yield f"{'    ' * bool(axes)}{self.one_product(step, *places)}"
+
+    def one_product(self, step: Product, target: str, left: str, right: str) -> str:
+        """The call of the function that is best for these sizes."""
+        rows, columns, inner = step.sizes
+        dtype = step.target.dtype
+        kinds = self.products.setdefault(dtype, set())
+        if dtype.kind != "f" or max(step.sizes) <= _SMALL:
+            kinds.add("small")
+            strides = [", ".join(map(str, each.strides)) for each in (step.left, step.right)]
+            return (f"small_{_short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
+                    f"{right}, {strides[1]}, {target});")
+        if columns == 1:
+            by = step.right.strides[0]
+            return self.vector(step.left, left, rows, inner, by, right, target, kinds)
+        if rows == 1:
+            turned = step.right._replace(strides=step.right.strides[::-1])
+            by = step.left.strides[1]
+            return self.vector(turned, right, columns, inner, by, left, target, kinds)
+        kinds.add("matmul")
+        first = _leading(step.left, rows, inner)
+        second = _leading(step.right, inner, columns)
+        return (f"matmul_{_short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
+                f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target});")
 
     def vector(
         self, matrix: Matrix, left: str, rows: int, inner: int, step: int, right: str,
@@ -255,11 +265,17 @@ def _short(dtype: np.dtype[Any]) -> str:
     return f"{dtype.kind}{8 * dtype.itemsize}"
 
 
-def _moved(buffer: Buffer, offset: int) -> str:
+def _moved(buffer: Buffer, offset: int, indices: Sequence[tuple[str, int]] = ()) -> str:
+    """The address of an element, by an offset and indices times strides."""
     if buffer.storage != "work":
-        type = C_TYPES[buffer.dtype]
-        kind = f"const {type}" if buffer.storage == "in" else type
-        pointer = f"({kind} *){buffer.storage}[{buffer.place}]"
+        const = "const " * (buffer.storage == "in")
+        pointer = f"({const}{C_TYPES[buffer.dtype]} *){buffer.storage}[{buffer.place}]"
     else:
         pointer = pointer_to(buffer)
-    return f"{pointer} + {offset}" if offset else pointer
+    terms = [f"{name} * {stride}" for name, stride in indices if stride]
+    return " + ".join([pointer, *terms, *([str(offset)] if offset else [])])
+
+
+def _batch_strides(batch: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Those of the results of a batch, each of this size, one behind the other."""
+    return tuple([size * stride for stride in contiguous(batch)])

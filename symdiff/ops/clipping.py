@@ -14,6 +14,11 @@ def _clip(x: Any, low: float, high: float) -> Any:
     return np.clip(x, low, high)
 
 
+def _not_below(x: str, low: float, high: float) -> str:
+    """In C; the upper bound comes last, and wins over a lower one above it."""
+    return f"{x} < {float(low)} ? {float(min(low, high))} : {x}"
+
+
 # Between two literals, which take ties as in np.maximum and np.minimum. The mask is of the result,
 # so that the operand need not be kept.
 between: Primitive = elementwise(
@@ -22,6 +27,7 @@ between: Primitive = elementwise(
     result=same_type,
     partials={"x": lambda y, x, low, high: np.where((low < y) & (y < high), 1, 0)},
     numpy="np.clip({x}, {low}, {high})",
+    c=lambda x, low, high: f"{x} > {float(high)} ? {float(high)} : {_not_below(x, low, high)}",
     convention="np.clip has derivative 0 at bounds that are constants.",
     cost="is masked by np.where, which takes longer than np.clip where the mask changes often",
     samples=Samples(

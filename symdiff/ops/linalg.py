@@ -327,10 +327,17 @@ kron = linear(
     transpose={"x1": _kron_first, "x2": _kron_second},
     call=lambda a, b: ((whole_array(a), whole_array(b)), {}),
     batch=_kron_batch,
+    c_expansion=lambda x1, x2: _kron_batch(x1[None], x2[None])[0],
     samples=Samples(
         cases=(case("f[2,3]", "f[3,1]"), case("f[2]", "f[2,3]"), case("f[2,2]", "f[3]"))
     ),
 )
+
+def _cross_product(x1: Any, x2: Any) -> Any:
+    """Component by component."""
+    (a, b, c), (d, e, f) = ([x[..., i] for i in range(3)] for x in (x1, x2))
+    return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], axis=-1)
+
 
 # The cross product of vectors of three components, along the last axis.
 cross = linear(
@@ -341,6 +348,7 @@ cross = linear(
         "x2": lambda y_bar, x1, x2: np.cross(y_bar, x1),
     },
     batch=np.cross,
+    c_expansion=_cross_product,
     samples=Samples(cases=(case("f[3]", "f[3]"), case("f[2,3]", "f[2,3]"))),
 )
 
@@ -408,6 +416,41 @@ def _einsum_batch(
     return einsum(*operands, subscripts=new, optimize=optimize)
 
 
+def _einsum_products(*operands: Any, subscripts: str, optimize: bool) -> Any:
+    """Products of matrices, one operand after the other."""
+    inputs, output = split_subscripts(subscripts)
+    (x, labels), rest = (operands[0], inputs[0]), inputs[1:]
+    for i, (y, others) in enumerate(zip(operands[1:], rest, strict=True)):
+        needed = output + "".join(rest[i + 1 :])
+        x, labels = _contracted(x, labels, y, others, needed)
+    x, labels = _summed(x, labels, output)
+    return np.transpose(x, [labels.index(label) for label in output])
+
+
+def _summed(x: Any, labels: str, needed: str) -> tuple[Any, str]:
+    """x summed over what nobody needs."""
+    axes = tuple(i for i, label in enumerate(labels) if label not in needed)
+    return np.sum(x, axis=axes) if axes else x, "".join(each for each in labels if each in needed)
+
+
+def _contracted(x: Any, a: str, y: Any, b: str, needed: str) -> tuple[Any, str]:
+    """The product of two operands, summed over what they share and nobody else needs."""
+    (x, a), (y, b) = _summed(x, a, b + needed), _summed(y, b, a + needed)
+    extents = dict(zip(a + b, (*np.shape(x), *np.shape(y)), strict=True))
+    batch = [each for each in a if each in b and each in needed]
+    inner = [each for each in a if each in b and each not in needed]
+    left, right = [each for each in a if each not in b], [each for each in b if each not in a]
+
+    def matrices(z: Any, own: str, *groups: list[str]) -> Any:
+        order = [own.index(each) for each in (*batch, *groups[0], *groups[1])]
+        sizes = [math.prod(extents[each] for each in group) for group in groups]
+        return np.reshape(np.transpose(z, order), (*(extents[each] for each in batch), *sizes))
+
+    product = matrices(x, a, left, inner) @ matrices(y, b, inner, right)
+    labels = "".join([*batch, *left, *right])
+    return np.reshape(product, tuple(extents[each] for each in labels)), labels
+
+
 def _einsum_source(*operands: str, subscripts: str, optimize: bool) -> str:
     keyword = ", optimize=True" if optimize else ""
     return f'np.einsum("{subscripts}", {", ".join(operands)}{keyword})'
@@ -422,6 +465,7 @@ einsum: Primitive = linear(
     transpose={"operands": _einsum_adjoints},
     batch=_einsum_batch,
     numpy=_einsum_source,
+    c_expansion=_einsum_products,
     samples=Samples(
         cases=(
             case("f[2,3]", "f[3,4]", subscripts="ij,jk->ik", optimize=False),
@@ -531,6 +575,7 @@ diag = linear(
     transpose={"x": lambda y_bar, x, k: diagonal(y_bar, offset=k)},
     batch=_diag_batch,
     numpy=lambda x, k: f"np.diag({x}, {k})" if k else f"np.diag({x})",
+    c_expansion=lambda x, k: _diag_batch(x[None], k)[0],
     samples=Samples(cases=(case("f[3]", k=0), case("f[2]", k=-1), case("f[0]", k=0))),
 )
 
@@ -557,6 +602,9 @@ def _triangle(function: Any) -> Primitive:
         call=lambda m, k=0: ((_rows(m),), {"k": _diagonal_number(k)}),
         batch=function,
         numpy=lambda x, k: f"np.{name}({x}, {k})" if k else f"np.{name}({x})",
+        c_expansion=lambda x, k: np.where(
+            np.broadcast_to(function(np.ones(np.shape(x)[-2:], bool), k), np.shape(x)), x, 0
+        ),
         samples=Samples(cases=(case("f[3,3]", k=0), case("f[2,3]", k=-1), case("f[2,1,3]", k=1))),
     )
 

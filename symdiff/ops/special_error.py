@@ -38,6 +38,7 @@ erfinv = scipy_ufunc(
 )
 ndtr = scipy_ufunc(
     special.ndtr,
+    c="0.5 * erfc({x} * -0.7071067811865476)",
     partials={"x": lambda y, x: ONE_OVER_SQRT_2PI * np.exp(-0.5 * x * x)},
 )
 log_ndtr = scipy_ufunc(

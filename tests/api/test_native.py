@@ -283,3 +283,46 @@ def test_a_loop_with_a_test_ends_where_it_should():
 def test_what_a_loop_of_unknown_length_collects_has_no_c_form():
     with pytest.raises(CompileError, match="unknown number"):
         symdiff.grad(newton, backend="c")(3.0)
+
+
+# ---------------------------------------------------------------------------- products
+
+
+def _normal(*shapes):
+    rng = np.random.default_rng(6)
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+@pytest.mark.parametrize("subscripts", ["bij,bjk->bik", "bij,bjk->k", "bij,cjk->bcik", "bij,bjk->"])
+def test_sums_of_products(subscripts):
+    A, B = _normal((3, 4, 5), (3, 5, 20))
+    both(lambda A, B: np.sum(np.sin(np.einsum(subscripts, A, B))), A, B, argnums=(0, 1))
+
+
+def test_a_batch_of_products_is_a_loop():
+    A, B = _normal((2, 30, 4, 5), (2, 30, 5, 20))
+    f = symdiff.jit(lambda A, B: np.sin(A @ B), backend="c")
+    np.testing.assert_allclose(f(A, B), f.function(A, B), rtol=1e-11, atol=1e-11)
+    assert f.compiled.c_source.count("matmul_f64(") == 2
+
+
+@pytest.mark.parametrize("m", [1, 2, 9, 17])
+@pytest.mark.parametrize("n", [1, 2, 9, 17])
+@pytest.mark.parametrize("k", [0, 1, 9, 17])
+def test_products_of_all_layouts(m, n, k):
+    A, B = _normal((m, k), (n, k))
+
+    def f(A, B):
+        C = A @ B.T
+        return C, C.T @ A, B.T @ C.T, A[::-1] @ B[:, :].T, (2 * A) @ B.T[:, ::-1], A.T[1:] @ C
+
+    agree(symdiff.jit(f, backend="c"), f, A, B)
+
+
+def test_matrices_made_of_others():
+    A, B = _normal((2, 3), (4, 2))
+    both(lambda A, B: np.sum(np.tanh(np.kron(A, B))), A, B, argnums=(0, 1))
+    both(lambda A: np.sum(np.tanh(np.tril(A, 1) @ np.triu(A))), *_normal((5, 5)))
+    both(lambda x: np.sum(np.tanh(np.diag(x) @ np.diag(x, 1)[:5, :5])), *_normal(5))
+    both(lambda A, B: np.sum(np.cross(A, B) ** 2), *_normal((6, 3), (6, 3)), argnums=(0, 1))
+    both(lambda x: np.sum(np.clip(x, -0.5, 0.3) ** 2), *_normal(50))
