@@ -102,7 +102,7 @@ class Context:
 
     __slots__ = (
         "before", "changes", "constants", "derived", "effect", "examples", "fixed", "flow",
-        "inherited", "integers", "interposer",
+        "given", "inherited", "integers", "interposer",
         "named", "operands", "output", "place", "places", "refused", "relied", "rules",
         "since", "speaks", "spoken", "stores",
     )  # fmt: skip
@@ -128,6 +128,7 @@ class Context:
         self.changes: list[Change] = [] if outer is None else outer.changes
         self.since = len(self.changes)
         self.stores: list[Store] = []  # into objects and classes from outside
+        self.given: frozenset[int] = frozenset()  # the ids of what stands for arguments
         self.fixed: dict[Node, bool] = {}  # whether a node depends on no input
         self.inherited: dict[Node, Any] = {}  # notes of functions differentiated inside this one
         self.integers: set[Node] = set()  # inputs that are NumPy's integers of known value

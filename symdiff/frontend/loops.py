@@ -32,6 +32,7 @@ from symdiff.frontend.speculation import (
     Run,
     Site,
     is_open,
+    made_since,
     note_failure,
     passes,
     place_of,
@@ -181,6 +182,8 @@ class Loop:
         self.lent: list[Lent] = []
         self.appended: list[Appended] = []
         self.mark = self.run.mark
+        if not self.entered:
+            self.reached = self.run.world.reached
 
     def placeholder(self, name: str, type: ArrayType) -> Input:
         """What stands for a value inside of the loop."""
@@ -335,10 +338,9 @@ class Loop:
             for name, carried in self.carried.items()
             if not changed.isdisjoint(map(id, carried.tracers))
         ]
-        for name in kept:
-            if found.get(name) is not self.carried[name].stand_in:
-                raise FailedError(f"it stores into `{name}`, and gives the name to another array")
-        if kept:
+        if any(found.get(name) is not self.carried[name].stand_in for name in kept):
+            self._check_exchanged(kept, found)
+        elif kept:
             self.in_place |= set(kept)
             for name in kept:
                 del self.carried[name]
@@ -352,6 +354,38 @@ class Loop:
         for name, carried in self.carried.items():
             widened |= carried.settle(found.get(name, UNBOUND), self)
         return widened
+
+    def _check_exchanged(self, stored: Sequence[str], found: Any) -> None:
+        """Raises FailedError unless arrays that the body stores into go from name to name whole.
+
+        Their values can be handed on then: nothing but the names leads to them, before the loop
+        and after a turn.
+        """
+        assert self.running is not None
+        lasting = [name for name in self.site.names if name in {*self.carried, *self.site.kept}]
+        values = [leaf for name in lasting for leaf in tracers_in(found.get(name, UNBOUND))]
+        values += [leaf for each in self.appended for leaf in each.tracers()]
+        ends = [root_of(each) for each in values if each.in_memory]
+        if len(set(map(id, ends))) < len(ends):
+            raise FailedError("it stores into an array that has two names after a turn")
+        for name, carried in self.carried.items():
+            own = carried.stand_in
+            moves = found.get(name) is not own and any(own is each for each in ends)
+            if (name in stored or moves) and not (
+                carried.spec.is_leaf() and self._is_alone(self.entered[name])
+            ):
+                raise FailedError(f"it stores into `{name}`, and gives the name to another array")
+
+    def _is_alone(self, array: Any) -> bool:
+        """Whether nothing but one name leads to an array from before the loop."""
+        assert self.running is not None
+        return (
+            isinstance(array, Tracer)
+            and not array.is_hidden
+            and array.view_of is None
+            and id(array) not in self.running.given
+            and self.reached.get(id(array)) == 1
+        )
 
     def failed(self) -> bool:
         """Whether an exception in a turn is the user's, to be raised."""
@@ -399,7 +433,9 @@ class Loop:
             raise FailedError("it appends to a list, a number of times that is not known")
         for each in self.appended:
             each.add(self, outputs)
-        notes = run.notes([*outputs, *([test] if test is not None else [])])
+        computed = [*outputs, *([test] if test is not None else [])]
+        self._check_apart(found, made_since(computed, run.mark))
+        notes = run.notes(computed)
         values = [found.get(name, UNBOUND) for name in self.site.names if name in self.site.kept]
         leaves = [leaf for value in values for leaf in tracers_in(value)]
         listed = [leaf for each in self.appended for leaf in each.tracers()]
@@ -436,6 +472,20 @@ class Loop:
         mark_aliases(running, self.key, aliased, [*self.values.values(), *added])
         self.outcome = "captured"
         report(self.place, "captured: its body is compiled once")
+
+    def _check_apart(self, found: Any, nodes: Sequence[Node]) -> None:
+        """Raises FailedError where a name that is read may be an array that the loop stores into.
+
+        A store would not be seen under that name.
+        """
+        stored = {id(each) for each in self.buffers}
+        read = set(nodes)
+        for name, carried in self.carried.items() if stored else ():
+            last = flatten(found[name])[0]
+            for own, *ends in zip(carried.inputs, carried.first, last, strict=True):
+                roots = {id(root_of(each)) for each in ends if isinstance(each, Tracer)}
+                if own in read and not roots.isdisjoint(stored):
+                    raise FailedError(f"it stores into an array that `{said(name)}` may be too")
 
     def _first_of(self, values: Sequence[Tracer]) -> list[Tracer]:
         """The arrays that the stand-ins among some values stand for in the first turn."""

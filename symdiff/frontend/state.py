@@ -47,7 +47,7 @@ class World:
         self._own = {name: frame.f_locals.get(name, _ABSENT) for name in names}
         self._waiting: list[Any] = []
         self.opaque = ""
-        self.reached: dict[int, int] = {}  # how often each list is found
+        self.reached: dict[int, int] = {}  # how many ways lead to each list and array
         each: FrameType | None = frame
         while each is not None and each.f_code not in context.beginnings:
             if not context.is_internal(each.f_code):
@@ -64,8 +64,8 @@ class World:
 
     def _note(self, value: Any) -> None:
         kind = type(value)
-        if kind is list:
-            self.reached[id(value)] = self.reached.get(id(value), 0) + 1
+        if kind is list or issubclass(kind, Tracer):
+            self._count(value)
         if issubclass(kind, _PLAIN) or id(value) in self._seen:
             return
         self._seen.add(id(value))
@@ -95,6 +95,12 @@ class World:
             self._waiting += value.values()
         else:
             self._note_object(value, kind)
+
+    def _count(self, value: Any) -> None:
+        """Notes that something leads to a list or an array, or to a part of that array."""
+        self.reached[id(value)] = self.reached.get(id(value), 0) + 1
+        if type(value) is not list and value.view_of is not None:
+            self._count(value.view_of.base)
 
     def _note_proxy(self, value: ObjectProxy) -> None:
         shadow = shadow_of(value)

@@ -106,6 +106,7 @@ def trace(
     before = outer.effect if outer is not None else node(beginning, ())
     running = Context(interposer, outer, before)
     running.speaks = True
+    running.given = frozenset(map(id, values))
     for each, value in zip(inputs, known, strict=False):
         if each is not None and value is not UNKNOWN:
             running.examples.give(each, value)

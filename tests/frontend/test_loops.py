@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from symdiff.testing import check_grads
 from tests.frontend.tracing import check
 
 R = np.random.default_rng(0)
@@ -121,3 +122,137 @@ def rk(y, h, n):
 def test_captured(function, first, others):
     captured = check(function, first, *others)
     assert set(captured.roads) == {"captured"}
+
+
+def step(u, v):
+    v[1:-1] = u[1:-1] + 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+
+
+def exchanged(u):
+    u, v = u.copy(), np.zeros(6)
+    t = 0.0
+    for _ in range(7):
+        mid = u[1:-1]
+        v[1:-1] = mid + 0.1 * (u[2:] - 2 * mid + u[:-2]) * np.cos(t)
+        v[0] = 1.0
+        u, v = v, u
+        t += 0.1
+    return np.sum(u * u) * t + v.sum()
+
+
+def three_exchanged(u):
+    a, b, c = u.copy(), 2 * u, np.zeros(6)
+    for _ in range(7):
+        c[:] = 2 * b - a + 0.1 * np.sin(b)
+        a, b, c = b, c, a
+    return np.sum(a * b)
+
+
+def exchanged_within(u):
+    u, v = u.copy(), np.zeros(6)
+    for _ in range(4):
+        for _ in range(5):
+            step(u, v)
+            u, v = v, u
+        u *= 1.1
+    return np.sum(u * v)
+
+
+def copies_appended(u):
+    u, v = u.copy(), np.zeros(6)
+    out = []
+    for _ in range(5):
+        step(u, v)
+        u, v = v, u
+        out.append(u.copy())
+    return np.sum(np.array(out) ** 2)
+
+
+@pytest.mark.parametrize(
+    "function", [exchanged, three_exchanged, exchanged_within, copies_appended]
+)
+def test_arrays_that_go_from_name_to_name(function):
+    assert set(check(function, (X,), (2 * X,)).roads) == {"captured"}
+    check_grads(function, (X,))
+
+
+def known_by_another_name(u):
+    u, v = u.copy(), u.copy()
+    kept = v
+    for _ in range(7):
+        step(u, v)
+        u, v = v, u
+    return np.sum(u * kept)
+
+
+def part_known_by_another_name(u):
+    u, v = u.copy(), u.copy()
+    kept = v[1:3]
+    for _ in range(7):
+        step(u, v)
+        u, v = v, u
+    return np.sum(u[:2] * kept)
+
+
+def one_array_under_both(u):
+    u = v = u.copy()
+    for _ in range(7):
+        step(u, v)
+        u, v = v, u
+    return np.sum(u * v)
+
+
+def a_third_name(u):
+    u, v = u.copy(), u.copy()
+    w = u
+    for _ in range(7):
+        step(u, v)
+        w = v
+        u, v = v, u
+    return np.sum(u * w)
+
+
+def an_argument(u):
+    v = np.zeros(6)
+    for _ in range(7):
+        step(u, v)
+        u, v = v, u
+    return np.sum(u * v)
+
+
+def both_are_one_from_then_on(u):
+    u, v = u.copy(), u.copy()
+    for _ in range(6):
+        v[0] = u[0] + 1
+        v[1] = u[0] * 0.5  # from the second turn on v[0] is read here
+        u = v
+    return np.sum(u * v)
+
+
+def a_part_of_the_other_from_then_on(u):
+    v, u = u.copy(), 2 * u
+    for _ in range(6):
+        v[0] = u[0] * 0.9 + 1
+        v[1] = u[0] * 0.5
+        u = v[::-1]
+    return np.sum(u * v)
+
+
+def appended_itself(u):
+    u, v = u.copy(), np.zeros(6)
+    out = []
+    for _ in range(5):
+        step(u, v)
+        u, v = v, u
+        out.append(u)
+    return np.sum(np.array(out) ** 2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [known_by_another_name, part_known_by_another_name, one_array_under_both, a_third_name,
+     an_argument, both_are_one_from_then_on, a_part_of_the_other_from_then_on, appended_itself],
+)  # fmt: skip
+def test_arrays_that_two_names_lead_to(function):
+    assert "unrolled" in check(function, (X,)).roads
+    check_grads(function, (X,))
