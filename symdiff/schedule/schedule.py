@@ -767,14 +767,26 @@ class Scheduler:
         base, value, *indices = self.reads[each]
         part = self.take(value)
         places = [self.take(index, shaped=True) for index in indices]
+        mixed = self._is_mixed(each, value)
         self._name_readers(base)
         self._own(each, base, [part.expression, *(place.expression for place in places)])
         index = shaping.index_source(each.param("index"), tuple(i.source.text for i in places))
         name = self.named[each]
         operator, stored = self._operator(each, part.expression)
+        if operator == "=" and mixed:
+            stored = Expression(value, Source(f"{stored.source.within(ATOM)}.copy()"), (stored,))
         if operator == "=" and value in self.stored and stored.operands:
             operator, stored = "out", _call_into(f"{name}[{index}]", stored)
         self.statements.append(Update(name, index, operator, stored, self._comment(each)))
+
+    def _is_mixed(self, each: Node, value: Node) -> bool:
+        """Whether a store reads what it has just written: NumPy's a[::2] = a[:3] does."""
+        base = self.reads[each][0]
+        if not is_view(value) or self.buffers.root(value) is not self.buffers.root(base):
+            return False
+        if value.op is not shaping.getitem or self.reads[value][0] is not base:
+            return True
+        return _strides(each) != _strides(value)
 
     def _operator(self, each: Node, stored: Expression) -> tuple[str, Expression]:
         """How a value is stored, and what of it: y[i] *= b for y[i] = y[i] * b."""
@@ -1015,6 +1027,11 @@ def _call_into(target: str, expression: Expression) -> Expression:
     operands = ", ".join(part.source.text for part in parts)
     call = Source(f"{function_source(each.op)}({operands}, out={target})")
     return Expression(each, call, parts)
+
+
+def _strides(each: Node) -> list[object]:
+    """What tells the strides of two parts of one array apart, or whether they have the same."""
+    return [(part[2] or 1) if type(part) is tuple else type(part) for part in each.param("index")]
 
 
 def _is_part(found: Expression, store: Node) -> bool:

@@ -72,7 +72,7 @@ EXPRESSIONS = {
         "L[{end}]",
         "N[{bit}][{bit}]",
         "({vector} if {test} else {vector})",
-        "(A[:, {column}][:3] + 0.1)",  # NumPy is wrong where A[1] = A[:3, 2] overlaps
+        "(A[:, {column}][:3] + 0.1)",  # a sum: NumPy mixes A[1] = A[:3, 2] up
         "D['p']",
         "{vector}[::-1]",
         "({vector} * HIDDEN)",

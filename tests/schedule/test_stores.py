@@ -39,6 +39,25 @@ def test_what_is_read_again_is_copied_before_it_changes():
     assert "y = x * 2" in text
 
 
+def test_what_a_store_takes_from_its_own_array_is_read_first():
+    def shifted(x):
+        y = x * 2
+        y[1:] = y[:-1]
+        y[::2] = y[:4]
+        y[:4] = y[::-1][:4]
+        return y
+
+    y = X * 2
+    y[1:] = y[:-1].copy()
+    y[::2] = y[:4].copy()
+    y[:4] = y[::-1][:4].copy()
+    compiled = jit(shifted)
+    text = body(compiled)
+    np.testing.assert_array_equal(compiled(X), y)
+    assert "y[1:] = y[:-1]\n" in text
+    assert text.count(".copy()") == 2
+
+
 def test_an_array_that_is_read_whole_is_copied():
     def whole(x):
         y = x * 2
