@@ -1,4 +1,7 @@
-"""The command `symdiff`: show, check, ops, rules, cache. Output goes to stdout, talk to stderr."""
+"""The command `symdiff`: show, check, export, ops, rules, cache.
+
+Output goes to stdout, talk to stderr.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,12 @@ examples:
   symdiff show "lambda x: np.arcsinh(x)" --mode jvp --arg 'x: f64[3]'
   symdiff show model.py:loss --wrt W,b --stage simplify --diff
   symdiff show model.py:loss --mode value_and_grad --arg 'p: {"W": f64[3,4], "b": f64[4]}' --all
+"""
+
+EXPORT_EXAMPLES = """\
+examples:
+  symdiff export examples/rosenbrock.py:rosenbrock --arg 'x: f64[10]' -o build --blas none
+  symdiff export model.py:loss --mode value_and_grad -o build --target py
 """
 
 # How `show --mode` transforms a function with respect to the arguments of these names.
@@ -147,13 +156,17 @@ class _Question:
                 raise UsageError(f"--wrt {name!r}: {self.name} takes {known or 'no arguments'}")
         return names[0] if len(names) == 1 else names
 
+    def transformed(self, mode: str | None) -> api.Transformed:
+        """The transformation, or what the function is decorated with."""
+        if self.own is not None and not mode and not self.wrt:
+            return self.own
+        if not self.parameters.names:
+            raise UsageError(f"{self.name} takes no arguments")
+        return MODES[mode or "grad"](self.function, self.wrt or self._selected())
+
     def steps(self, mode: str | None) -> show.Steps:
-        """The stages of the transformation, or of what the function is decorated with."""
-        transformed = self.own if not mode and not self.wrt else None
-        if transformed is None:
-            if not self.parameters.names:
-                raise UsageError(f"{self.name} takes no arguments")
-            transformed = MODES[mode or "grad"](self.function, self.wrt or self._selected())
+        """The stages of the transformation."""
+        transformed = self.transformed(mode)
         try:
             stages, values = transformed.stages_of_types, stand_ins(self.trees)
             steps: show.Steps = self.parameters.call(stages, values)
@@ -224,6 +237,29 @@ def _check(options: argparse.Namespace) -> tuple[str, int]:
     talk = f"{len(wrong)} of {len(rows)} wrong" if wrong else f"{len(rows)} comparisons agree"
     print(talk, file=sys.stderr)
     return comparison_table(rows), WRONG if wrong else 0
+
+
+def _export(options: argparse.Namespace) -> tuple[str, int]:
+    from symdiff.api.export import export_c, export_python  # for few questions
+    from symdiff.codegen.c_export import identifiers
+
+    if options.blas and options.language == "py":
+        raise UsageError("--blas goes with --target c")
+    if options.name and identifiers([options.name]) != [options.name]:
+        raise UsageError(f"--name {options.name!r}: write a name that is free in C")
+    question = _Question(options)
+    transformed = question.transformed(options.mode)
+    values = samples(question.trees, np.random.default_rng(options.seed), options.range)
+    name, folder = options.name or "", options.output
+    try:
+        if options.language == "py":
+            files = export_python(transformed, values, folder, name)
+        else:
+            blas = options.blas or "cblas"
+            files = export_c(transformed, values, folder, name=name, blas=blas)
+    except OSError as error:
+        raise UsageError(f"-o {folder}: {error.strerror}") from None
+    return "".join([f"{each}\n" for each in files]), 0
 
 
 def _ops(options: argparse.Namespace) -> tuple[str, int]:
@@ -302,6 +338,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_show(commands)
     _add_check(commands)
+    _add_export(commands)
     ops = _add_listing(commands, "ops", _ops, "the operations that symdiff knows, and their rules")
     ops.add_argument(
         "--coverage", action="store_true", help="what becomes of each function of NumPy's"
@@ -373,6 +410,11 @@ def _add_check(commands: Any) -> None:
     command.add_argument(
         "--order", type=_at_least(1), default=2, help="up to which order (default: 2)"
     )
+    _add_point(command)
+
+
+def _add_point(command: Any) -> None:
+    """Options for the random arguments."""
     command.add_argument("--seed", type=_at_least(0), default=0, help="of the random point")
     command.add_argument(
         "--range",
@@ -380,6 +422,25 @@ def _add_check(commands: Any) -> None:
         metavar="LOW,HIGH",
         help="of random numbers (default: the standard normal distribution)",
     )
+
+
+def _add_export(commands: Any) -> None:
+    about = "write a derivative as C, or as a NumPy module, that needs no symdiff"
+    command = _command(commands, "export", _export, about, f"{TARGETS}\n{EXPORT_EXAMPLES}")
+    _add_target(command)
+    modes = [each for each in MODES if each != "jvp"]
+    command.add_argument(
+        "--mode", choices=modes, help="what to make of it (default: grad, or the decorator)"
+    )
+    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder for it")
+    command.add_argument(
+        "--target", choices=("c", "py"), default="c", dest="language", help="default: c"
+    )
+    command.add_argument(
+        "--blas", choices=("cblas", "none"), help="products by cblas_dgemm (default), or by loops"
+    )
+    command.add_argument("--name", help="of the function and its files")
+    _add_point(command)
 
 
 def _interval(text: str) -> tuple[float, float]:

@@ -373,7 +373,10 @@ def test_a_file_that_cannot_be_imported(run, tmp_path):
     )
 
 
-@pytest.mark.parametrize("argv", [[], ["show"], ["check"], ["ops"], ["rules"]])
+COMMANDS = ["show", "check", "export", "cache", "ops", "rules"]
+
+
+@pytest.mark.parametrize("argv", [[], *([name] for name in COMMANDS)])
 def test_help_teaches(run, argv):
     status, out, _ = run(*argv, "--help")
     assert status == 0
@@ -441,3 +444,50 @@ def test_what_is_on_disk_is_listed_and_cleared(run, tmp_path, monkeypatch):
     assert run("cache", "clear") == (0, "", "1 files of 5 bytes removed\n")
     assert run("cache", "list")[1] == ""
     assert run("cache")[0] == 2
+
+
+# ---------------------------------------------------------------------------- export
+
+
+def test_c_is_exported(run, tmp_path):
+    status, out, err = run("export", *LOSS, "-o", str(tmp_path / "new" / "c"), "--blas", "none")
+    assert (status, err) == (0, "")
+    names = ["loss_grad.c", "loss_grad.h", "test_loss_grad.c", "CMakeLists.txt"]
+    assert out.split() == [str(tmp_path / "new" / "c" / name) for name in names]
+    command = ["gcc", "-std=c99", *map(str, (tmp_path / "new" / "c").glob("*.c")), "-o",
+               str(tmp_path / "test"), "-lm"]
+    subprocess.run(command, check=True)
+    assert subprocess.run([str(tmp_path / "test")], capture_output=True, text=True,
+                          check=True).stdout == "loss_grad: ok\n"
+
+
+def test_a_module_is_exported(run, tmp_path):
+    argv = ("export", *LOSS, "-o", str(tmp_path), "--target", "py", "--name", "own")
+    assert run(*argv) == (0, f"{tmp_path / 'own.py'}\n", "")
+    assert (tmp_path / "own.py").read_text().startswith("import numpy as np\n")
+
+
+def test_a_decorated_function_is_exported_as_it_is(run, file, tmp_path):
+    assert run("export", f"{file}:pair", "-o", str(tmp_path))[0] == 0
+    assert (tmp_path / "pair_grad.h").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (["lambda x: x", "--arg", "x: float"], 2, "-o"),
+        (["lambda x: x", "--arg", "x: float", "-o", "/proc/none"], 2, "-o /proc/none: "),
+        (["lambda x: x", "--arg", "x: float", "-o", "d", "--name", "a;b"], 2, "--name 'a;b'"),
+        (["lambda x: x", "--arg", "x: float", "-o", "d", "--name", "int"], 2, "--name 'int'"),
+        (["lambda x: x", "--arg", "x: float", "-o", "d", "--target", "py", "--blas", "none"], 2,
+         "--blas goes with --target c"),
+        (["lambda x: np.real(np.sum(x * x))", "--arg", "x: c128[3]", "-o", "d"], 1,
+         "complex128 has no C form"),
+    ],
+)
+def test_what_cannot_be_exported(run, tmp_path, monkeypatch, argv, status, words):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = run("export", *argv)
+    assert (found, out) == (status, "")
+    assert words in err
+    assert not list(tmp_path.iterdir())

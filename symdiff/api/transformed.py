@@ -331,10 +331,17 @@ class Transformed:
 
     def lower(self, *args: Any, **kwargs: Any) -> Compiled:
         """Compile for these arguments without calling."""
-        values = self.parameters.bind(args, kwargs)
-        compiled = self._dispatcher.entry(*self._describe(values)).compiled
+        compiled = self.entry(self.parameters.bind(args, kwargs)).compiled
         assert isinstance(compiled, Compiled)
         return compiled
+
+    def entry(self, values: tuple[Any, ...]) -> Entry:
+        """The compiled signature for these values, one for each parameter."""
+        while True:
+            try:
+                return self._dispatcher.entry(*self._describe(values))
+            except Redescribe:
+                continue
 
     def stages(self, *args: Any, **kwargs: Any) -> list[tuple[Stage, Work]]:
         """Each stage of the pipeline for these arguments, with the work after it."""

@@ -113,6 +113,8 @@ class KernelText:
         lines += self.starts()
         if 0 not in self.kernel.shape:
             lines += self.nest()
+        else:
+            lines += [f"    (void){name};" for name in self.names.values()]
         return "\n".join([*lines, "}"]) + "\n"
 
     def parameters(self) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 
 # Of these glibc has vector versions on x86-64, which GNU C calls where they are declared so.
 _VECTOR = """\
-#if defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && defined(__x86_64__)
+#if defined(SD_SIMD) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) \\
+    && defined(__x86_64__)
 #define SD_VECTOR _Pragma("omp declare simd notinbranch")
 #else
 #define SD_VECTOR

@@ -35,10 +35,14 @@ _HEAD = """\
 
 #if defined(__GNUC__)
 #define SD_KERNEL static __attribute__((noinline))
-#define SD_PRAGMA(text) _Pragma(#text)
-#define SIMD SD_PRAGMA(omp simd)
 #else
 #define SD_KERNEL static
+#endif
+#if defined(SD_SIMD) /* -fopenmp-simd is given */
+#define SIMD _Pragma("omp simd")
+#elif defined(__GNUC__) && !defined(__clang__)
+#define SIMD _Pragma("GCC ivdep")
+#else
 #define SIMD
 #endif
 """
@@ -102,11 +106,15 @@ SD_KERNEL void small_{n}(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const {T} *a, pt
 
 def c_source(program: Loops) -> str:
     """The C source of a program, whose one symbol besides `symdiff_bind` is `symdiff_run`."""
-    return _Unit(program).source()
+    return Unit(program).source()
 
 
-class _Unit:
+class Unit:
     """One file: the functions that are needed, each once, and the calls of them."""
+
+    blas = _BLAS  # how large products are computed
+    table = "static void (*const *sd_routines)(void);\n"  # what that reads
+    run, kind = "symdiff_run", "int "
 
     def __init__(self, program: Loops) -> None:
         self.program = program
@@ -117,9 +125,9 @@ class _Unit:
         self.checks = False
 
     def source(self) -> str:
-        run = self.function("symdiff_run", self.program, "int ")
+        run = self.function(self.run, self.program, self.kind)
         blas = any("matmul" in each or "matvec" in each for each in self.products.values())
-        bind = "static void (*const *sd_routines)(void);\n" if blas else ""
+        bind = self.table if blas else ""
         parts = [
             _HEAD,
             *declarations(self.functions),
@@ -163,8 +171,13 @@ class _Unit:
                 yield _SMALL_PRODUCT.format(n=name, T=type)
             if kinds - {"small"}:
                 single = dtype == np.float32
-                text = _BLAS.format(n=name, T=type, gemm=int(single), gemv=2 + single)
-                yield text if "matvec" in kinds else text.partition("SD_KERNEL void matvec")[0]
+                letter = "s" if single else "d"
+                text = self.blas.format(
+                    n=name, T=type, c=letter, gemm=int(single), gemv=2 + single
+                )
+                start, *functions = text.split("SD_KERNEL ")
+                needed = [each for each in functions if any(f" {kind}_" in each for kind in kinds)]
+                yield "SD_KERNEL ".join([start, *needed])
 
     # ------------------------------------------------------------------ steps
 

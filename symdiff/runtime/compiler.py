@@ -27,7 +27,7 @@ from symdiff.runtime import cache
 # No flag changes a value: errno and traps are what nobody looks at, integers wrap as NumPy's do.
 FLAGS = (
     "-std=c99", "-O2", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-ffp-contract=off", "-fopenmp-simd",
+    "-ffp-contract=off", "-fopenmp-simd", "-DSD_SIMD",
 )
 # What one compiler or library does not have is left out.
 _ATTEMPTS = tuple(

@@ -88,7 +88,7 @@ class _Lowering:
             word(
                 what,
                 where=note.position.said if note and note.position else "",
-                way_out='Use backend="auto", which computes such functions with NumPy.',
+                way_out='NumPy computes it: backend="auto", or symdiff export --target py.',
             )
         )
 
