@@ -41,7 +41,8 @@ def repeated(step: Repeat, body: str, test: str) -> Iterator[str]:
     yield from _before(step, starts)
     yield f"for (int64_t t = 0; {_goes_on(step)}; t++) {{"
     yield from (f"    {line}" for line in _tested(step, test))
-    place = f"{step.trips} - 1 - t" if reverse else "t"
+    trips = "*count" if step.trips is None else step.trips
+    place = f"{trips} - 1 - t" if reverse else "t"
     yield f"    const int64_t at = {place};"
     yield f"    index = {start} + at * ({by});"
     for i, (own, other) in enumerate(step.carried):

@@ -70,6 +70,18 @@ def newton(x, y):
     return np.log(x**2 + 1) * np.sin(y) + np.maximum(x, y) + x // 0.3 + np.logaddexp(x, y)
 
 
+def heat(u, a):
+    for _ in range(50):
+        u = u + a * (np.roll(u, 1) + np.roll(u, -1) - 2 * u)
+    return np.sum(u**4)
+
+
+def halved(x, n):
+    while x > 0.1:
+        x = x * 0.5
+    return x * n
+
+
 RNG = np.random.default_rng(0)
 PARAMS = {"W1": RNG.normal(size=(20, 12)), "b1": RNG.normal(size=12),
           "W2": RNG.normal(size=(12, 10)), "b2": RNG.normal(size=10)}
@@ -85,6 +97,8 @@ CASES = {
                 (PARAMS, RNG.normal(size=(32, 20)), RNG.integers(0, 10, 32))),
     "single": (symdiff.value_and_grad(network),
                (SINGLE, RNG.normal(size=(32, 20)).astype(np.float32), RNG.integers(0, 10, 32))),
+    "loop": (symdiff.value_and_grad(heat, (0, 1)), (RNG.normal(size=40), 0.2)),
+    "while": (symdiff.value_and_grad(halved, (0, 1)), (7.0, 3.0)),
     "types": (symdiff.jit(lambda x, k, on, flag: (np.where(on, x, -x), k // 3, x > 0, not flag)
                           if flag is None else (np.where(on, x, -x), k // 3, x > 0, x[k])),
               (RNG.normal(size=5), np.array([1, -2]), np.array([True, False, True, True, False]),
