@@ -112,8 +112,10 @@ def _stabilize(work: Work) -> Work:
     if work.request.max_memory is not None and work.request.mode == VJP:
         from symdiff.autodiff.checkpoint import limited  # which few programs need
 
-        wrt = [each for i in work.request.wrt if (each := _traced(work).inputs[i]) is not None]
-        graph, kept = limited(graph, wrt, work.request.max_memory)
+        traced = _traced(work)
+        wrt = [each for i in work.request.wrt if (each := traced.inputs[i]) is not None]
+        with _names_of(traced):
+            graph, kept = limited(graph, wrt, work.request.max_memory)
     arrays = tuple(each.is_array for each in _traced(work).results if each.output is not None)
     return work._replace(
         graph=graph,
@@ -179,9 +181,15 @@ def _rules_of(traced: Traced) -> Iterator[dict[Node, None]]:
     running = traced.running
     assert running is not None
     running.relied = {}
+    with _names_of(traced), context.tracing(running):
+        yield running.relied
+
+
+@contextmanager
+def _names_of(traced: Traced) -> Iterator[None]:
+    """An argument that has to be known is told by its name."""
     try:
-        with context.tracing(running):
-            yield running.relied
+        yield
     except StaticArgument as decided:
         decided.name(dict(zip(traced.inputs, traced.leaf_names, strict=True)))
         raise

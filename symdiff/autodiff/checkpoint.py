@@ -19,7 +19,7 @@ from symdiff.autodiff.linearize import linearize
 from symdiff.autodiff.transpose import transpose
 from symdiff.errors import MemoryLimitError, word
 from symdiff.frontend import context
-from symdiff.frontend.tracer import Tracer, call
+from symdiff.frontend.tracer import StaticArgument, Tracer, call, inputs_of
 from symdiff.ir.graph import Graph, Note, Position, bodies, depends_on, substitute
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ir.types import ArrayType, array_type
@@ -136,10 +136,11 @@ def _planned(trips: int, kept: Kept, bound: float, depth: int) -> Plan:
 
 
 def residual_bytes(graph: Graph) -> int:
-    """What loops collect for others to read, at the most at a time."""
+    """What loops collect for other loops to read, at the most at a time."""
     last: dict[Node, Node] = {}  # where what is collected is read last
     for each in graph.nodes():
-        last |= {arg: each for arg in each.args if _is_collected(arg)}
+        if each.op is control.loop:
+            last |= {arg: each for arg in each.args if _is_collected(arg)}
     freed: dict[Node, int] = {}
     for each, reader in last.items():
         freed[reader] = freed.get(reader, 0) + _size(each)
@@ -371,7 +372,10 @@ def _needs(graph: Graph, wrt: Sequence[Input]) -> Iterator[_Need]:
             continue
         places = [i for i, arg in enumerate(each.args) if arg in moved and arg.type.inexact]
         position = positions.get(each)
-        if places and each.param("trips") is None:
+        if not places:
+            continue
+        if each.param("trips") is None:
+            _ask_for_trips(each)
             raise MemoryLimitError(
                 word(
                     "max_memory: how many trips this loop has is known when it runs only",
@@ -380,8 +384,15 @@ def _needs(graph: Graph, wrt: Sequence[Input]) -> Iterator[_Need]:
                     "symdiff.checkpoint around what a trip does.",
                 )
             )
-        if places:
-            yield _Need(each, places, position)
+        yield _Need(each, places, position)
+
+
+def _ask_for_trips(loop: Node) -> None:
+    """Raises StaticArgument where ints among the arguments decide how many trips there are."""
+    for count in control.divided(loop, loop.args).trips:
+        deciding = inputs_of(count)
+        if deciding and all(each.type.weak and each.type.dtype.kind == "i" for each in deciding):
+            raise StaticArgument(deciding)
 
 
 def _share_out(needs: Sequence[_Need], target: float, bound: float) -> None:

@@ -197,6 +197,33 @@ def test_loops_of_unknown_length_are_refused():
         sd.grad(loss, max_memory=1e6)(X)
 
 
+def test_an_argument_that_counts_trips_is_known():
+    def loss(x, steps):
+        for _ in range(steps):
+            x = np.sin(x) * x
+        return np.sum(x)
+
+    limited = sd.grad(loss, max_memory=1000)
+    for steps in (30, 40, 30):
+        np.testing.assert_array_equal(limited(X, steps), sd.grad(loss)(X, steps))
+    assert limited.static_arguments == {"steps"}
+    assert limited.cache_info().misses == 2
+
+
+def test_rows_that_are_differentiated():
+    def layers(h, weights):
+        for W in weights:
+            h = np.tanh(W @ h) * np.sin(h)
+        return np.sum(h)
+
+    weights = RNG.normal(size=(20, 8, 8)) / 3
+    expected = sd.grad(layers, (0, 1))(X, weights)
+    limited = sd.grad(layers, (0, 1), max_memory=1800)
+    for one, other in zip(limited(X, weights), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "; kept" in limited.compiled.work.kept[0][1]
+
+
 @pytest.mark.parametrize("bound", ["1 GB", -1, float("nan")])
 def test_what_is_no_number_of_bytes_is_refused(bound):
     with pytest.raises(ValueError, match="number of bytes"):
