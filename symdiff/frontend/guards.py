@@ -65,18 +65,20 @@ def truth(value: Tracer) -> bool:
 
 
 def is_known(value: Tracer) -> bool:
-    """Whether there is a value, or may be where a loop or a branch is not captured."""
+    """Whether there is one value, in the call that is traced for: a loop has one for each turn."""
     running = context.current()
     assert running is not None
     try:
-        return bool(running.flow.runs) or running.examples.of(value.node) is not None
+        return not running.flow.runs and running.examples.of(value.node) is not None
     except KeyError:
         return False
 
 
 def truth_or(otherwise: bool, value: Tracer) -> bool:
     """Whether a value counts as true, as `truth`; `otherwise` where only types are known."""
-    return truth(value) if is_known(value) else otherwise
+    running = context.current()
+    assert running is not None
+    return truth(value) if running.flow.runs or is_known(value) else otherwise
 
 
 def whole_number(value: Tracer) -> int:

@@ -45,12 +45,39 @@ def in_pieces(x):
     return np.sum(np.piecewise(x, [x < 0, x >= 0], [lambda t: -(t**2), lambda t: t]) * SCALE)
 
 
-@pytest.mark.parametrize("function", [scaled, rooted, renamed, of_rows, summed, in_pieces])
+def lowered(x):
+    y = x.copy()
+    while y.max() > 1:
+        y[y > 1] -= 0.7
+    return np.sum(y**2)
+
+
+def on_one_side(x):
+    y = x.copy()
+    for i in range(6):
+        if x[0] > i:
+            y[x < 0] *= 1.3
+        else:
+            y[y > i] = y[y > i] * 0.5
+    return np.sum(y**2)
+
+
+FUNCTIONS = [scaled, rooted, renamed, of_rows, summed, in_pieces, lowered, on_one_side]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_maps_give_what_rows_give(function):
     expected = [function(row) for row in ROWS]
     np.testing.assert_allclose(vmap(function)(ROWS), expected, rtol=1e-13)
     slopes = [grad(function)(row) for row in ROWS]
     np.testing.assert_allclose(vmap(grad(function))(ROWS), slopes, rtol=1e-13)
+
+
+def test_a_loop_is_captured_whatever_is_selected():
+    found = jit(lowered)
+    for row in ROWS:
+        np.testing.assert_allclose(found(row), lowered(row), rtol=1e-13)
+    assert found.cache_info().misses == 1
 
 
 def test_single_precision():
