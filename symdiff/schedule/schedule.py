@@ -1031,7 +1031,7 @@ def _call_into(target: str, expression: Expression) -> Expression:
 
 def _strides(each: Node) -> list[object]:
     """What tells the strides of two parts of one array apart, or whether they have the same."""
-    return [(part[2] or 1) if type(part) is tuple else type(part) for part in each.param("index")]
+    return [(part[3] or 1) if type(part) is tuple else type(part) for part in each.param("index")]
 
 
 def _is_part(found: Expression, store: Node) -> bool:
