@@ -185,10 +185,10 @@ def test_loops_and_branches_are_captured(function):
 
 def test_other_sides_and_other_numbers_of_trips_need_no_other_program():
     for function in (side, shrinks):
-        before = _halves(function, 1, VJP, False).cache_info().misses
+        before = _halves(function, 1, VJP, False, None).cache_info().misses
         for x in (np.ones(2), -np.ones(2), np.full(2, 40.0)):
             _, pullback = vjp(function, x)
             step = 1e-6 * np.array([1.0, 0.0])
             slope = np.sum(function(x + step) - function(x - step)) / 2e-6
             np.testing.assert_allclose(pullback(np.ones(2))[0][0], slope, rtol=1e-6)
-        assert _halves(function, 1, VJP, False).cache_info().misses == before + 1
+        assert _halves(function, 1, VJP, False, None).cache_info().misses == before + 1
