@@ -77,8 +77,8 @@ def _freed(statements: Sequence[Statement], arrays: list[_Array], limit: float) 
             total -= sum(idle.pop(name, 0) for name in bound(statement))
         for each in ends.get(i, ()):
             idle[each.name] = each.size
-        if new is not None and new.read > i:
-            total -= idle.pop(new.name, 0)  # the name has a new value
+        if isinstance(statement, Assign) and (new is None or new.read > i):
+            total -= idle.pop(statement.name, 0)  # the name has a new value
     return out
 
 

@@ -56,6 +56,7 @@ class Update(NamedTuple):
     operator: str
     expression: Expression
     position: Position | None = None
+    node: Node | None = None  # what is computed in place, where that is more than the expression
 
     def __str__(self) -> str:
         text = self.expression.source.text

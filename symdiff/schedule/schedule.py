@@ -121,6 +121,7 @@ class Scheduler:
         )
         self.named: dict[Node, str] = {}
         self.holders: dict[str, Node] = {}  # the node whose value a name stands for now
+        self.lost: set[Node] = outer.lost if outer else set()  # values whose name another one has
         self.pending: dict[Node, _Value] = {}
         self.changes = False  # whether parts of arrays do
         self.readers: dict[Node, dict[Node, None]] = {}  # what waits and reads an array
@@ -598,7 +599,7 @@ class Scheduler:
             if len(parts) == 2 and self.holders.get(target) is old and self.is_free(target):
                 self.hold(each, target)
                 self.statements.append(
-                    Update(target, "", f"{infix}=", parts[1 - i], self._comment(each))
+                    Update(target, "", f"{infix}=", parts[1 - i], self._comment(each), each)
                 )
                 return True
         return False
@@ -619,6 +620,12 @@ class Scheduler:
         return Expression(each, Source(self.named[each]), known=True)
 
     def hold(self, each: Node, name: str) -> None:
+        """Have a name stand for a value; the array that it stood for is out of reach."""
+        around: Scheduler | None = self
+        while around is not None:
+            if (old := around.holders.get(name)) is not None:
+                self.lost.add(old)
+            around = around.outer
         self.named[each] = name
         self.holders[name] = each
 
@@ -707,6 +714,8 @@ class Scheduler:
         parts, infix = expression.operands, getattr(each.op, "infix", "")
         if infix not in _AUGMENTED or not _is_ufunc(each) or len(parts) != 2:
             return False
+        if any(part.node.op is shaping.getitem and not part.known for part in parts):
+            return False  # perhaps it is stored where that is: y[i] += b
         return any(
             part.known
             and part.node.type == each.type
@@ -731,14 +740,16 @@ class Scheduler:
 
     def _take_over(self, each: Node, old: Node) -> str:
         """The name of an array that nothing reads any more: from now on it holds another value."""
-        self.hold(each, self.named[old])
         self.buffers.give(old, each)
+        self.hold(each, self.named[old])
         return self.named[each]
 
     def _reusable(self, each: Node, expression: Expression) -> list[Node]:
         """Arrays of the right type that may hold the value: operands first, then any other."""
         own = overwritable(expression, self.buffers)
-        return own or (self.buffers.spare(each.type) if self._spares(each) else own)
+        if own or not self._spares(each):
+            return own
+        return [spare for spare in self.buffers.spare(each.type) if spare not in self.lost]
 
     def _spares(self, each: Node) -> bool:
         """Whether to save the value an array of its own, although that reads less well."""
@@ -757,7 +768,7 @@ class Scheduler:
         parts = expression.operands
         for place in range(len(parts) if op.infix in _COMMUTATIVE else 1):
             if op.infix in _AUGMENTED and len(parts) == 2 and parts[place].node is target:
-                return Update(name, "", f"{op.infix}=", parts[1 - place], comment)
+                return Update(name, "", f"{op.infix}=", parts[1 - place], comment, each)
         if not self._spares(each):
             return None
         return Update(name, "", "out", _call_into(name, expression), comment)
@@ -810,8 +821,8 @@ class Scheduler:
         if self.buffers.changeable(base, read):
             self.buffers.release(base)
             self.buffers.consume(read)
-            self.hold(each, self.named[base])
             self.buffers.give(base, each)
+            self.hold(each, self.named[base])
         else:
             self.buffers.release(base)
             self._copy_base(each, base)

@@ -43,7 +43,8 @@ def _is_loud(statement: Statement, primal: Collection[Node], infinite: set[str])
     if not isinstance(statement, (Assign, Update)):
         return False
     names = statement.name.split(", ")
-    if _risky(statement.expression, primal):
+    in_place = statement.node if isinstance(statement, Update) else None
+    if _risky(statement.expression, primal) or (in_place and _is_risky(in_place, primal)):
         infinite.update(names)
         return True
     if _reads(statement.expression, infinite):
@@ -69,11 +70,17 @@ def _is_any_loud(block: Compound, primal: Collection[Node], infinite: set[str]) 
 
 def _risky(expression: Expression, primal: Collection[Node]) -> bool:
     """Whether computing it may warn where the user's function would not."""
-    each = expression.node
-    own = isinstance(each.op, Primitive) and each.op.risky and not expression.known
-    own = own and not each.type.weak  # Python numbers raise, they do not warn
-    own = own and not (each.op is e.divide and _is_softmax_total(each.args[1]))
-    return (own and each not in primal) or any(_risky(part, primal) for part in expression.operands)
+    own = not expression.known and _is_risky(expression.node, primal)
+    return own or any(_risky(part, primal) for part in expression.operands)
+
+
+def _is_risky(each: Node, primal: Collection[Node]) -> bool:
+    """The same of one operation."""
+    if not (isinstance(each.op, Primitive) and each.op.risky) or each in primal:
+        return False
+    if each.type.weak:
+        return False  # Python numbers raise, they do not warn
+    return each.op is not e.divide or not _is_softmax_total(each.args[1])
 
 
 def _is_softmax_total(divisor: Node) -> bool:

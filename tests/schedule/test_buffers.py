@@ -1,12 +1,16 @@
 """Updates in place: never of what is read later, of an argument, or of a result."""
 
 import tracemalloc
+import warnings
 from itertools import count
 
 import numpy as np
 import pytest
 
 from symdiff import jit, value_and_grad
+from symdiff.schedule import buffers, schedule
+from tests.differential.as_python import check
+from tests.test_plain_python import filling_what_was_made
 
 N = 1 << 16  # half a megabyte of floats: large enough to be computed in place
 HUGE = 1 << 14  # 128 KiB: every value takes the place of another
@@ -208,3 +212,20 @@ def test_what_takes_the_place_of_a_value_is_called_what_it_becomes():
     gradient = value_and_grad(f)
     gradient(*np.ones((2, HUGE)))
     assert "h = x * w\n    h += 1\n    np.tanh(h, out=h)\n" in gradient.source
+
+
+@pytest.mark.parametrize("huge", [1 << 30, 1])
+def test_numbers_stay_the_same_however_early_arrays_change_in_place(monkeypatch, huge):
+    monkeypatch.setattr(schedule, "LARGE", 1)
+    monkeypatch.setattr(schedule, "FREED", 1)
+    monkeypatch.setattr(buffers, "HUGE", huge)
+    check(filling_what_was_made, (np.array([0.5, -0.9, 2.0, -0.3]), 1.5))
+
+
+def test_a_division_in_place_does_not_warn(monkeypatch):
+    monkeypatch.setattr(schedule, "LARGE", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gradient = value_and_grad(lambda x: np.sum(np.sqrt(x)[:2] * np.sqrt(x)[1:]))
+        gradient(np.zeros(3))
+    assert "/=" in gradient.source
