@@ -731,7 +731,9 @@ class Scheduler:
     def _choose_in_place(self, each: Node, expression: Expression) -> bool:
         """Choose by computing part of an array anew: np.log(x, out=y, where=x > 1)."""
         mask, value, base = expression.operands
-        if value.node not in self.stored or base.node not in overwritable(expression, self.buffers):
+        if value.known or value.node not in self.stored:
+            return False
+        if base.node not in overwritable(expression, self.buffers):
             return False
         name = self._take_over(each, base.node)
         made = _call_into(f"{name}, where={mask.source.text}", value)
