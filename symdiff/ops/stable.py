@@ -41,6 +41,15 @@ def _where_expanded(formula: Callable[..., Any]) -> Callable[..., Any]:
     return expansion
 
 
+def _in_c(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula, also where the user called SciPy's function."""
+
+    def expansion(x: Any, *, expanded: bool, **params: Any) -> Any:
+        return formula(x, **params)
+
+    return expansion
+
+
 # ---------------------------------------------------------------------------- sigmoid
 
 
@@ -192,6 +201,7 @@ softmax: Primitive = register(
         name="softmax",
         function=_either("softmax", _softmax),
         expansion=_where_expanded(_softmax),
+        c_expansion=_in_c(_softmax),
         arguments=("x",),
         result=_along_axis,
         rules={"x": Jvp(_softmax_tangent)},
@@ -206,6 +216,7 @@ log_softmax: Primitive = register(
         name="log_softmax",
         function=_either("log_softmax", _log_softmax),
         expansion=_where_expanded(_log_softmax),
+        c_expansion=_in_c(_log_softmax),
         arguments=("x",),
         result=_along_axis,
         rules={"x": Jvp(_log_softmax_tangent)},
@@ -268,6 +279,7 @@ logsumexp: Primitive = register(
         name="logsumexp",
         function=_either("logsumexp", _logsumexp),
         expansion=_where_expanded(_logsumexp),
+        c_expansion=_in_c(_logsumexp),
         arguments=("x",),
         result=lambda x, axis, keepdims, expanded: array_type(
             x.dtype, reduced_shape(x.shape, axis, keepdims)

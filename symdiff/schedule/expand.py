@@ -62,7 +62,7 @@ def _formula(each: Node, reuse: bool, c: bool) -> Template | None:
     """The traced expansion of a node, None where it is printed as a call."""
     if not isinstance(each.op, Primitive):
         return None
-    rule = each.op.expansion or (each.op.c_expansion if c else None)
+    rule = (each.op.c_expansion if c else None) or each.op.expansion
     if rule is None:
         return None
     types = tuple([arg.type for arg in each.args])

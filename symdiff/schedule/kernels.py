@@ -7,7 +7,9 @@ operands allow. A few cheap operations are repeated where they are read, instead
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from symdiff.ops.c_forms import INLINE, called
@@ -137,7 +139,8 @@ class _Grouping:
         space = squeezed(shape)
         known = self.kernels.setdefault(space, [])
         sink = value.kind != "map" or value.stored
-        group = next((each for each in known if each.number >= low and each.fits(sink)), None)
+        first = bisect_left(known, low, key=lambda each: each.number)
+        group = next((each for each in islice(known, first, None) if each.fits(sink)), None)
         if group is None:
             group = self.append(space)
             known.append(group)
