@@ -88,10 +88,11 @@ class Const(Node):
 class _Compilation:
     """The intern table of one compilation; dropped with it."""
 
-    __slots__ = ("count", "table")
+    __slots__ = ("count", "opened", "table")
 
     def __init__(self, count: int) -> None:
         self.table: dict[Hashable, Node] = {}
+        self.opened: dict[Node, bool] = {}
         self.count = count
 
 
@@ -137,6 +138,11 @@ def _table() -> _Compilation:
     if table is None:
         raise RuntimeError("nodes are made inside `with compilation():`")
     return table
+
+
+def opened() -> dict[Node, bool]:
+    """For nodes of this compilation that were asked for, whether an extent is open in or below."""
+    return _table().opened
 
 
 def count() -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import RuleError
 from symdiff.ir.extent import any_known, is_open, mentions
 from symdiff.ir.graph import Graph, Note
-from symdiff.ir.node import Const, Input, Node, constant, input_node, node
+from symdiff.ir.node import Const, Input, Node, constant, input_node, node, opened
 from symdiff.ir.types import TUPLE, ArrayType, array_type
 from symdiff.ops.evaluate import at_index, evaluate
 from symdiff.ops.primitive import (
@@ -408,19 +408,39 @@ def _is_open(each: Node) -> bool:
     return is_open(each.type.shape) or any(mentions(value) for _, value in each.params)
 
 
+def _has_open(root: Node, known: dict[Node, bool]) -> bool:
+    """Whether an extent in or below a node is open; `known` has the answers until now."""
+    stack = [root]
+    while stack:
+        each = stack[-1]
+        waiting = [arg for arg in each.args if arg not in known]
+        if each not in known and waiting:
+            stack += waiting
+            continue
+        if each not in known:
+            known[each] = _is_open(each) or any(known[arg] for arg in each.args)
+        stack.pop()
+    return known[root]
+
+
 def dependent(outputs: Sequence[Node], inputs: Sequence[Input]) -> set[Node]:
     """The nodes below `outputs` that depend on any of `inputs`, or on an index in an extent.
 
     What is older than the inputs does not depend on them: a loop in a long program costs as much as
-    its body, and not as the program. That is not known where there are such extents.
+    its body, and not as the program.
     """
-    first = 0 if any_known() else min((each.serial for each in inputs), default=0)
+    first = min((each.serial for each in inputs), default=0)
+    known = opened() if any_known() else None
+
+    def counts(each: Node) -> bool:
+        return each.serial >= first or (known is not None and _has_open(each, known))
+
     seen: set[Node] = set()
-    found = [each for each in outputs if each.serial >= first]
+    found = list(filter(counts, outputs))
     for each in found:  # grows
         if each not in seen:
             seen.add(each)
-            found += [arg for arg in each.args if arg.serial >= first]
+            found += filter(counts, each.args)
     dependent: set[Node] = set(inputs)
     for each in sorted(seen, key=_SERIAL):
         if not dependent.isdisjoint(each.args) or _is_open(each):

@@ -119,3 +119,25 @@ def test_parts_of_a_body_have_extents_that_its_index_decides():
     for i in range(5):
         expected[i] = data[i] - np.sum(expected[:i])
     assert np.array_equal(found, expected)
+
+
+def test_a_loop_costs_as_much_as_its_body_where_extents_are_open_too(monkeypatch):
+    with compilation():
+        part = number_of(Affine((1,)))
+        old = input_node("x", array_type(np.float64, (part,)))
+        open_node = node(e.exp, (old,))
+        closed = input_node("a", array_type(np.float64))
+        for _ in range(50):
+            closed = node(e.sin, (closed,))
+        made = input_node("i", control.INDEX)
+        last = node(e.cos, (closed,))
+        asked = []
+        def is_open(each):
+            asked.append(each)
+            return each is open_node
+
+        monkeypatch.setattr(control, "_is_open", is_open)
+        for _ in range(3):
+            found = control.dependent([last, open_node], [made])
+            assert open_node in found and last not in found
+        assert len(asked) < 80  # once for each node, and again for what is new
