@@ -286,23 +286,19 @@ class KernelText:
             count = str(self.lanes) if padded and not sinks else lanes
             yield f"{indent}SIMD"
             yield f"{indent}for (int l = 0; l < {count}; l++) {{"
-            reads = any(isinstance(self.kernel.values[i], Load) for i in part)
-            if reads or sinks:
+            names = {i: f"a{i}[l]" for i in across - set(part)}
+            body = []
+            for i in part:
+                body.append(self.defined(i, names))
+                if i in across:
+                    body.append(f"a{i}[l] = v{i};")
+            if sinks:
+                body += self.sunk(names)
+            if re.search(rf"\bi{level}\b", "\n".join(body)):
                 index = f"j + l < {end} ? j + l : {end} - 1" if padded and not sinks else "j + l"
                 yield f"{indent}    const ptrdiff_t i{level} = {index};"
-            names = {i: f"a{i}[l]" for i in across - set(part)}
-            for i in part:
-                yield f"{indent}    {self.defined(i, names)}"
-                if i in across:
-                    yield f"{indent}    a{i}[l] = v{i};"
-            if sinks:
-                yield from (f"{indent}    {each}" for each in self.sunk(names))
-                if not reads and not self.uses_index():
-                    yield f"{indent}    (void)i{level};"
+            yield from (f"{indent}    {each}" for each in body)
             yield f"{indent}}}"
-
-    def uses_index(self) -> bool:
-        return bool(self.stores) or not all(map(self.by_lanes, self.totals))
 
     def sunk(self, names: dict[int, str]) -> Iterator[str]:
         for each in self.stores:

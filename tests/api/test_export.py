@@ -99,6 +99,8 @@ CASES = {
                (SINGLE, RNG.normal(size=(32, 20)).astype(np.float32), RNG.integers(0, 10, 32))),
     "loop": (symdiff.value_and_grad(heat, (0, 1)), (RNG.normal(size=40), 0.2)),
     "while": (symdiff.value_and_grad(halved, (0, 1)), (7.0, 3.0)),
+    "rows": (symdiff.jit(lambda x: np.sum(np.broadcast_to(x[:, None], (3, 40)), axis=1)),
+             (RNG.normal(size=3),)),
     "types": (symdiff.jit(lambda x, k, on, flag: (np.where(on, x, -x), k // 3, x > 0, not flag)
                           if flag is None else (np.where(on, x, -x), k // 3, x > 0, x[k])),
               (RNG.normal(size=5), np.array([1, -2]), np.array([True, False, True, True, False]),
