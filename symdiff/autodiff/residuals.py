@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from symdiff.ir.extent import affine_of, is_open
-from symdiff.ir.graph import Graph, depends_on, every_node
+from symdiff.ir.graph import Graph, depends_on, every_node, toposort
 from symdiff.ir.node import Const, Input, Node, input_node, node
 from symdiff.ops import control, shaping
 from symdiff.ops import elementwise as e
@@ -75,16 +75,23 @@ def _least(form: Form) -> int | None:
     return form.rest
 
 
+def _forms(nodes: Iterable[Node], given: Mapping[Node, Form]) -> dict[Node, Form]:
+    """The Python ints among nodes, operands first, that are sums of indices."""
+    known = dict(given)
+    for each in nodes:
+        if each not in known and each.type.dtype.kind in "iu" and not each.type.shape:
+            form = _form(each, known)
+            if form is not None:
+                known[each] = form
+    return known
+
+
 def _form(each: Node, known: Mapping[Node, Form]) -> Form | None:
-    """A Python int of a body as a sum of indices."""
-    if each in known:
-        return known[each]
     if isinstance(each, Const):
-        whole = each.type.dtype.kind in "iu" and not each.type.shape
-        return _number(int(each.value)) if whole else None
-    if each.op not in (e.add, e.subtract, e.multiply) or each.type.shape:
+        return _number(int(each.value))
+    if each.op not in (e.add, e.subtract, e.multiply):
         return None
-    first, second = (_form(arg, known) for arg in each.args)
+    first, second = (known.get(arg) for arg in each.args)
     if first is None or second is None:
         return None
     if each.op is not e.multiply:
@@ -114,9 +121,12 @@ class _Scope(NamedTuple):
 
     def within(self, operands: Mapping[Node, Node], levels: Mapping[int, Form]) -> _Scope:
         """The same inside of a graph with inputs that stand for these operands."""
-        forms = {own: _form(arg, self.ints) for own, arg in operands.items()}
-        ints = {own: form for own, form in forms.items() if form is not None}
+        ints = {own: self.ints[arg] for own, arg in operands.items() if arg in self.ints}
         return _Scope(ints, {**self.levels, **levels})
+
+    def among(self, nodes: Iterable[Node]) -> _Scope:
+        """The same with the Python ints among the nodes of the graph."""
+        return self._replace(ints=_forms(nodes, self.ints))
 
 
 # ---------------------------------------------------------------------------- parts
@@ -163,7 +173,7 @@ def _ranges(each: Node, scope: _Scope) -> tuple[_Range, ...]:
             return ((None, None),) * each.args[0].type.ndim
         extent = axes.pop(0)
         if entry == shaping.ARRAY:
-            place = _form(operands.pop(0), scope.ints)
+            place = scope.ints.get(operands.pop(0))
             least = None if place is None else _least(place)
             if least is None or least < 0:
                 place = None  # it may count from the end
@@ -260,7 +270,7 @@ class _Survey:
 
     def __init__(self, graph: Graph, first: Node, last: Node, scope: _Scope) -> None:
         self.graph = graph
-        self.scope = scope
+        self.scope = scope.among(graph.nodes())
         self.lasting: list[tuple[_Part, int]] = []
         self.stores: list[tuple[_Part, int]] = []
         self.place = {each: i for i, each in enumerate(_versions(first, last))}
@@ -275,14 +285,13 @@ class _Survey:
                 self._look_into_loop(each)
             elif each.op is control.cond:
                 self._look_into_branches(each)
+        if len(self.lasting) * len(self.stores) > MANY:
+            self.lasting = []
+        others = [(one.again({}), at) for one, at in self.stores]  # in any trip of loops inside
         self.lasting = [
             (part, done) for part, done in self.lasting
-            if self._is_few()
-            and all(_apart(part, one.again({})) for one, at in self.stores if at > done)
+            if all(_apart(part, one) for one, at in others if at > done)
         ]  # fmt: skip
-
-    def _is_few(self) -> bool:
-        return len(self.lasting) * len(self.stores) <= MANY
 
     def _part(self, each: Node, value: Node) -> _Part:
         return _Part(_ranges(each, self.scope), each, (self.graph, value))
@@ -373,7 +382,7 @@ def _index(each: Node, scope: _Scope) -> _Symbol:
     if trips is not None:
         times = _number(trips)
     elif each.param("test") is None:
-        times = _form(each.args[0], scope.ints)
+        times = scope.ints.get(each.args[0])
     if times is not None:
         ends[1] = _number(start - step).plus(times, step)
     return _Symbol(*(ends if step > 0 else ends[::-1]))
@@ -447,7 +456,9 @@ class Saving(NamedTuple):
 
     def inside(self, outputs: Iterable[Node]) -> Saving:
         """The same with all nodes below these that are held."""
-        return self._replace(held=frozenset(depends_on(outputs, self.held)))
+        nodes = toposort(outputs)
+        held = frozenset(depends_on(outputs, self.held))
+        return self._replace(held=held, scope=self.scope.among(nodes))
 
     def in_loop(self, each: Node) -> tuple[Saving, dict[Input, int], set[Node]]:
         """The same for the body of a loop.
