@@ -415,8 +415,8 @@ def field_of_a_record_changes():
 
 @change
 def coefficient_of_a_polynomial_changes():
-    p = np.polynomial.Polynomial([1.0, 2.0])
-    return lambda x: x * p.coef[1], lambda: p.coef.__setitem__(1, 5.0)
+    p = np.poly1d([2.0, 1.0])
+    return lambda x: x * p[1], lambda: p.__setitem__(1, 5.0)
 
 
 @change

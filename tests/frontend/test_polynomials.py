@@ -77,6 +77,15 @@ def test_coefficients_that_are_zero_have_derivatives() -> None:
     np.testing.assert_allclose(sd.grad(total)(np.array([1.0, 2.0, 0.0])), [6.0, 6.0, 6.0])
 
 
+def test_coefficients_from_outside_are_read_at_each_call() -> None:
+    p = Polynomial([1.0, 2.0])
+    found = sd.jit(lambda x: x * p.coef[1] + p(x))
+    assert found(2.0) == 9.0
+    p.coef[1] = 5.0
+    assert found(2.0) == 21.0
+    assert found.cache_info().misses == 1
+
+
 def test_maps_of_series() -> None:
     slopes = sd.vmap(sd.grad(lambda c: Polynomial(c)(0.5)))(np.array([[1.0, 2.0], [3.0, 4.0]]))
     np.testing.assert_array_equal(slopes, [[1.0, 0.5], [1.0, 0.5]])
