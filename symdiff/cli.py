@@ -257,6 +257,8 @@ def _export(options: argparse.Namespace) -> tuple[str, int]:
         else:
             blas = options.blas or "cblas"
             files = export_c(transformed, values, folder, name=name, blas=blas)
+            if not any(each.name.startswith("test_") for each in files):
+                print("no test program: it would hold too many numbers", file=sys.stderr)
     except OSError as error:
         raise UsageError(f"-o {folder}: {error.strerror}") from None
     return "".join([f"{each}\n" for each in files]), 0

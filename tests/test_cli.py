@@ -491,3 +491,11 @@ def test_what_cannot_be_exported(run, tmp_path, monkeypatch, argv, status, words
     assert (found, out) == (status, "")
     assert words in err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_of_very_large_arrays_has_no_test_program(run, tmp_path):
+    argv = ("export", "lambda x: np.sum(x * x)", "--arg", "x: f64[600000]", "-o", str(tmp_path))
+    status, out, err = run(*argv)
+    assert (status, err) == (0, "no test program: it would hold too many numbers\n")
+    assert "test_function_grad.c" not in out
+    assert "add_test" not in (tmp_path / "CMakeLists.txt").read_text()

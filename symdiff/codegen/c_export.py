@@ -132,7 +132,7 @@ def export_files(
 ) -> dict[str, str]:
     """The files by their names; with recorded arguments and results there is a test program.
 
-    Raises CompileError where so many numbers would stand in a file that none compiles it.
+    Without it where that would hold very many numbers. Raises CompileError where the source would.
     """
     name = export.name
     files = {f"{name}.c": _source(export), f"{name}.h": _header(export)}
