@@ -20,7 +20,7 @@ CALLS = runpy.run_path(str(ROOT / "benchmarks" / "calls.py"))["CALLS"]
 NARROW = {"f": np.float32, "c": np.complex64}
 NUMBER = {"np.linalg.tensordot"}  # a number, which NumPy returns as an array without axes
 # By the values that they are given: they cannot be mapped over.
-DECIDED = {"np.real_if_close", "np.trim_zeros", "np.piecewise", "np.asarray_chkfinite"}
+DECIDED = {"np.real_if_close", "np.trim_zeros", "np.asarray_chkfinite"}
 COMPLEX = {"np.linalg.eig", "np.linalg.eigvals"}  # always complex, as the conventions say
 
 SIZED = {  # by their values, so that the rows of a batch would differ

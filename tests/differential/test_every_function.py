@@ -62,9 +62,13 @@ PHASES = {"svd", "eigh", "qr", "orth", "null_space"}
 SIGNS = {"scipy.linalg._decomp.eigh"}  # of real ones, from one call to the next
 # Why a value may differ in its last bits, or be an array of no axes or another kind of number.
 NARROW = "arguments are first made as wide as the result, where the library computes in theirs"
+COLUMNS = "columns of coefficients are multiplied by the elements of the basis"
 CLOSE = {
     "numpy.poly": "products are subtracted, where NumPy convolves",
+    "numpy.polynomial.chebyshev.chebval": COLUMNS,
     "numpy.polynomial.hermite.hermval": NARROW,
+    "numpy.polynomial.hermite_e.hermeval": COLUMNS,
+    "numpy.polynomial.legendre.legval": COLUMNS,
     "numpy.polynomial.laguerre.lagval": NARROW,
     "scipy.signal._signaltools.fftconvolve": NARROW,
     "scipy.signal._signaltools.oaconvolve": NARROW,
