@@ -62,16 +62,19 @@ def _joined(graph: Graph) -> dict[Node, Node]:
     found = {}
     for each in graph.nodes():
         if each.op is shaping.stack and not each.param("axis"):
-            parts = list(_parts(each.args))
-            if len(parts) == 1 and parts[0].type == each.type:
+            pairs = list(_parts(each.args))
+            if len(pairs) > _PARTS or not any(known for known, _ in pairs):
+                continue
+            parts = tuple([part for _, part in pairs])
+            if len(parts) > 1:
+                found[each] = node(shaping.concatenate, parts, (("axis", 0),))
+            elif parts[0].type == each.type:
                 found[each] = parts[0]
-            elif 1 < len(parts) <= _PARTS:
-                found[each] = node(shaping.concatenate, tuple(parts), (("axis", 0),))
     return found
 
 
-def _parts(values: Sequence[Node]) -> Iterator[Node]:
-    """Arrays that hold these as rows: such of which they are rows, where there are some."""
+def _parts(values: Sequence[Node]) -> Iterator[tuple[bool, Node]]:
+    """Arrays that hold these as rows, and whether they are rows of one that was there before."""
     arrays = [each.args[0] if each.op is shaping.getitem else None for each in values]
     begin = 0
     for end in range(1, len(values) + 1):
@@ -79,10 +82,13 @@ def _parts(values: Sequence[Node]) -> Iterator[Node]:
             continue
         several = values[begin:end]
         whole = control.whole_of(several) if end - begin >= TRIPS else None
-        if whole is None and len(several) == 1:
-            whole = node(shaping.getitem, (several[0],), (("index", (None,)),))
-        yield whole or node(shaping.stack, tuple(several), (("axis", 0),))
         begin = end
+        if whole is not None:
+            yield True, whole
+        elif len(several) == 1:
+            yield False, node(shaping.getitem, (several[0],), (("index", (None,)),))
+        else:
+            yield False, node(shaping.stack, tuple(several), (("axis", 0),))
 
 
 class _Stretch(NamedTuple):

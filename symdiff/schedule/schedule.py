@@ -861,6 +861,8 @@ class Scheduler:
         made = value.expression
         if isinstance(base, Const):
             made = Expression(each, Source(_full(base, value.source)), known=True)
+        elif not base.type.shape:  # a copy of NumPy's number is a number
+            made = Expression(each, Source(f"np.array({made.source.text})"), (made,))
         elif not (made.operands and allocates(base)):  # else not named yet: its array is the copy
             made = Expression(each, Source(f"{value.source.within(ATOM)}.copy()"), (made,))
         self.buffers.consume(value.expression.operands)
