@@ -38,6 +38,7 @@ _BINARY = {
 }
 ROW, UNKNOWN, TIME = "_row", "_x", "_t"  # variables within an expression: no value is called so
 _FIELD = re.compile(r"\{(\d+)\}")
+_CALL = re.compile(r"([\w.]+)\((?:\{\w+\}(?:, )?)*\)")  # of a function with its operands
 _MODULAR = re.compile(r"//|%")  # their sign is not that of the first factor
 
 
@@ -168,6 +169,8 @@ def _infix(symbol: str, args: Sequence[Source]) -> Source:
 
 def function_source(op: Primitive) -> str:
     """The dotted name under which emitted source calls the primitive's function."""
+    if isinstance(op.numpy, str) and (written := _CALL.fullmatch(op.numpy)):
+        return written[1]
     module = getattr(op.function, "__module__", None) or "numpy"
     name = getattr(op.function, "__name__", op.name)
     return f"{module}.{name}".replace("numpy", "np", 1)

@@ -160,7 +160,8 @@ class _Grouping:
                     own = view.value
                     if own.kind != "map" or (own.step == group.number and view.whole):
                         continue
-                    if own.stored or not inlinable(view):
+                    before = own.step < group.number  # else it is computed again: see `ready`
+                    if before and (own.stored or not inlinable(view)):
                         own.stored = True
                     else:
                         for leaf in own.leaves:
@@ -286,7 +287,7 @@ class _Emission:
         here = own.kind == "map" and own.step == self.group.number and view.whole
         if here:
             return self.computed(own, None)
-        if own.stored:
+        if own.stored and (own.kind != "map" or own.step < self.group.number):
             access = self.access(view)
             return self.numbered(Load(access, own.dtype), Load(access, own.dtype))
         through = through_axes(view)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.special
 
 from symdiff.ir import parse_type
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, reductions, shaping
-from symdiff.ops.primitive import Primitive
+from symdiff.ops.primitive import Primitive, every_primitive
 from symdiff.ops.render import PRODUCT, SUM, UNARY, Source, dtype_source, function_source, render
 
 SUMMED = Source("a + b", SUM)
@@ -81,3 +82,9 @@ def test_conversions_are_written_as_by_hand():
 
 def test_functions_are_called_by_their_public_names():
     assert function_source(e.tanh) == "np.tanh"
+
+
+def test_ufuncs_that_compute_into_arrays_are_called_by_names_that_there_are():
+    for op in every_primitive():
+        if isinstance(op.function, np.ufunc) and op.elementwise and op.function.nout == 1:
+            assert eval(function_source(op), {"np": np, "scipy": scipy}) is op.function

@@ -71,6 +71,21 @@ def test_cheap_values_are_computed_where_they_are_read():
     assert sum(isinstance(each, Load) for each in kernel.values) == 3  # x[2:], x[1:-1], x[:-2]
 
 
+def test_no_kernel_reads_what_a_later_one_stores():
+    def f(x, y):
+        square = node(e.multiply, (x, x))
+        half = node(e.multiply, (y, constant(0.5, y.type)))
+        column = node(getitem, (half,), (("index", (("slice", None, 3, None), 0)),))
+        return node(e.add, (square, column)), half
+
+    stored = set()
+    for kernel in lowered(f, (3,), (4, 3)).steps:
+        assert isinstance(kernel, Kernel)
+        read = [each.access.buffer for each in kernel.values if isinstance(each, Load)]
+        assert all(each.storage == "in" or each in stored for each in read)
+        stored |= {each.access.buffer for each in kernel.sinks}
+
+
 def test_functions_are_not_computed_twice():
     def f(x):
         y = node(e.exp, (x,))
