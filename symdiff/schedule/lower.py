@@ -248,7 +248,7 @@ class _Lowering:
         value = None
         alone = len(self.users[each.args[0]]) == 1 and each.args[0] not in self.graph.outputs
         if grows and alone and isinstance(own, View) and own.value.kind == "parts" and own.whole:
-            value = own.value
+            value = own.value if own.shape == own.value.shape else None
         if value is None:
             value = Value("parts", each.type)
         else:

@@ -53,3 +53,11 @@ def test_stores_into_the_same_array_are_not_copied():
         program = lower(Graph("f", (x,), (y,)))
     assert program.work == 0
     assert len(program.steps) == 6
+
+
+def test_stores_into_the_same_array_in_another_shape():
+    def f(x):
+        return np.sum(np.sin(x.ravel()[2:11:4])) * np.sum(x[-3])
+
+    x = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_allclose(symdiff.grad(f, backend="c")(x), symdiff.grad(f)(x), rtol=1e-14)
