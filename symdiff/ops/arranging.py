@@ -89,7 +89,7 @@ def _joined_blocks(arrays: Any, depth: int, ndim: int) -> Any:
     return np.concatenate(parts, -_depth(arrays))
 
 
-@composite(np.unstack)
+@composite(np.unstack, cost="copies each part, as results share no memory; NumPy gives views")
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """The parts of an array along an axis."""
     before = (slice(None),) * one_axis(axis, np.ndim(x))

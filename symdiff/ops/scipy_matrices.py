@@ -227,7 +227,10 @@ solve_continuous_lyapunov: Primitive = record(
 )
 
 
-@composite(sl.solve_continuous_lyapunov, sl.solve_lyapunov)
+@composite(
+    sl.solve_continuous_lyapunov, sl.solve_lyapunov,
+    cost="solves a second equation for the gradient, and takes two products",
+)
 def solve_lyapunov(a: Any, q: Any) -> Any:
     """The solution of a @ x + x @ a.conj().T = q."""
     return solve_continuous_lyapunov(*inexact(square(a), q))
