@@ -318,6 +318,9 @@ def _fromiter(iter: Any, dtype: Any, count: int = -1, **options: Any) -> Any:
     return _array(values, dtype)
 
 
+_fromiter.cost = "takes the numbers one by one"  # type: ignore[attr-defined]
+
+
 @when_traced(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **layout: Any) -> Any:
     shape = sizes(shape)
