@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.api.transformed import leaf_of
+from symdiff.api.leaves import leaf_of
 from symdiff.batch import batch
 from symdiff.frontend.parameters import parameters_of
 from symdiff.frontend.pytree import flatten

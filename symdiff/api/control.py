@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.api.transformed import leaf_of
+from symdiff.api.leaves import leaf_of
 from symdiff.errors import ShapeError, TraceError, word
 from symdiff.frontend import context
 from symdiff.frontend.context import Context, Place

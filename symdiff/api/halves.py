@@ -7,19 +7,15 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from symdiff.api.transformed import (
-    Compiled,
-    Transformed,
+from symdiff.api.leaves import fitting
+from symdiff.api.results import (
     check_pair,
-    fitting,
     inexact_outputs,
-    loaded,
-    place,
     result_tree,
     tangent_layout,
-    until_simplified,
     value_spec,
 )
+from symdiff.api.transformed import Compiled, Transformed, loaded, place, until_simplified
 from symdiff.autodiff.split import split
 from symdiff.frontend.pytree import (
     Layout,

@@ -15,14 +15,9 @@ import numpy as np
 
 from symdiff.api.gradients import checked_callable, grad
 from symdiff.api.halves import Halves
-from symdiff.api.transformed import (
-    Transformed,
-    keep_apart,
-    known_leaf_of,
-    place,
-    result_tree,
-    until_simplified,
-)
+from symdiff.api.leaves import known_leaf_of
+from symdiff.api.results import result_tree
+from symdiff.api.transformed import Transformed, keep_apart, place, until_simplified
 from symdiff.batch import batch
 from symdiff.errors import NoForwardModeError, NotDifferentiableError, ShapeError, word
 from symdiff.frontend import context

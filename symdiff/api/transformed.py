@@ -16,14 +16,18 @@ from functools import partial
 from types import MethodType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from symdiff import pipeline
-from symdiff.errors import NotDifferentiableError, TraceError, word
+from symdiff.api.leaves import differentiable, fitting, known_leaf_of, leaf_of, usable
+from symdiff.api.results import (
+    check_pair,
+    check_scalar,
+    inexact_outputs,
+    jvp_layout,
+    result_tree,
+)
+from symdiff.errors import TraceError, word
 from symdiff.frontend import context
-from symdiff.frontend.captured import as_array
 from symdiff.frontend.memory import apart
-from symdiff.frontend.origin import is_array_of_library
 from symdiff.frontend.parameters import Parameters, function_name, parameters_of
 from symdiff.frontend.pytree import (
     Layout,
@@ -39,7 +43,6 @@ from symdiff.frontend.trace import Leaf, Traced, leaf_names
 from symdiff.frontend.tracer import StaticArgument, Tracer, coerce, lift
 from symdiff.ir.graph import Graph, substitute
 from symdiff.ir.node import Node, compilation
-from symdiff.ir.types import array_type, is_foreign, is_generator, is_masked, is_supported, type_of
 from symdiff.ops.effects import prints
 from symdiff.ops.shaping import is_guard
 from symdiff.pipeline import JIT, JVP, VJP, Request, Stage, Work
@@ -386,12 +389,12 @@ class Transformed:
         used: list[Any] = []
         leaves: list[Leaf] = []
         for i, (value, name) in enumerate(zip(given, names, strict=True)):
-            value = _usable(value, name, whole=i in wrt or i >= own.num_leaves)
+            value = usable(value, name, whole=i in wrt or i >= own.num_leaves)
             if i >= own.num_leaves:
                 like = leaves[wrt[i - own.num_leaves]]
                 value, leaf = fitting(value, like, name), like
             elif i in wrt:
-                value, leaf = _differentiable(value, leaf_of(value), name)
+                value, leaf = differentiable(value, leaf_of(value), name)
             else:
                 leaf = known_leaf_of(value) if name in self._static else leaf_of(value)
             used.append(value)
@@ -518,7 +521,7 @@ class Transformed:
         if self.has_aux:
             check_pair(traced, self.name)
         if self.mode == VJP:
-            _check_scalar(traced, self.name, self.has_aux)
+            check_scalar(traced, self.name, self.has_aux)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
         with compilation(fresh=True):
@@ -579,7 +582,7 @@ class Transformed:
         if self.mode == JIT:
             return layout_of(result_tree(traced, range(len(traced.graph.outputs))))
         if self.mode == JVP:
-            return _jvp_layout(traced, self._results(traced), self.has_aux)
+            return jvp_layout(traced, self._results(traced), self.has_aux)
         kept = len(traced.graph.outputs) - (0 if self.keep_value else 1)
         places = range(kept) if self.keep_value else range(-1, kept)
         value = result_tree(traced, places)
@@ -612,7 +615,7 @@ class Transformed:
                 leaf = leaves[wrt[i - own.num_leaves]]
                 given[i] = fitting(value, leaf, name)
             elif i in wrt:
-                _, leaf = _differentiable(value, leaf_of(value), name)
+                _, leaf = differentiable(value, leaf_of(value), name)
             else:
                 leaf = known_leaf_of(value)
             leaves.append(leaf)
@@ -692,108 +695,6 @@ def _is_picklable(value: Any) -> bool:
     return True
 
 
-# ---------------------------------------------------------------------------- leaves
-
-
-def leaf_of(value: Any) -> Leaf:
-    """How a leaf of the arguments is treated: traced if it is a number or an array."""
-    if isinstance(value, Tracer):
-        return Leaf(value.node.type, value.is_array)
-    if isinstance(value, (np.ndarray, np.generic)) and is_supported(value.dtype):
-        return Leaf(type_of(value), isinstance(value, np.ndarray))
-    if isinstance(value, (bool, int, float, complex)) or is_generator(value):
-        return Leaf(type_of(value))
-    return Leaf(None, static=value)
-
-
-def known_leaf_of(value: Any) -> Leaf:
-    """The same where an integer is known: it decides a size, or it is not traced inside a trace."""
-    known = issubclass(type(value), (int, np.integer))
-    return Leaf(None, static=value) if known else leaf_of(value)
-
-
-def _usable(value: Any, name: str, whole: bool = True) -> Any:
-    """The value as a plain array where it is array-like; a table only where all of it is meant.
-
-    Raises TraceError for arrays that compute in their own way, and for those of no numbers.
-    """
-    if is_masked(value):
-        raise TraceError(
-            word(
-                f"argument `{name}` is a masked array",
-                way_out="Pass its data, and the mask as an argument for np.where.",
-            )
-        )
-    if is_foreign(value):
-        raise TraceError(
-            word(
-                f"argument `{name}` is of the class {type(value).__name__}, whose operators may "
-                "differ from those of arrays",
-                way_out=f"Pass np.asarray({name}).",
-            )
-        )
-    if isinstance(value, np.ndarray) and not is_supported(value.dtype):
-        raise TraceError(
-            word(
-                f"argument `{name}` is an array of dtype {value.dtype}",
-                way_out="Pass an array of numbers in the machine's byte order.",
-            )
-        )
-    if type(value) is np.ndarray or isinstance(value, (np.generic, type)):
-        return value
-    if is_array_of_library(value):
-        return _of_library(value, name) if whole or not hasattr(value, "columns") else value
-    return np.asarray(value) if hasattr(value, "__array__") else value
-
-
-def _of_library(value: Any, name: str) -> Any:
-    """An array, a column or a table of another library as a plain array: labels are dropped.
-
-    Raises TraceError where it is not of numbers.
-    """
-    try:
-        array = np.asarray(as_array(value))
-        what = f"is a {type(value).__name__} of dtype {array.dtype}"
-        if is_supported(array.dtype):
-            return array
-    except (TypeError, ValueError, RuntimeError) as error:
-        what = f"is a {type(value).__name__} that is no array of numbers: {error}"
-    kinds = getattr(value, "dtypes", {})
-    columns = kinds.items() if hasattr(value, "columns") else ()
-    for column, dtype in columns:
-        if not isinstance(dtype, np.dtype) or not is_supported(dtype):
-            what = f"is a table, whose column {column!r} is of dtype {dtype}"
-            break
-    way_out = "Pass the numbers that are needed, as arrays."
-    raise TraceError(word(f"argument `{name}` {what}", way_out=way_out))
-
-
-_FLOAT = Leaf(array_type(np.float64, (), True), widens=True)
-
-
-def _differentiable(value: Any, leaf: Leaf, name: str) -> tuple[Any, Leaf]:
-    """A leaf to differentiate with respect to: an int counts as a float.
-
-    Raises NotDifferentiableError for anything that is not a real or complex number.
-    """
-    if leaf.type is not None and leaf.type.weak and leaf.type.dtype.kind in "iuf":
-        return (float(value) if issubclass(type(value), int) else value), _FLOAT
-    if leaf.type is None or not leaf.type.inexact:
-        kind = leaf.type or type(value).__name__
-        way_out = (
-            f"Pass `{name}.astype(float)`, or choose other arguments with argnums or argnames."
-            if leaf.type is not None and not leaf.type.weak
-            else "Choose other arguments with argnums or argnames."
-        )
-        raise NotDifferentiableError(
-            word(
-                f"cannot differentiate with respect to argument `{name}` of type {kind}",
-                way_out=way_out,
-            )
-        )
-    return value, leaf
-
-
 def _checked_backend(backend: str) -> str:
     """A name that there is. Raises ValueError for any other."""
     if backend not in ("numpy", "c", "auto"):
@@ -811,115 +712,6 @@ def _checked_argnums(argnums: Any) -> int | tuple[int, ...]:
     except TypeError:
         what = f"argnums is an int or a tuple of ints, not {argnums!r}"
         raise TypeError(word(what, way_out="Names of arguments go in argnames.")) from None
-
-
-def fitting(value: Any, like: Leaf, name: str) -> Any:
-    """A tangent in the type of its primal. Raises TypeError if it does not fit."""
-    assert like.type is not None
-    if np.shape(value) != like.type.shape:
-        raise TypeError(f"`{name}` has shape {np.shape(value)}, its primal {like.type.shape}")
-    if np.iscomplexobj(value) and like.type.dtype.kind != "c":
-        what = f"`{name}` is complex, and goes with a real {like.type}"
-        raise TypeError(word(what, way_out="Take np.real of it."))
-    if isinstance(value, Tracer):
-        return value  # brought to the dtype where it is placed
-    if like.type.weak:
-        return like.type.python(value)
-    array = np.asarray(value, dtype=like.type.dtype)
-    return array if like.is_array or like.type.shape else array[()]
-
-
-def check_pair(traced: Traced, name: str) -> None:
-    """Raises NotDifferentiableError unless the result is (value, aux)."""
-    tree = traced.out_spec
-    if not (tree.type is tuple and tree.num_children == 2):
-        raise NotDifferentiableError(
-            word(
-                f"with has_aux {name} should return a tuple (value, aux), not "
-                + _kind(traced, tree),
-                way_out="Drop has_aux, or return a pair.",
-            )
-        )
-
-
-def _kind(traced: Traced, tree: Spec) -> str:
-    """What the result, or its first part, is."""
-    if not tree.is_leaf():
-        return f"a {tree.type.__name__ if tree.type else ''} of {tree.num_leaves} values"
-    first = traced.results[0]
-    if first.output is None:
-        return type(first.static).__name__
-    return str(traced.graph.outputs[first.output].type)
-
-
-def _check_scalar(traced: Traced, name: str, has_aux: bool) -> None:
-    """Raises NotDifferentiableError unless the (first) result is one real number."""
-    leaves = traced.results
-    part = value_spec(traced, has_aux)
-    type = traced.graph.outputs[0].type if traced.graph.outputs else None
-    if part.is_leaf() and leaves[0].output == 0 and type and not type.shape and (
-        type.dtype.kind == "f"
-    ):
-        return
-    way_out = "Reduce it to one number (np.sum, np.mean), or use symdiff.jacobian or symdiff.vjp."
-    if type is not None and not type.shape and type.dtype.kind == "c":
-        way_out = "Take np.real or np.abs of it."
-    elif type is not None and not type.shape and type.dtype.kind in "iub":
-        way_out = "Return a float: an integer result has no derivative."
-    raise NotDifferentiableError(
-        word(f"the result of {name} is {_kind(traced, part)}, not a real scalar", way_out=way_out)
-    )
-
-
-# ---------------------------------------------------------------------------- results
-
-
-def result_tree(traced: Traced, places: Sequence[int]) -> Any:
-    """The tree of the function's own result; output i stands at `places[i]`."""
-    return unflatten(
-        traced.out_spec,
-        [
-            Static(each.static) if each.output is None else places[each.output]
-            for each in traced.results
-        ],
-    )
-
-
-def value_spec(traced: Traced, has_aux: bool) -> Spec:
-    """The structure of the result, or with `has_aux` of its first part."""
-    return traced.out_spec.children()[0] if has_aux else traced.out_spec
-
-
-def inexact_outputs(traced: Traced, has_aux: bool) -> tuple[int, ...]:
-    """The outputs that have a derivative; what is auxiliary has none."""
-    results = traced.results[: value_spec(traced, has_aux).num_leaves]
-    inexact = [
-        each.output
-        for each in results
-        if each.output is not None and traced.graph.outputs[each.output].type.inexact
-    ]
-    return tuple(inexact)
-
-
-def tangent_layout(
-    traced: Traced, differentiated: Sequence[int], first: int, has_aux: bool
-) -> Layout:
-    """The tree of the tangents of the result, which are outputs from `first` on."""
-    places = {output: first + i for i, output in enumerate(differentiated)}
-    spec = value_spec(traced, has_aux)
-    dots = tuple(
-        Static(0.0) if each.output not in places else places[each.output]
-        for each in traced.results[: spec.num_leaves]
-    )
-    return Layout(spec, dots)
-
-
-def _jvp_layout(traced: Traced, differentiated: Sequence[int], has_aux: bool) -> Layout:
-    count = len(traced.graph.outputs)
-    layout = tangent_layout(traced, differentiated, count, has_aux)
-    dots = unflatten(layout.spec, layout.leaves)
-    value = result_tree(traced, range(count))
-    return layout_of((value[0], dots, value[1]) if has_aux else (value, dots))
 
 
 def until_simplified(request: Request, given: Sequence[Any]) -> Work:

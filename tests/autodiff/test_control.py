@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.api.transformed import leaf_of
+from symdiff.api.leaves import leaf_of
 from symdiff.autodiff.linear import verify_linear
 from symdiff.autodiff.linearize import linearize
 from symdiff.frontend.parameters import parameters_of
