@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,10 +15,10 @@ from symdiff.ir.types import TUPLE
 from symdiff.ops import elementwise as e
 from symdiff.ops import linalg, shaping
 from symdiff.ops.control import again
-from symdiff.ops.effects import happens, prints
+from symdiff.ops.effects import happens
 from symdiff.ops.places import distinct
 from symdiff.ops.primitive import Primitive
-from symdiff.ops.render import ATOM, PRODUCT, UNARY, Source, dtype_source, function_source, render
+from symdiff.ops.render import ATOM, Source, function_source, render
 from symdiff.schedule.buffers import (
     Buffers,
     allocates,
@@ -28,9 +27,18 @@ from symdiff.schedule.buffers import (
     size_of,
     spares,
 )
+from symdiff.schedule.constants import (
+    COUNTING,
+    array_source,
+    counting_source,
+    exactly,
+    full,
+    literal,
+)
 from symdiff.schedule.frees import with_frees
 from symdiff.schedule.implicit import operands, operation
 from symdiff.schedule.names import Names
+from symdiff.schedule.order import emission_order
 from symdiff.schedule.program import Assign, Expression, Guard, Program, Statement, Update
 from symdiff.schedule.scalars import converted, decided
 from symdiff.schedule.stores import UPDATES, planned
@@ -43,15 +51,12 @@ INDENT = 4
 LARGE = 1 << 12  # bytes from which an array is worth changing in place: a page
 FREED = 1 << 16  # bytes that a peak must fall by to be worth a line that gives memory back
 REUSED = 1 << 10  # from which it is where the code is not meant to be read
-LEGIBLE = 6  # characters of a number that are read more easily than a quotient
-LISTED = 4  # numbers that are as soon read in a list
 MAPPED = 1 << 24  # elements of an array of which it is known which ones are zero
 LONG = 1000  # operations of a program that nobody reads line by line any more
 _ROOT = re.compile(r"\w*")
 _NAME = re.compile(r"[\w.]+")
 _AUGMENTED = ("+", "-", "*", "/")
 _COMMUTATIVE = ("+", "*")
-_COUNTING = ("np.arange(", "np.eye(")
 
 
 def schedule(
@@ -174,7 +179,10 @@ class Scheduler:
         are not taken again.
         """
         order = self._count_reads()
-        found, self.kept = planned(self._emission_order(order), self.reads, self.outputs, owned)
+        order = emission_order(
+            self.graph, order, self.reads, self.uses, self.guards, self.primal
+        )
+        found, self.kept = planned(order, self.reads, self.outputs, owned)
         for each in lasting:
             self.uses[each] = self.uses.get(each, 0) + 1
         self.buffers = Buffers(self.reads, self.uses, self.kept)
@@ -327,80 +335,6 @@ class Scheduler:
                 if arg.type == each.type and self.uses[arg] == 1 and allocates(arg):
                     self.roles.setdefault(arg, stem)
                     break
-
-    def _emission_order(self, order: list[Node]) -> list[Node]:
-        """Noted values in program order, each with what it needs just before it.
-
-        A derivative that is returned and not read comes as soon as what it needs is there.
-        """
-        results = {each: i for i, each in reversed(list(enumerate(self.graph.outputs)))}
-        results = {each: i for each, i in results.items() if self._only_returned(each)}
-        missing: dict[Node, int] = {}  # of each result: what it needs that is not there yet
-        readers: dict[Node, list[Node]] = {}
-        for result in results:
-            needs = self._needs(result)
-            missing[result] = len(needs)
-            for each in needs:
-                readers.setdefault(each, []).append(result)
-        emitted: set[Node] = set()
-        out: list[Node] = []
-        anchors = [each for each in order if each not in results and self._is_anchor(each)]
-        anchors = self._said_last(anchors)
-        for anchor in [*anchors, *sorted(results, key=results.__getitem__)]:
-            queue = [anchor]
-            for each in queue:  # grows
-                first = len(out)
-                self._visit(each, emitted, out)
-                ready = []
-                for made in out[first:]:
-                    for result in readers.get(made, ()):
-                        missing[result] -= 1
-                        if not missing[result]:
-                            ready.append(result)
-                queue += sorted(ready, key=results.__getitem__)
-        return out
-
-    def _said_last(self, anchors: list[Node]) -> list[Node]:
-        """What is printed comes behind the guards: a call that they end has said nothing."""
-        guards = [i for i, each in enumerate(anchors) if each in self.guards]
-        if not guards:
-            return anchors
-        before, after = anchors[: guards[-1] + 1], anchors[guards[-1] + 1 :]
-        said = [each for each in before if prints(each)]
-        return [*(each for each in before if not prints(each)), *said, *after]
-
-    def _is_anchor(self, each: Node) -> bool:
-        noted = each in self.graph.notes or each in self.outputs or each in self.guards
-        return noted or happens(each)
-
-    def _only_returned(self, each: Node) -> bool:
-        return each not in self.primal and self.uses[each] == 1 and bool(self.reads[each])
-
-    def _needs(self, result: Node) -> set[Node]:
-        """The values that a result is computed from and that something else reads too."""
-        found: set[Node] = set()
-        stack = [result]
-        while stack:
-            for each in self.reads[stack.pop()]:
-                if isinstance(each, (Input, Const)):
-                    continue
-                if self.uses[each] > 1 or self._is_anchor(each):
-                    found.add(each)
-                else:
-                    stack.append(each)
-        return found
-
-    def _visit(self, top: Node, emitted: set[Node], out: list[Node]) -> None:
-        """Append a node, and before it all that it needs."""
-        stack = [(top, False)]
-        while stack:
-            each, ready = stack.pop()
-            if ready:
-                out.append(each)
-            elif each not in emitted:
-                emitted.add(each)
-                stack.append((each, True))
-                stack += [(arg, False) for arg in reversed(self.reads[each])]
 
     # ------------------------------------------------------------------ one value
 
@@ -578,7 +512,7 @@ class Scheduler:
             if typed and arg.uniform:
                 if arg.type.dtype == np.float64 and not shaped:
                     return _Value(Expression(arg, literal(arg.value, exact=True), known=True))
-                source = Source((_full if shaped and arg.type.shape else _typed)(arg, source))
+                source = Source((full if shaped and arg.type.shape else exactly)(arg, source))
         else:
             source = Source(self.named[arg])
         return _Value(Expression(arg, source, known=True))
@@ -651,10 +585,10 @@ class Scheduler:
             return literal(each.value, exact or self.lean)
         if each in self.top.named:
             return Source(self.top.named[each])
-        text = _counting_source(each.value) or ""
+        text = counting_source(each.value) or ""
         if not text and each.value.size <= SMALL:
-            text = _array_source(each.value)
-        if text and (len(text) <= SHORT or text.startswith(_COUNTING)) and self.outer is None:
+            text = array_source(each.value)
+        if text and (len(text) <= SHORT or text.startswith(COUNTING)) and self.outer is None:
             return Source(text)
         if text and len(text) <= WIDTH:  # made once, and not in each trip of a loop
             self.top.named[each] = self.names.fresh("constant")
@@ -860,7 +794,7 @@ class Scheduler:
         value = self.take(base)
         made = value.expression
         if isinstance(base, Const):
-            made = Expression(each, Source(_full(base, value.source)), known=True)
+            made = Expression(each, Source(full(base, value.source)), known=True)
         elif not base.type.shape:  # a copy of NumPy's number is a number
             made = Expression(each, Source(f"np.array({made.source.text})"), (made,))
         elif not (made.operands and allocates(base)):  # else not named yet: its array is the copy
@@ -876,7 +810,7 @@ class Scheduler:
         if not each.type.shape:
             source = Source(self._scalar(each, source, self.arrays[index]))
         elif isinstance(each, Const):
-            source = Source(_full(each, source))
+            source = Source(full(each, source))
         elif each in self.graph.outputs[:index] or self._may_alias(each):
             text = f"{source.within(ATOM)}.copy()"
             if each in self.listed and len(each.type.shape) > 1:  # what is in a list is no copy yet
@@ -887,7 +821,7 @@ class Scheduler:
     def _scalar(self, each: Node, source: Source, is_array: bool) -> str:
         """A 0-d result as the array, NumPy scalar or Python number that it should be."""
         if isinstance(each, Const):
-            return f"np.array({_typed(each, source)})" if is_array else _typed(each, source)
+            return f"np.array({exactly(each, source)})" if is_array else exactly(each, source)
         if each.type.weak:
             return source.text
         if is_array:
@@ -927,112 +861,6 @@ def _apart(one: Node, other: Node) -> bool:
     whole = np.empty(one.args[0].type.shape, bool)
     parts = [whole[shaping.decode_index(each.param("index"), ())] for each in (one, other)]
     return not np.shares_memory(*parts)
-
-
-def literal(value: object, exact: bool = False) -> Source:
-    """A scalar constant as a person writes it: 2 for 2.0, since it takes its partner's dtype.
-
-    With `exact` it stays 2.0, which NumPy need not convert.
-    """
-    number = value.item() if isinstance(value, np.generic) else value
-    if isinstance(number, float):
-        if number != number or number in (float("inf"), float("-inf")):
-            text = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}[str(number)]
-        elif not exact and number == int(number) and abs(number) < 1e15 and str(number) != "-0.0":
-            text = str(int(number))
-        elif isinstance(value, np.generic):
-            text = str(value)  # the shortest digits that are unique in its dtype
-        else:
-            text = repr(number)
-    elif isinstance(number, complex) and not _is_written(number) and _is_written(-number):
-        text = f"-{-number!r}"  # the -1j of Python has the parts -0.0 and -1.0
-    elif isinstance(number, complex) and not _is_written(number):
-        parts = (literal(part, exact=True).text for part in (number.real, number.imag))
-        text = f"complex({', '.join(parts)})"
-    else:
-        text = repr(number)
-    count = _reciprocal(value) if isinstance(number, float) and len(text) > LEGIBLE else 0
-    if count:
-        return Source(f"{'-' if count < 0 else ''}1 / {abs(count)}", PRODUCT)
-    return Source(text, UNARY if text.startswith("-") else ATOM)
-
-
-def _is_written(number: complex) -> bool:
-    """Whether Python reads as this number what it prints: no part is infinite, NaN or -0.0.
-
-    Of 0 - 2j it prints -2j, whose real part is -0.0.
-    """
-    parts = (number.real, number.imag)
-    safe = all(math.isfinite(part) and str(part) != "-0.0" for part in parts)
-    return safe and (number.real != 0 or number.imag >= 0)
-
-
-def _reciprocal(value: Any) -> int:
-    """The n of which a number is exactly 1 / n in its dtype, 0 if there is none."""
-    if not 1e-9 < abs(value) < 1:
-        return 0
-    count = round(1 / float(value))
-    return count if type(value)(1 / count) == value else 0
-
-
-def _counting_source(value: np.ndarray) -> str | None:
-    """np.arange or np.eye, if that is what the array is."""
-    few = 1 if value.dtype == np.intp else LISTED
-    if value.ndim == 1 and value.dtype in (np.intp, np.float64) and value.size > few:
-        start, second, stop = value[0].item(), value[1].item(), value[-1].item()
-        step = second - start
-        counts = abs(step) == 1 and start == int(start) and (np.diff(value) == step).all()
-        if counts and np.arange(start, stop + step, step).tobytes() == value.tobytes():  # no -0.0
-            ends = [stop + step] if (start, step) == (0, 1) else [start, stop + step]
-            return f"np.arange({', '.join(map(repr, [*ends, step] if step < 0 else ends))})"
-    if value.dtype.kind in "fb" and _is_identity(value):
-        dtype = "" if value.dtype == np.float64 else f", dtype={dtype_source(value.dtype)}"
-        return f"np.eye({len(value)}{dtype})"
-    return None
-
-
-def _is_identity(value: np.ndarray) -> bool:
-    """Whether this is the identity matrix, without an array of that size: it may be a column."""
-    square = value.ndim == 2 and len(value) == value.shape[1]
-    return square and bool((value.diagonal() == 1).all()) and np.count_nonzero(value) == len(value)
-
-
-def _array_source(value: np.ndarray) -> str:
-    dtype = f", dtype={dtype_source(value.dtype)}"
-    if not value.size and value.ndim > 1:  # a list cannot say (0, 3)
-        return f"np.zeros({value.shape}{dtype})"
-    implied = value.size and value.dtype in (np.float64, np.intp, np.bool_)
-    return f"np.array({_list_source(value)}{'' if implied else dtype})"
-
-
-def _list_source(value: np.ndarray) -> str:
-    if value.dtype.kind in "biu":
-        text = np.array2string(value, separator=", ", threshold=SMALL + 1, floatmode="unique")
-        return text.replace("\n", "")
-    if value.ndim:
-        return f"[{', '.join(map(_list_source, value))}]"
-    number = value.item()
-    plain = _is_written(number) if isinstance(number, complex) else math.isfinite(number)
-    return repr(number) if plain else literal(number).text
-
-
-def _typed(each: Const, source: Source) -> str:
-    """A scalar constant of exactly its type."""
-    if each.type.weak:  # inf has no literal
-        return repr(each.value) if _is_written(each.value) else source.text
-    return f"{dtype_source(each.type.dtype)}({source.text})"
-
-
-def _full(each: Const, source: Source) -> str:
-    if not each.uniform:  # a display makes a new array, a name stands for one that is kept
-        return f"{source.text}.copy()" if source.text.isidentifier() else source.text
-    shape = each.type.shape
-    size = shape[0] if len(shape) == 1 else shape
-    dtype = f", dtype={dtype_source(each.type.dtype)}"
-    if each.value in (0, 1) and not np.signbit(np.real(each.value)):
-        name = "ones" if each.value else "zeros"
-        return f"np.{name}({size}{'' if each.type.dtype == np.float64 else dtype})"
-    return f"np.full({size}, {source.text}{dtype})"
 
 
 def _call_into(target: str, expression: Expression) -> Expression:
