@@ -4,7 +4,9 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from workloads import Gradient, Workload, over
@@ -54,10 +56,32 @@ def with_c(workload: Workload) -> Gradient:
     return gradient
 
 
+def with_c_by_hand(workload: Workload) -> Gradient:
+    """The function of hand.c, compiled, loaded and called in the same way."""
+    sizes = ", ".join(map(str, workload.sizes))
+    source = (
+        f"#include <stddef.h>\nstatic const ptrdiff_t n[] = {{{sizes}}};\n"
+        f"{Path(__file__).with_name('hand.c').read_text(encoding='utf-8')}\n"
+        "int symdiff_run(const void *const *in, void *const *out, void *work)\n"
+        f"{{\n    (void)work;\n    {workload.in_c}(in, out);\n"
+        "    return 0;\n}\n"
+    )
+    gradient = with_c(workload)
+    native = importlib.import_module("symdiff.api.native")
+    with patch.object(native, "c_source", lambda program: source):
+        gradient(*workload.arguments())
+    return gradient
+
+
+def on(workload: Workload, *modules: str) -> Callable[..., Any]:
+    """The function over another library's modules."""
+    return over(workload.function, *map(importlib.import_module, modules))
+
+
 def with_autograd(workload: Workload) -> Gradient:
     """The same code over `autograd.numpy`."""
     autograd = importlib.import_module("autograd")
-    function = over(workload.function, importlib.import_module("autograd.numpy"))
+    function = on(workload, "autograd.numpy", "autograd.scipy.special")
     gradient: Gradient = autograd.value_and_grad(function, argnum=workload.argnums)
     return gradient
 
@@ -66,7 +90,7 @@ def with_jax(workload: Workload) -> Gradient:
     """The same code over `jax.numpy`, compiled; NumPy arrays in and out as for everyone else."""
     jax = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
-    function = over(workload.function, importlib.import_module("jax.numpy"))
+    function = on(workload, "jax.numpy", "jax.scipy.special")
     compiled = jax.jit(jax.value_and_grad(function, argnums=workload.argnums))
 
     def gradient(*arguments: Any) -> Any:
@@ -77,10 +101,12 @@ def with_jax(workload: Workload) -> Gradient:
 
 HAND = "hand"
 PRODUCTS = "products alone"
+BY_HAND_IN_C = "C by hand"
 PEERS = (
     Contestant("symdiff", "symdiff", with_symdiff),
     Contestant("symdiff, reuse", "symdiff", with_reuse),
     Contestant("symdiff C", "symdiff", with_c),
+    Contestant(BY_HAND_IN_C, "symdiff", with_c_by_hand),
     Contestant("autograd", "autograd.numpy", with_autograd),
     Contestant("JAX", "jax.numpy", with_jax),
 )
@@ -92,7 +118,10 @@ def contestants(workload: Workload) -> dict[str, Contestant]:
         f"{HAND} ({form})": gradient for form, gradient in workload.also_by_hand.items()
     }
     by_hand = [Contestant(name, "numpy", as_written(form)) for name, form in forms.items()]
-    peers = [peer for peer in PEERS if peer.is_installed]
+    peers = [
+        peer for peer in PEERS
+        if peer.is_installed and (workload.in_c or peer.name != BY_HAND_IN_C)
+    ]
     return {entry.name: entry for entry in (*by_hand, *peers)}
 
 

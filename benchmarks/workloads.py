@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 Array = npt.NDArray[Any]
 Gradient = Callable[..., tuple[Any, Any]]  # arguments -> value, gradients
@@ -29,6 +30,7 @@ class Workload:
     argnums: int | tuple[int, ...]
     by_hand: Gradient  # ratios are to this one
     also_by_hand: Mapping[str, Gradient] = field(default_factory=dict)
+    in_c: str = ""  # a function of hand.c
     products: Callable[..., Any] | None = None  # no more than the matrix products of `by_hand`
     data: Callable[..., tuple[Any, ...]]  # a random generator, then sizes -> arguments
     sizes: tuple[int, ...] = ()
@@ -43,10 +45,13 @@ class Workload:
         return self.data(np.random.default_rng(0), *self.small)
 
 
-def over(function: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
-    """`function` with `module` in the place of NumPy: its code over other globals."""
+def over(
+    function: Callable[..., Any], module: ModuleType, special: ModuleType
+) -> Callable[..., Any]:
+    """`function` with modules in the place of NumPy and scipy.special: over other globals."""
     assert isinstance(function, FunctionType)
-    return FunctionType(function.__code__, {**function.__globals__, "np": module})
+    names = {**function.__globals__, "np": module, "special": special}
+    return FunctionType(function.__code__, names)
 
 
 # The two functions of the lecture, on Python floats.
@@ -162,6 +167,159 @@ def rosenbrock_in_textbook_form(x: Array) -> tuple[Any, Array]:
 def rosenbrock_data(rng: np.random.Generator, n: int) -> tuple[Array]:
     """A point far from the minimum."""
     return (rng.standard_normal(n),)
+
+
+# Prices of options, each with its own parameters.
+
+
+def black_scholes(spot: Array, strike: Array, time: Array, rate: Array, vol: Array) -> Any:
+    """The value of calls, one of each."""
+    spread = vol * np.sqrt(time)
+    d1 = (np.log(spot / strike) + (rate + vol**2 / 2) * time) / spread
+    d2 = d1 - spread
+    return np.sum(spot * special.ndtr(d1) - strike * np.exp(-rate * time) * special.ndtr(d2))
+
+
+def black_scholes_by_hand(
+    spot: Array, strike: Array, time: Array, rate: Array, vol: Array
+) -> tuple[Any, tuple[Array, ...]]:
+    """The formulas of the greeks, in which most of what the chain rule gives cancels."""
+    root = np.sqrt(time)
+    spread = vol * root
+    d1 = vol * vol
+    d1 *= 0.5
+    d1 += rate
+    d1 *= time
+    d1 += np.log(spot / strike)
+    d1 /= spread
+    delta = special.ndtr(d1)
+    np.subtract(d1, spread, out=spread)
+    paid = special.ndtr(spread, out=spread)
+    discount = rate * time
+    np.negative(discount, out=discount)
+    np.exp(discount, out=discount)
+    discount *= strike
+    paid *= discount
+    value = np.vdot(spot, delta) - paid.sum()
+    d1 *= d1
+    d1 *= -0.5
+    vega = np.exp(d1, out=d1)
+    vega *= spot
+    vega *= root
+    vega *= 1 / math.sqrt(2 * math.pi)
+    theta = vega * vol
+    theta *= 0.5
+    theta /= time
+    rho = np.multiply(paid, time, out=discount)
+    paid *= rate
+    theta += paid
+    return value, (delta, theta, rho, vega)
+
+
+def black_scholes_data(rng: np.random.Generator, n: int) -> tuple[Array, ...]:
+    """Options around the money, of up to two years."""
+    spot = rng.uniform(80, 120, n)
+    strike = rng.uniform(80, 120, n)
+    return spot, strike, *(rng.uniform(a, b, n) for a, b in ((0.1, 2), (0.01, 0.05), (0.1, 0.5)))
+
+
+# Elementwise operations, one after the other.
+
+
+def chain(x: Array) -> Any:
+    """Ten of them."""
+    e = np.exp(np.sin(x) / 2)
+    h = np.tanh(np.sqrt(1 + e * e) - 1)
+    return np.sum(np.log(1 + h * h) * e)
+
+
+def chain_by_hand(x: Array) -> tuple[Any, Array]:
+    """Seven arrays, each written more than once."""
+    e = np.sin(x)
+    e *= 0.5
+    np.exp(e, out=e)
+    r = e * e
+    r += 1.0
+    np.sqrt(r, out=r)
+    h = r - 1.0
+    np.tanh(h, out=h)
+    squares = h * h
+    q = 1.0 + squares
+    logs = np.log(q)
+    value = np.vdot(logs, e)
+    h += h
+    h /= q
+    h *= e
+    np.subtract(1.0, squares, out=squares)
+    h *= squares
+    h *= e
+    h /= r
+    h += logs
+    h *= e
+    h *= np.cos(x, out=q)
+    h *= 0.5
+    return value, h
+
+
+def chain_data(rng: np.random.Generator, n: int) -> tuple[Array]:
+    """All over the first periods."""
+    return (rng.standard_normal(n),)
+
+
+# A mixture of Gaussians, each with the inverse of a factor of its covariance.
+
+
+def mixture_loss(alpha: Array, mu: Array, q: Array, lower: Array, x: Array) -> Any:
+    """Log-likelihood up to a constant; the factors have exp(q) on the diagonal."""
+    centered = x - mu[:, np.newaxis]
+    z = centered * np.exp(q)[:, np.newaxis] + centered @ lower
+    s = (alpha + np.sum(q, axis=1))[:, np.newaxis] - 0.5 * np.sum(z * z, axis=2)
+    most = np.max(s, axis=0)
+    each = most + np.log(np.sum(np.exp(s - most), axis=0))
+    top = np.max(alpha)
+    return np.sum(each) - len(x) * (top + np.log(np.sum(np.exp(alpha - top))))
+
+
+def mixture_by_hand(
+    alpha: Array, mu: Array, q: Array, lower: Array, x: Array
+) -> tuple[Any, tuple[Array, ...]]:
+    """The diagonals in the products; all components in one array."""
+    diagonal = np.exp(q)
+    places = np.arange(q.shape[1])
+    factors = lower.copy()
+    factors[:, places, places] += diagonal
+    centered = x - mu[:, np.newaxis]
+    z = centered @ factors
+    s = np.einsum("knd,knd->kn", z, z)
+    s *= -0.5
+    s += (alpha + q.sum(axis=1))[:, np.newaxis]
+    most = s.max(axis=0)
+    s -= most
+    p = np.exp(s, out=s)
+    total = p.sum(axis=0)
+    p /= total
+    top = alpha.max()
+    weights = np.exp(alpha - top)
+    weight = weights.sum()
+    value = most.sum() + np.log(total).sum() - len(x) * (top + np.log(weight))
+    share = p.sum(axis=1)
+    z *= -p[:, :, np.newaxis]
+    lower_bar = centered.transpose(0, 2, 1) @ z
+    mu_bar = -(z.sum(axis=1)[:, np.newaxis] @ factors.transpose(0, 2, 1))[:, 0]
+    q_bar = lower_bar[:, places, places] * diagonal + share[:, np.newaxis]
+    return value, (share - len(x) * weights / weight, mu_bar, q_bar, lower_bar)
+
+
+def mixture_data(rng: np.random.Generator, n: int, d: int, k: int) -> tuple[Array, ...]:
+    """Points of one cloud, and components around it."""
+    lower = np.tril(rng.standard_normal((k, d, d)) / d, -1)
+    return (
+        rng.standard_normal(k),
+        rng.standard_normal((k, d)),
+        0.1 * rng.standard_normal((k, d)),
+        lower,
+        rng.standard_normal((n, d)),
+    )
 
 
 # Logistic regression, labels -1 and 1.
@@ -366,9 +524,38 @@ def rosenbrock_workload(n: int) -> Workload:
             "sums by dot": rosenbrock_by_hand_with_dot_products,
             "textbook form": rosenbrock_in_textbook_form,
         },
+        in_c="rosenbrock",
         data=rosenbrock_data,
         sizes=(n,),
         small=(7,),
+    )
+
+
+def chain_workload(n: int) -> Workload:
+    """Elementwise operations on `n` numbers."""
+    return Workload(
+        name=f"chain-{n}",
+        function=chain,
+        argnums=0,
+        by_hand=chain_by_hand,
+        in_c="chain",
+        data=chain_data,
+        sizes=(n,),
+        small=(7,),
+    )
+
+
+def mixture_workload(d: int, k: int) -> Workload:
+    """A mixture of `k` Gaussians in `d` dimensions, at 1,000 points."""
+    return Workload(
+        name=f"mixture-{d}",
+        function=mixture_loss,
+        argnums=(0, 1, 2, 3),
+        by_hand=mixture_by_hand,
+        in_c="mixture",
+        data=mixture_data,
+        sizes=(1_000, d, k),
+        small=(5, 3, 4),
     )
 
 
@@ -406,11 +593,26 @@ WORKLOADS = (
     rosenbrock_workload(1_000),
     rosenbrock_workload(1_000_000),
     Workload(
+        name="black-scholes",
+        function=black_scholes,
+        argnums=(0, 2, 3, 4),
+        by_hand=black_scholes_by_hand,
+        in_c="black_scholes",
+        data=black_scholes_data,
+        sizes=(1_000_000,),
+        small=(7,),
+    ),
+    chain_workload(1_000),
+    chain_workload(1_000_000),
+    mixture_workload(10, 25),
+    mixture_workload(64, 50),
+    Workload(
         name="logistic",
         function=logistic_loss,
         argnums=(0, 1),
         by_hand=logistic_by_hand,
         also_by_hand={"in blocks of rows": logistic_by_hand_in_blocks},
+        in_c="logistic",
         products=logistic_products,
         data=logistic_data,
         sizes=(20_000, 100),

@@ -1,7 +1,9 @@
 """The hand-written gradients that everything is measured against are right."""
 
+import importlib
 import runpy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,18 @@ def test_over_replaces_numpy() -> None:
             return "its own sum"
 
     rosenbrock = next(w for w in WORKLOADS if w.name == "rosenbrock-10").function
-    assert NAMES["over"](rosenbrock, Loud)(np.ones(3)) == "its own sum"
+    assert NAMES["over"](rosenbrock, Loud, Loud)(np.ones(3)) == "its own sum"
+
+
+@pytest.mark.parametrize("workload", [w for w in WORKLOADS if w.in_c], ids=lambda w: w.name)
+def test_gradient_in_c_agrees(workload: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run of hand.c, on the arguments that suit tests."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    contestants = importlib.import_module("contestants")
+    small = replace(workload, sizes=workload.small)
+    arguments = small.arguments()
+    answer = contestants.with_c_by_hand(small)(*arguments)
+    assert contestants.disagreement(answer, workload.by_hand(*arguments)) is None
 
 
 def leaves(tree: Any) -> Iterator[Any]:
