@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CompileError, word
-from symdiff.ir.extent import is_open
+from symdiff.ir.extent import is_open, mentions
 from symdiff.ir.graph import Graph, every_node, users
 from symdiff.ir.node import Const, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
@@ -101,6 +101,8 @@ class _Lowering:
             self.refuse(each, f"{type.dtype} has no C form ({name} computes with it)")
         if is_open(type.shape) or any(extent < 0 for extent in type.shape):
             self.refuse(each, f"{name} of a length that a loop decides has no C form")
+        if any(mentions(value) for _, value in each.params):
+            self.refuse(each, f"{name} of a part that a loop decides has no C form")
 
     def all_of(self, value: Value) -> View:
         return View(value, value.shape, contiguous(value.shape), 0)

@@ -61,3 +61,14 @@ def test_stores_into_the_same_array_in_another_shape():
 
     x = np.arange(12.0).reshape(4, 3)
     np.testing.assert_allclose(symdiff.grad(f, backend="c")(x), symdiff.grad(f)(x), rtol=1e-14)
+
+
+def test_a_part_whose_ends_a_loop_decides_is_refused():
+    def f(x):
+        total = 0.0
+        for i in range(6):
+            total = total + np.sum(x[i : i + 2]) ** 2
+        return total
+
+    with pytest.raises(CompileError, match="of a part that a loop decides"):
+        symdiff.jit(f, backend="c")(np.arange(8.0))
