@@ -72,7 +72,7 @@ def _files(entry: Entry, args: tuple[Any, ...], name: str, blas: str) -> dict[st
     )
     leaves = [value for value, leaf in zip(flatten(args)[0], entry.leaves, strict=True)
               if leaf.type is not None]
-    return export_files(export, [*leaves, *entry.hidden], _outputs(entry, args, len(named)))
+    return export_files(export, [*leaves, *entry.hidden({})], _outputs(entry, args, len(named)))
 
 
 def _summary(source: str, name: str) -> str:

@@ -231,7 +231,8 @@ class Transformed:
         entries = [
             each
             for each in self._dispatcher.entries()
-            if each.holds()
+            if not each.tables
+            and each.holds()
             and not (whole and each.reaches_values)
             and not each.layout.finish
             and _is_picklable(each)
@@ -305,7 +306,7 @@ class Transformed:
         if not entry.holds():
             raise TraceError(f"what {self.name} uses has changed: call it again before saving")
         made = entry.compiled
-        save(path, made.source, made.parameters, made.constants, entry.hidden)
+        save(path, made.source, made.parameters, made.constants, entry.hidden({}))
 
     def wait(self) -> bool:
         """With `backend="auto"`, wait until C answers what was compiled so far; whether it does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,6 +13,9 @@ import numpy as np
 from symdiff.ir.node import Input
 from symdiff.ir.types import is_foreign, is_generator, is_sparse, is_supported, type_of
 
+Instead = Mapping[int, object]  # by identity: what now stands where an object stood when traced
+_AS_THEY_ARE: Instead = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -20,7 +23,7 @@ class Item:
 
     key: Hashable
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: Any, instead: Instead) -> Any:
         return value[self.key]
 
     def source(self, value: str, bind: Callable[[object], str]) -> str:
@@ -39,7 +42,7 @@ class Attribute:
 
     name: str
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: Any, instead: Instead) -> Any:
         return getattr(value, self.name)
 
     def source(self, value: str, bind: Callable[[object], str]) -> str:
@@ -55,7 +58,7 @@ class Attribute:
 class AsArray:
     """The last step on the way to an array: of what another library holds, as NumPy sees it."""
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: Any, instead: Instead) -> Any:
         return as_array(value)
 
     def source(self, value: str, bind: Callable[[object], str]) -> str:
@@ -76,7 +79,30 @@ def as_array(value: Any) -> Any:
     return np.asarray(value)
 
 
-Step = Item | Attribute | AsArray
+@dataclass(frozen=True, slots=True)
+class SameLabels:
+    """The last step to a condition: that the rows of two columns have the same names."""
+
+    other: Path
+
+    def take(self, value: Any, instead: Instead) -> Any:
+        return have_same_labels(value, self.other.read(instead))
+
+    def source(self, value: str, bind: Callable[[object], str]) -> str:
+        return f"{bind(have_same_labels)}({value}, {self.other.source(bind)})"
+
+    def absence(self, value: str, bind: Callable[[object], str]) -> str:
+        raise AssertionError("a condition cannot be absent")
+
+
+def have_same_labels(one: Any, other: Any) -> bool:
+    """Whether columns meet row by row, which only those of pandas may not."""
+    left, right = (getattr(each, "axes", []) for each in (one, other))
+    pairs = zip(left, right, strict=False)
+    return len(left) == len(right) and all(mine.equals(its) for mine, its in pairs)
+
+
+Step = Item | Attribute | AsArray | SameLabels
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +127,10 @@ class Path:
     def _longer(self, step: Step, name: str) -> Path:
         return Path(self.root, (*self.steps, step), f"{self.name}_{name}" if self.name else name)
 
+    def same_labels(self, other: Path) -> Path:
+        """The path to whether its rows are named as those of another column."""
+        return Path(self.root, (*self.steps, SameLabels(other)), self.name)
+
     def as_array(self) -> Path:
         """The path to the array that is made of what is there."""
         return Path(self.root, (*self.steps, AsArray()), self.name)
@@ -109,11 +139,11 @@ class Path:
         """The same path under another name."""
         return Path(self.root, self.steps, name)
 
-    def read(self) -> object:
+    def read(self, instead: Instead = _AS_THEY_ARE) -> object:
         """The value now. Raises AttributeError or LookupError where it is gone."""
-        value = self.root
+        value = instead.get(id(self.root), self.root)
         for step in self.steps:
-            value = step.take(value)
+            value = step.take(value, instead)
         return value
 
     def source(self, bind: Callable[[object], str]) -> str:
@@ -145,25 +175,25 @@ class Captured:
         """Identifier-like, from the variable or attribute: "W", "layers_0_W"."""
         return self.path.name
 
-    def read(self) -> object:
+    def read(self, instead: Instead = _AS_THEY_ARE) -> object:
         """The value now. Raises AttributeError or LookupError where it is gone."""
-        return self.path.read()
+        return self.path.read(instead)
 
     def source(self, bind: Callable[[object], str]) -> str:
         """A Python expression that reads the value; `bind` names an object in its scope."""
         return self.path.source(bind)
 
-    def holds(self) -> bool:
+    def holds(self, instead: Instead = _AS_THEY_ARE) -> bool:
         """Whether a trace that met this value is still right: an array's type, a guard's value."""
         try:
-            value = self.read()
+            value = self.read(instead)
         except (AttributeError, LookupError, TypeError, ValueError):
             return self.expected is ABSENT
         try:
             if self.input is not None:
                 return _fits(value, self.input)
             if isinstance(self.expected, Path):
-                return value is self.expected.read()
+                return value is self.expected.read(instead)
         except (AttributeError, LookupError, TypeError, ValueError):
             return False
         return same(value, self.expected)

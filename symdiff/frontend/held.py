@@ -12,7 +12,7 @@ import numpy as np
 
 from symdiff.errors import TraceError, word
 from symdiff.frontend import context
-from symdiff.frontend.captured import Path, as_array
+from symdiff.frontend.captured import Path, as_array, have_same_labels
 from symdiff.frontend.interpose import Hidden
 from symdiff.frontend.tracer import Tracer, call, where
 from symdiff.ir.types import is_supported
@@ -100,17 +100,15 @@ def _by_position(name: str) -> Any:
     plain = getattr(Tracer, name)
 
     def method(self: HeldArray, other: Any) -> Any:
-        if issubclass(type(other), HeldArray) and not _have_same_labels(self.held, other.held):
-            _refuse("two columns with other labels meet, which are brought to the same ones first")
+        if issubclass(type(other), HeldArray):
+            if not have_same_labels(self.held, other.held):
+                _refuse("two columns with other labels meet, which are brought to the same first")
+            mine, its = _from(self.path), _from(other.path)
+            if mine.root is not its.root:
+                self.interposer.guard(mine.same_labels(its), True)
         return plain(self, other)
 
     return method
-
-
-def _have_same_labels(one: Any, other: Any) -> bool:
-    left, right = (getattr(each, "axes", []) for each in (one, other))  # of pandas only
-    pairs = zip(left, right, strict=False)
-    return len(left) == len(right) and all(mine.equals(its) for mine, its in pairs)
 
 
 for _operation in (
@@ -125,18 +123,18 @@ class HeldFrame(HeldArray):
     __slots__ = ()
 
     def __getitem__(self, key: Any) -> Any:
-        return HeldTable(self.held, Path(*_from(self.path)), self.interposer)[key]
+        return HeldTable(self.held, _from(self.path), self.interposer)[key]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(HeldTable(self.held, Path(*_from(self.path)), self.interposer), name)
+        return getattr(HeldTable(self.held, _from(self.path), self.interposer), name)
 
     def __iter__(self) -> Any:
         _refuse("the names of the columns of a table are iterated over")
 
 
-def _from(path: Path) -> tuple[Any, Any, str]:
-    """The path to the table that an array is made of."""
-    return path.root, path.steps[:-1], path.name
+def _from(path: Path) -> Path:
+    """The path to the column or table that an array is made of."""
+    return Path(path.root, path.steps[:-1], path.name)
 
 
 class HeldTable:

@@ -285,16 +285,19 @@ class Interposer:
         if issubclass(kind, _CONTAINERS):
             return self._container(value, path)
         if path is not None and is_array_of_library(value):
-            return self._remembered(value, path, self._held)
+            return self._held(value, path)
         self.guard(path, value)
         return self._remembered(value, path, self._object)
 
-    def _held(self, value: Any, path: Path | None) -> Any:
+    def _held(self, value: Any, path: Path) -> Any:
         """What stands for an array or a table of another library."""
         from symdiff.frontend.held import stand_in  # which few programs need
 
-        assert path is not None
-        return stand_in(value, path, self)
+        known = self._stand_ins.get(id(value))
+        if known is not None and known[2] is not None and known[2].key != path.key:
+            first, second = (known[2], path) if path.steps else (path, known[2])
+            self.guard(second, first)
+        return self._remembered(value, path, lambda value, _: stand_in(value, path, self))
 
     def _remembered(
         self, value: Any, path: Path | None, make: Callable[[Any, Path | None], Any]

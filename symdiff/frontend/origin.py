@@ -69,6 +69,11 @@ def is_array_of_library(value: object) -> bool:
     return kind.__module__.partition(".")[0] in ARRAY_LIBRARIES and hasattr(kind, "__array__")
 
 
+def is_table(value: object) -> bool:
+    """Whether this is a table of another library, whose columns are read by name."""
+    return is_array_of_library(value) and hasattr(value, "columns")
+
+
 # Python's own classes whose instances do nothing but hold the user's values.
 _HOLDERS = {
     "argparse.Namespace",

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from symdiff.errors import RecompilationWarning, TraceError, word
-from symdiff.frontend.captured import ABSENT, Captured, Path
+from symdiff.frontend.captured import ABSENT, Captured, Instead, Path
 from symdiff.frontend.memory import Changed, apart
+from symdiff.frontend.origin import is_table
 from symdiff.frontend.pytree import (
     Layout,
     Spec,
@@ -157,11 +158,13 @@ class Entry:
 
     def run(self, *used: Any) -> Any:
         """A call without a look at the arguments' types; MISS where a guard does not hold."""
-        hidden = self.hidden
+        instead = self._instead(used)
+        hidden = self.hidden(instead)
         for each in self.changes:
             every = [*flatten(used)[0], *hidden]
             others = [every[i] for i in each.others]
-            apart(each, every[each.leaf], [*others, *map(Captured.read, self.known)])
+            known = [found.read(instead) for found in self.known]
+            apart(each, every[each.leaf], [*others, *known])
         taken = _taken(used, self.leaves, self.spec)
         states = self._states(used) if self.compiled.guarded else ()
         try:
@@ -194,7 +197,8 @@ class Entry:
     def _states(self, used: tuple[Any, ...]) -> States:
         """The random generators that a call draws from, as they are."""
         given, _ = flatten(used)
-        found = [each for each in (*given, *self.hidden) if is_generator(each)]
+        hidden = self.hidden(self._instead(used))
+        found = [each for each in (*given, *hidden) if is_generator(each)]
         return states_of(*found, *([np.random.mtrand._rand] if self.draws_shared else ()))
 
     @property
@@ -207,10 +211,21 @@ class Entry:
         """What the signature is found by."""
         return _key(self.leaves, self.spec)
 
-    @property
-    def hidden(self) -> list[Any]:
+    @cached_property
+    def tables(self) -> tuple[int, ...]:
+        """The leaves in whose place another object of the kind may stand: it is read again."""
+        return tuple(i for i, leaf in enumerate(self.leaves) if is_table(leaf.static))
+
+    def _instead(self, used: tuple[Any, ...]) -> Instead:
+        """What stands in a call where tables stood when traced."""
+        if not self.tables:
+            return {}
+        given, _ = flatten(used)
+        return {id(self.leaves[i].static): given[i] for i in self.tables}
+
+    def hidden(self, instead: Instead) -> list[Any]:
         """The arrays that the function reached by itself, as they are now."""
-        return [each.read() for each in self.captured if each.input is not None]
+        return [each.read(instead) for each in self.captured if each.input is not None]
 
     @property
     def reaches_values(self) -> bool:
@@ -225,9 +240,17 @@ class Entry:
         """The arrays that the function reached by itself whose values it was compiled for."""
         return [each for each in self.captured if isinstance(each.expected, np.ndarray)]
 
-    def holds(self) -> bool:
-        """Whether all that the function reached by itself is as it was when traced."""
-        return all(each.holds() for each in self.captured)
+    def holds(self, used: tuple[Any, ...] | None = None) -> bool:
+        """Whether all that the function reached by itself is as it was when traced.
+
+        Without arguments of a call, tables are those that it was traced with.
+        """
+        if not self.tables or used is None:
+            return all(each.holds() for each in self.captured)
+        instead, given = self._instead(used), flatten(used)[0]
+        if any(given[i] is not instead[id(self.leaves[i].static)] for i in self.tables):
+            return False  # it was the same one twice
+        return all(each.holds(instead) for each in self.captured)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy elsewhere cannot reach what this one captured: it keeps the arrays of now."""
@@ -236,7 +259,7 @@ class Entry:
         return _restored, (
             self.compiled,
             arguments,
-            self.hidden,
+            self.hidden({}),
             result,
             self.outputs,
             self.changes,
@@ -334,7 +357,7 @@ class Dispatcher:
     def _answer(self, key: Hashable, used: tuple[Any, ...]) -> Any:
         """What a compiled program gives that is for these arguments; MISS where there is none."""
         for each in self._entries.get(key, ()):
-            if each.holds() and (result := each.run(*used)) is not MISS:
+            if each.holds(used) and (result := each.run(*used)) is not MISS:
                 with _locks.keeping:
                     self._keep_first(key, each)
                 self._use(each)
@@ -350,7 +373,7 @@ class Dispatcher:
 
     def _find(self, key: Hashable, used: tuple[Any, ...]) -> Entry | None:
         entries = self._entries.get(key, ())
-        found = next((each for each in entries if each.holds() and each.fits(used)), None)
+        found = next((each for each in entries if each.holds(used) and each.fits(used)), None)
         if found is not None:
             with _locks.keeping:
                 self._keep_first(key, found)
@@ -425,6 +448,8 @@ def _leaf_key(leaf: Leaf) -> Hashable:
     static = leaf.static
     if isinstance(static, slice):  # not hashable in all versions
         return slice, static.start, static.stop, static.step
+    if is_table(static):
+        return type(static), tuple(static.columns)
     try:
         hash(static)
     except TypeError:
@@ -441,6 +466,7 @@ class _Wrapper:
     def __init__(self) -> None:
         self.bound: dict[str, Any] = {"ndarray": np.ndarray, "MISS": MISS}
         self._names: dict[int, str] = {}
+        self.instead: list[str] = []  # where the function read tables: what stands there now
 
     def bind(self, value: Any) -> str:
         """A name for an object in the wrapper's globals."""
@@ -473,11 +499,22 @@ class _Wrapper:
         ]
 
     def _static(self, text: str, static: Any) -> str:
+        if is_table(static):
+            return self._table(text, static)
         bound = self.bind(static)
         if type(static) not in _BY_VALUE and not isinstance(static, np.integer):
             return f"{text} is {bound}"
         kind = self.bind(type(static))
         return f"({text} is {bound} or type({text}) is {kind} and {text} == {bound})"
+
+    def _table(self, text: str, table: Any) -> str:
+        """That it is a table of the same columns; what is read from the first one is from this."""
+        first = self._names.setdefault(id(table), text)
+        if first != text:  # the same one twice
+            return f"{text} is {first}"
+        self.instead.append(f"{id(table)}: {text}")
+        names = self.bind(list(table.columns))
+        return f"type({text}) is {self.bind(type(table))} and list({text}.columns) == {names}"
 
     def containers(self, text: str, spec: Spec) -> list[str]:
         """Conditions under which the value `text` has this structure."""
@@ -643,6 +680,7 @@ def _captured_lines(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str
 def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> list[str]:
     """That what the function reaches by itself is as it was; hidden arrays are read into h0, h1."""
     conditions = []
+    instead = f"{{{', '.join(wrapper.instead)}}}" if wrapper.instead else ""
     hidden = 0
     for each in captured:
         if each.expected is ABSENT:
@@ -651,7 +689,7 @@ def _captured_conditions(wrapper: _Wrapper, captured: Sequence[Captured]) -> lis
         value = each.source(wrapper.bind)
         if each.input is None:
             holds = wrapper.bind(each.holds)
-            conditions.append(f"({value} is {wrapper.bind(each.expected)} or {holds}())")
+            conditions.append(f"({value} is {wrapper.bind(each.expected)} or {holds}({instead}))")
             continue
         name = f"h{hidden}"
         hidden += 1

@@ -1,6 +1,7 @@
 """Arrays, columns and tables of pandas and others: what is taken of them, what is refused."""
 
 import importlib
+import pickle
 from importlib.util import find_spec
 
 import numpy as np
@@ -57,6 +58,70 @@ def test_columns_of_a_table(table):
     assert "w, x, y" in gradient.source
     table["y"] = table["y"] + 1
     assert_allclose(gradient(np.ones(2), table), [2 * np.sum((1 - 5) * table.x), 0])
+
+
+def test_another_table_with_the_same_columns_is_not_compiled_for_again(table):
+    gradient = symdiff.grad(lambda w, data: np.sum((data["x"] * w[0] - data.y) ** 2))
+    for start in (0, 10, 20):
+        other = pd.DataFrame({name: table[name] + start for name in table})
+        expected = 2 * np.sum((other.x - other.y) * other.x)
+        assert_allclose(gradient(np.ones(2), other), [expected, 0])
+        assert_allclose(gradient(np.ones(2), table), [2 * np.sum((table.x - table.y) * table.x), 0])
+    assert gradient.cache_info().misses == 1
+    renamed = table.rename(columns={"x": "y", "y": "x"})
+    assert_allclose(gradient(np.ones(2), renamed), [2 * np.sum((table.y - table.x) * table.y), 0])
+    assert_allclose(gradient(np.ones(2), table[:1]), [2 * (table.x - table.y)[0] * table.x[0], 0])
+    single = table.astype(np.float32)
+    assert gradient(np.ones(2), single).dtype == np.float64
+    assert gradient.cache_info().misses == 4
+
+
+def test_a_table_that_is_passed_twice(table):
+    gradient = symdiff.grad(lambda w, a, b: np.sum(a.x * b.y) * w)
+    other = table + 5
+    assert_allclose(gradient(1.0, table, table), np.sum(table.x * table.y))
+    assert_allclose(gradient(1.0, table, other), np.sum(table.x * other.y))
+    assert_allclose(gradient(1.0, other, table), np.sum(other.x * table.y))
+    assert_allclose(gradient(1.0, other, other), np.sum(other.x * other.y))
+    assert gradient.cache_info().misses == 2
+
+
+def test_a_table_that_the_function_also_reaches_by_itself(table):
+    held = {"table": table}
+    gradient = symdiff.grad(lambda w, data: np.sum(data.x * held["table"].y) * w)
+    other = table + 5
+    assert_allclose(gradient(1.0, table), np.sum(table.x * table.y))
+    assert_allclose(gradient(1.0, other), np.sum(other.x * table.y))
+    held["table"] = other
+    assert_allclose(gradient(1.0, other), np.sum(other.x * other.y))
+    assert_allclose(gradient(1.0, table), np.sum(table.x * other.y))
+
+
+def test_labels_of_two_tables_are_compared_at_each_call(table):
+    gradient = symdiff.grad(lambda w, a, b: np.sum(a.x * b.y) * w)
+    gradient(1.0, table, table + 1)
+    other = table + 1
+    other.index = other.index + 7
+    with pytest.raises(symdiff.TraceError, match="with other labels"):
+        gradient(1.0, table, other)
+    moved = table.copy()
+    moved.index = other.index
+    assert_allclose(gradient(1.0, moved, other), np.sum(moved.x * other.y))
+
+
+def test_tables_in_trees_and_pickled(table):
+    gradient = symdiff.grad(_error)
+    expected = 2 * np.sum((table.x - table.y) * table.x)
+    assert_allclose(gradient(1.0, {"data": [table]}), expected)
+    again = pickle.loads(pickle.dumps(gradient))
+    other = table * 2
+    assert_allclose(again(1.0, {"data": [other]}), 4 * expected)
+    assert_allclose(gradient(1.0, {"data": [other]}), 4 * expected)
+
+
+def _error(w, held):
+    data = held["data"][0]
+    return np.sum((data.x * w - data.y) ** 2)
 
 
 def test_a_column_that_is_read_twice(table, mixed):
