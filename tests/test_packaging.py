@@ -53,7 +53,7 @@ def test_the_metadata_says_what_installs(wheel):
         for requirement in metadata.get_all("Requires-Dist", [])
         if "extra ==" not in requirement
     }
-    assert always == {"numpy", "scipy", "sympy", "optree", "platformdirs"}
+    assert always == {"numpy", "scipy", "sympy", "optree"}
 
 
 def test_the_command_is_installed():
@@ -69,7 +69,7 @@ SLOW = {
 def loaded_by(code):
     """The modules of SLOW that a program brings in which its dependencies do without."""
     script = (
-        "import sys, numpy, optree, platformdirs; before = set(sys.modules)\n"
+        "import sys, numpy, optree; before = set(sys.modules)\n"
         f"{code}\n"
         f"print(*[name for name in {SLOW} if name in set(sys.modules) - before])"
     )

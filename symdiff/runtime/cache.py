@@ -1,7 +1,7 @@
 """What one process leaves for later ones, in a private folder of the user's.
 
 Nothing depends on it: where there is no folder, or a file in it is damaged or of another version,
-the work is done again.
+the work is done again. Paths are strings: pathlib takes longer to import than all of this takes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ import stat
 import sys
 import threading
 import zlib
-from pathlib import Path
 from types import CodeType
-
-from platformdirs import user_cache_path
 
 KEPT_FILES = 2000  # in a folder
 KEPT_BYTES = 256 << 20  # in a folder
@@ -26,22 +23,23 @@ SELDOM = 16  # one new file in so many looks whether there are too many
 KEPT_CODES = 200  # of one process
 
 
-def cache_folder(kind: str) -> Path | None:
+def cache_folder(kind: str) -> str | None:
     """The private folder for files of a kind (mode 0700, ours), or None if there can be none."""
     try:
         base = base_folder()
-        folder = base / kind
-        if not folder.is_absolute():  # there is no home
+        folder = os.path.join(base, kind)
+        if not os.path.isabs(folder):  # there is no home
             return None
-        base.parent.mkdir(parents=True, exist_ok=True)
-        base.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
+        os.makedirs(os.path.dirname(base), exist_ok=True)
+        for each in (base, folder):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(each, 0o700)
+        status = os.lstat(folder)
         if not (_is_safe(base) and stat.S_ISDIR(status.st_mode) and _is_ours(status)):
             return None
         if stat.S_IMODE(status.st_mode) & 0o077:
-            folder.chmod(0o700)
-    except (OSError, RuntimeError):  # nothing is writable; there is no home
+            os.chmod(folder, 0o700)
+    except OSError:  # nothing is writable
         return None
     return folder
 
@@ -50,26 +48,31 @@ def _is_ours(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 
 
-def _is_safe(base: Path) -> bool:
+def _is_safe(base: str) -> bool:
     """Whether nobody else can put another folder in the place of one inside."""
-    status = base.stat()
+    status = os.stat(base)
     if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         if os.environ.get("SYMDIFF_CACHE_DIR") or not _is_ours(status):
             return False
-        base.chmod(0o700)
+        os.chmod(base, 0o700)
     return _is_ours(status) or status.st_uid == 0
 
 
-def base_folder() -> Path:
-    """What the folders are in, which need not exist."""
+def base_folder() -> str:
+    """What the folders are in, which need not exist; a relative path where there is no home."""
     own = os.environ.get("SYMDIFF_CACHE_DIR")
-    return Path(own).absolute() if own else user_cache_path("symdiff", appauthor=False)
+    if own:
+        return os.path.abspath(own)
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(caches):  # such a one is not heeded, says the standard
+        caches = os.path.expanduser("~/.cache")
+    return os.path.join(caches, "symdiff")
 
 
-_folders: dict[tuple[str, str | None], Path | None] = {}
+_folders: dict[tuple[str, str | None], str | None] = {}
 
 
-def folder(kind: str) -> Path | None:
+def folder(kind: str) -> str | None:
     """`cache_folder`, checked once per process and setting."""
     key = kind, os.environ.get("SYMDIFF_CACHE_DIR")
     if key not in _folders:
@@ -87,37 +90,39 @@ def content(path: str, ours: bool = False) -> bytes | None:
     try:
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode) and (_is_ours(status) or not ours):
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            with open(path, "rb", buffering=0) as file:
                 return file.read()
     except FileNotFoundError:
         pass
     return None
 
 
-def touch(path: Path) -> None:
+def touch(path: str | os.PathLike[str]) -> None:
     """Note that a file was used: it is kept longer."""
     with contextlib.suppress(OSError):  # one that is only for reading
         os.utime(path)
 
 
-def replace(path: str | Path, content: bytes) -> None:
+def replace(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that others see the old content or the new one, and nothing between.
 
     In folders of ours, files used long ago make place for it.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}_{threading.get_ident()}.tmp")
+    path = os.fspath(path)
+    temporary = f"{path}.{os.getpid()}_{threading.get_ident()}.tmp"
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with open(temporary, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            os.unlink(temporary)
     looks = len(content) * SELDOM > KEPT_BYTES / KEPT_FILES or zlib.crc32(content) % SELDOM == 0
-    if path.parent in _folders.values() and looks:
+    within = os.path.dirname(path)
+    if within in _folders.values() and looks:
         from symdiff.runtime.cleaning import prune  # seldom
 
-        prune(path.parent)
+        prune(within)
 
 
 # ---------------------------------------------------------------------------- compiled code
@@ -136,7 +141,7 @@ def compiled(source: str, filename: str) -> CodeType:
     # the whole source is compared; what else decides on the code is Python and its options
     text = f"{sys.version} {sys.flags.optimize}\n{filename}\n{source}".encode()
     head = len(text).to_bytes(8, "little") + text
-    path = os.path.join(place, f"{digest(head)}.code")  # noqa: PTH118  twice as fast
+    path = os.path.join(place, f"{digest(head)}.code")
     found = _code_in(path, head)
     if found is None:
         found = compile(source, filename, "exec")

@@ -20,7 +20,7 @@ class Kept(NamedTuple):
     used: float
 
 
-def prune(folder: Path) -> None:
+def prune(folder: str | Path) -> None:
     """Where there is more than is kept, remove what was used longest ago, to half of that."""
     files = files_in(folder)
     total = sum(each.size for each in files)
@@ -34,20 +34,20 @@ def prune(folder: Path) -> None:
                 each.path.unlink()
 
 
-def files_in(folder: Path) -> list[Kept]:
+def files_in(folder: str | Path) -> list[Kept]:
     """The files of a folder, the one used last first."""
     found = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):  # it is gone
                 status = entry.stat(follow_symlinks=False)
-                found.append(Kept(folder / entry.name, status.st_size, status.st_mtime))
+                found.append(Kept(Path(entry.path), status.st_size, status.st_mtime))
     return sorted(found, key=lambda each: (-each.used, each.path))
 
 
 def every_file() -> list[Kept]:
     """The files of all folders that are there and ours, the one used last first in each."""
-    folders = [cache.base_folder() / kind for kind in KINDS]
+    folders = [Path(cache.base_folder(), kind) for kind in KINDS]
     ours = [each for each in folders if each.is_dir() and cache.cache_folder(each.name)]
     return [file for folder in ours for file in files_in(folder)]
 

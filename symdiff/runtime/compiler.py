@@ -217,8 +217,8 @@ if hasattr(os, "register_at_fork"):  # a child does not wait for the compilers o
 def _places(name: str) -> list[Path]:
     """Where a library may be kept, the best place first."""
     folder = cache.folder("native")
-    own = [_own_folder()] if folder is None or _own_folder.cache_info().currsize else []
-    return [each / name for each in ([folder] if folder else []) + own]
+    own = [str(_own_folder())] if folder is None or _own_folder.cache_info().currsize else []
+    return [Path(each, name) for each in ([folder] if folder else []) + own]
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,6 @@ import re
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,8 @@ def save(
     Raises ValueError if the path is not that of a Python file, and TraceError if a function cannot
     be imported.
     """
-    path = Path(path)
-    if path.suffix != ".py":
+    root, extension = os.path.splitext(path)
+    if extension != ".py":
         raise ValueError(f"{path} should end in .py: what is saved is a Python module")
     count = len(parameters) - len(hidden)
     own = dict(zip(parameters[count:], hidden, strict=True))
@@ -113,7 +112,7 @@ def save(
         lines = [f"    {name} = _arrays[{name!r}]" for name in arrays]
         loading = 'with np.load(pathlib.Path(__file__).with_suffix(".npz")) as _arrays:'
         source = "\n".join(["import pathlib", "", imports, "", loading, *lines, "", "", functions])
-        cache.replace(path.with_suffix(".npz"), _archive(arrays))
+        cache.replace(f"{root}.npz", _archive(arrays))
     cache.replace(path, source.encode())
 
 
@@ -177,7 +176,7 @@ def _file_for(source: str, name: str) -> str:
     folder = cache.folder("python")
     if folder is None:
         return f"<symdiff {name} {digest}>"
-    path = os.path.join(folder, f"{name}_{digest}.py")  # noqa: PTH118  twice as fast
+    path = os.path.join(folder, f"{name}_{digest}.py")
     try:
         if cache.content(path) != text:
             cache.replace(path, text)

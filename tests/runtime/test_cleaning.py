@@ -1,6 +1,7 @@
 """cleaning: what is kept on disk is bounded, listed and removed."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from symdiff.runtime import cache, cleaning
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SYMDIFF_CACHE_DIR", str(tmp_path))
-    return cache.folder("native")
+    return Path(cache.folder("native"))
 
 
 def put(folder, name, size, used):
@@ -57,7 +58,7 @@ def test_large_files_make_place_when_they_are_written(folder, monkeypatch):
 
 def test_all_is_listed_and_removed(folder):
     put(folder, "one", 3, used=1)
-    put(cache.cache_folder("python"), "two", 4, used=2)
+    put(Path(cache.cache_folder("python")), "two", 4, used=2)
     assert [(each.path.name, each.size) for each in cleaning.every_file()] == [
         ("one", 3), ("two", 4)]
     assert len(cleaning.clear()) == 2
