@@ -14,7 +14,7 @@ from symdiff.codegen.c_source import Unit
 from symdiff.errors import CompileError, word
 from symdiff.ir.types import ArrayType
 from symdiff.ops.c_forms import literal
-from symdiff.schedule.loops import C_TYPES, Loops
+from symdiff.schedule.loops import C_TYPES, Decided, Loops
 
 _MOST_NUMBERS = 1_000_000  # in a source file
 _TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-3}
@@ -236,7 +236,8 @@ def _header(export: Export) -> str:
              "  work: void *; that many bytes, aligned as malloc does it; NULL for none",
              "", "Arrays are contiguous, the last index varies fastest; results overlap nothing.",
              "Nothing is allocated, nothing is kept: threads need a work space each.",
-             "Returns 0, or 1 where an index is out of bounds: then results are not complete."]
+             "Returns 0, or 1 where an index is out of bounds: then results are not complete.",
+             *(_OTHERWISE if _decides(export.program) else ())]
     guard = f"SYMDIFF_{name.upper()}_H"
     lines = [
         f"#ifndef {guard}", f"#define {guard}", "",
@@ -249,6 +250,14 @@ def _header(export: Export) -> str:
         "#ifdef __cplusplus", "}", "#endif", "", "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+_OTHERWISE = ("Returns 2 where the arguments decide otherwise than those for which this was",
+              "written: a branch, or how many elements a mask selects.")
+
+
+def _decides(program: Loops) -> bool:
+    return any(isinstance(each, Decided) for each in program.steps)
 
 
 def _described(arguments: Sequence[Argument]) -> Iterator[str]:

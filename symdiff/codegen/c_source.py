@@ -16,6 +16,7 @@ from symdiff.schedule.loops import (
     Branch,
     Buffer,
     Check,
+    Decided,
     Loops,
     Matrix,
     Move,
@@ -25,6 +26,7 @@ from symdiff.schedule.loops import (
 )
 from symdiff.schedule.values import contiguous
 
+DECIDED_OTHERWISE = 2  # the status; 1 is that of an index out of bounds
 _SMALL = 8  # up to that extent products are loops
 
 _HEAD = """\
@@ -196,6 +198,9 @@ class Unit:
             if step.buffer.size:
                 yield f"if (sd_outside({pointer}, {step.buffer.size}, {step.extent}))"
                 yield "    return 1;"
+        elif isinstance(step, Decided):
+            yield f"if (!*(const _Bool *){pointer_to(step.buffer)})"
+            yield f"    return {DECIDED_OTHERWISE};"
         elif isinstance(step, Product):
             yield from self.product(step)
         elif any(isinstance(each, Total) for each in step.sinks) or 0 not in step.shape:

@@ -514,6 +514,7 @@ counts: Primitive = register(
             np.sum(np.reshape(mask, (_shape(mask)[0], -1)), axis=1) == count
         ),
         numpy=lambda mask, count: f"(np.count_nonzero({mask}) == {count})",
+        c_expansion=lambda mask, count: np.sum(mask.astype(np.int64)) == count,
         samples=Samples(cases=(case("b[4]:2", count=2), case("b[2,3]:1", count=4))),
     )
 )

@@ -1,7 +1,8 @@
 /* A compiled program as a Python function: checks the arguments, allocates results, calls.
 
    Arguments that the program was not compiled for give the object `miss`, and nothing is done.
-   Where the program itself finds that it cannot go on, `fallback` is called in its place. */
+   So do those for which a decision falls out otherwise. Where the program itself finds that it
+   cannot go on, `fallback` is called in its place. */
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
 #include <Python.h>
@@ -16,7 +17,7 @@ typedef struct { long kind; int type; int ndim; npy_intp dims[NPY_MAXDIMS]; PyOb
 
 enum { ARRAY, SCALAR, FLOAT, WIDE, INT, BOOL };            /* kinds of leaves */
 enum { LEAF, TUPLE, LIST, DICT, SAME, EQUAL };             /* nodes of trees */
-enum { FEW = 32 };
+enum { FEW = 32, DECIDED_OTHERWISE = 2 };
 
 typedef struct {
     PyObject_HEAD
@@ -255,6 +256,8 @@ static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken
     } else {
         status = self->program(taken->in, out, work);
     }
+    if (status == DECIDED_OTHERWISE)
+        return Py_NewRef(self->miss);
     if (status)
         return PyObject_Vectorcall(self->fallback, args, (size_t)count, NULL);
     at = self->result;

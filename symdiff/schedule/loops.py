@@ -130,6 +130,12 @@ class Check(NamedTuple):
     extent: int
 
 
+class Decided(NamedTuple):
+    """The program ends here, with another status, unless a truth value is what it was made for."""
+
+    buffer: Buffer
+
+
 class Repeat(NamedTuple):
     """A program that is run again and again, on what it was the time before.
 
@@ -165,7 +171,7 @@ class Branch(NamedTuple):
     work: Buffer
 
 
-AnyStep = Kernel | Move | Product | Check | Repeat | Branch
+AnyStep = Kernel | Move | Product | Check | Decided | Repeat | Branch
 
 
 class Loops(NamedTuple):
@@ -187,7 +193,7 @@ def buffers_of(step: AnyStep) -> list[Buffer]:
     """The buffers that a step reads or writes, in order, each once."""
     if isinstance(step, Product):
         found = [step.left.buffer, step.right.buffer, step.target]
-    elif isinstance(step, Check):
+    elif isinstance(step, (Check, Decided)):
         found = [step.buffer]
     elif isinstance(step, Move):
         found = [step.source, step.target]
@@ -249,7 +255,7 @@ def operations(step: AnyStep) -> int:
     """Roughly what a step costs, in additions."""
     if isinstance(step, Product):
         return 2 * math.prod(step.sizes) * math.prod(step.batch)
-    if isinstance(step, Check):
+    if isinstance(step, (Check, Decided)):
         return step.buffer.size
     if isinstance(step, Move):
         return step.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,21 @@ from symdiff.ir.graph import Graph, every_node, users
 from symdiff.ir.node import Const, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
-from symdiff.ops.control import divided, result_types
+from symdiff.ops.control import TRUTH, divided, result_types
 from symdiff.ops.primitive import Fold, Part, Parts, Primitive, Routine
 from symdiff.ops.shaping import ARRAY, decode_index, is_mask
 from symdiff.schedule.expand import expand
 from symdiff.schedule.kernels import steps_of
-from symdiff.schedule.loops import C_TYPES, Branch, Buffer, Loops, Repeat, operations, plan
+from symdiff.schedule.loops import (
+    C_TYPES,
+    Branch,
+    Buffer,
+    Decided,
+    Loops,
+    Repeat,
+    operations,
+    plan,
+)
 from symdiff.schedule.values import (
     Placed,
     Value,
@@ -54,14 +64,13 @@ class _Lowering:
     # ------------------------------------------------------------------ nodes
 
     def program(self) -> Loops:
-        if self.graph.effects:
-            self.refuse(self.graph.effects[0], "decisions and effects have no C form yet")
         for i, given in enumerate(self.graph.inputs):
             self.check(given)
             value = Value("given", given.type)
             value.buffer = Buffer(given.type.dtype, given.type.size, "in", i)
             self.of[given] = self.all_of(value)
-        for each in self.graph.nodes():
+        decisions = set(self.graph.effects)
+        for each in _decisions_first(self.graph):
             if each in self.of:
                 continue
             if isinstance(each.op, Primitive) and each.op.control and each.op.c:
@@ -70,6 +79,8 @@ class _Lowering:
             else:
                 self.check(each)
                 self.of[each] = self.lowered(each)
+            if each in decisions:
+                self.decide(each)
         results = self.results()
         steps = steps_of(list(self.values))
         work = plan(steps)
@@ -332,6 +343,13 @@ class _Lowering:
 
     # ------------------------------------------------------------------ loops and branches
 
+    def decide(self, each: Node) -> None:
+        """The program ends here unless this is true."""
+        if each.type != TRUTH:
+            self.refuse(each, f"{each.op.name} has no C form")
+        truth = self.contiguous(each)
+        self.region([truth], []).step_of = lambda: Decided(memory(truth.value))
+
     def item(self, each: Node) -> View:
         return self.all_of(self.regions[each.args[0]].results[each.param("index")])
 
@@ -423,6 +441,23 @@ class _Lowering:
             value.buffer = Buffer(each.type.dtype, each.type.size, "out", i)
             value.stored = True
         return tuple([each.type for each in self.graph.outputs])
+
+
+def _decisions_first(graph: Graph) -> list[Node]:
+    """The nodes, those that the program's decisions need before all others.
+
+    Where one falls out otherwise, what comes behind it may read what is not there, or never end.
+    """
+    found: dict[Node, None] = {}
+    for effect in graph.effects:
+        own = {effect: None}
+        waiting = [effect]
+        for each in waiting:  # grows
+            new = [arg for arg in each.args if arg not in found and arg not in own]
+            own.update(dict.fromkeys(new))
+            waiting += new
+        found.update(dict.fromkeys(sorted(own, key=attrgetter("serial"))))
+    return list(found | dict.fromkeys(graph.nodes()))
 
 
 def _buffers(views: Sequence[View]) -> tuple[Buffer, ...]:

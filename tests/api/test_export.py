@@ -170,6 +170,19 @@ def test_an_index_out_of_bounds_is_a_status(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_a_decision_that_falls_out_otherwise_is_a_status(tmp_path):
+    def first_few(x):
+        return np.sum(x[: int(np.floor(x[0]))])
+
+    export_c(symdiff.jit(first_few), (np.full(4, 2.5),), tmp_path, name="f")
+    assert "Returns 2 where the arguments decide otherwise" in (tmp_path / "f.h").read_text()
+    assert output_of(compiled(tmp_path)) == (0, "f: ok\n")
+    path = tmp_path / "test_f.c"
+    path.write_text(path.read_text().replace("2.5", "3.5"))
+    assert output_of(compiled(tmp_path)) == (1, "it ended with status 2\n")
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_two_exports_are_linked_together(tmp_path):
     for name in ("rosenbrock", "regression"):
         export_c(*CASES[name], tmp_path, name=name, blas="none")

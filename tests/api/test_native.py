@@ -326,3 +326,35 @@ def test_matrices_made_of_others():
     both(lambda x: np.sum(np.tanh(np.diag(x) @ np.diag(x, 1)[:5, :5])), *_normal(5))
     both(lambda A, B: np.sum(np.cross(A, B) ** 2), *_normal((6, 3), (6, 3)), argnums=(0, 1))
     both(lambda x: np.sum(np.clip(x, -0.5, 0.3) ** 2), *_normal(50))
+
+
+# ---------------------------------------------------------------------------- decisions
+
+
+def kinds(x):
+    if x[0] > 0:
+        return np.sum(x * x)
+    if np.sum(x) < -100:
+        raise ValueError("too small")
+    return np.sum(np.sin(x))
+
+
+def first_few(x):
+    return np.sum(x[: int(np.floor(x[0]))] ** 2)
+
+
+@pytest.mark.parametrize("function", [kinds, first_few])
+def test_a_decision_that_falls_out_otherwise_is_another_program(function):
+    made = symdiff.value_and_grad(function, backend="c")
+    reference = symdiff.value_and_grad(function)
+    for first in (1.5, 3.5, 1.5, 2.5, 3.5):
+        agree(made, reference, np.full(4, first))
+        assert made.compiled.c_source
+    assert made.cache_info().misses == reference.cache_info().misses
+
+
+def test_an_error_of_the_users_is_raised_where_a_decision_leads_to_it():
+    made = symdiff.value_and_grad(kinds, backend="c")
+    agree(made, symdiff.value_and_grad(kinds), np.full(4, -1.0))
+    with pytest.raises(ValueError, match=r"^too small$"):
+        made(np.full(4, -1000.0))

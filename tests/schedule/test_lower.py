@@ -8,8 +8,8 @@ from symdiff.errors import CompileError
 from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
-from symdiff.ops.shaping import ARRAY, index_add
-from symdiff.schedule.loops import Check
+from symdiff.ops.shaping import ARRAY, counts, index_add
+from symdiff.schedule.loops import Check, Decided
 from symdiff.schedule.lower import lower
 
 
@@ -72,3 +72,14 @@ def test_a_part_whose_ends_a_loop_decides_is_refused():
 
     with pytest.raises(CompileError, match="of a part that a loop decides"):
         symdiff.jit(f, backend="c")(np.arange(8.0))
+
+
+def test_decisions_come_before_what_does_not_lead_to_them():
+    with compilation(fresh=True):
+        x, y = (input_node("x", array_type(np.float64, (n,))) for n in (5, 7))
+        before = node(e.sin, (y,))
+        guard = node(counts, (node(e.isnan, (x,)),), (("count", 0),))
+        program = lower(Graph("f", (x, y), (before,), (guard,)))
+    decided, kernel = program.steps[-2:]
+    assert isinstance(decided, Decided)
+    assert kernel.sinks[0].access.buffer.storage == "out"
