@@ -209,8 +209,11 @@ for _function in (np.select, np.roll, np.tensordot, np.linalg.tensordot, np.broa
     HANDLERS[_function] = _as_array(_function)
 
 
-def _choose(op: Primitive) -> Callable[..., Tracer]:
-    """maximum and its kin: a tie with a literal goes to the literal."""
+def _choose(op: Primitive, of_numbers: Primitive | None = None) -> Callable[..., Tracer]:
+    """maximum and its kin: a tie with a literal goes to the literal.
+
+    Python's own, of two numbers neither of which is a literal, are `of_numbers`.
+    """
 
     def choose(
         x1: Any, x2: Any, tie: str | None = None, python: bool = False, **rest: Any
@@ -220,13 +223,18 @@ def _choose(op: Primitive) -> Callable[..., Tracer]:
         if tie is None:
             fixed = [isinstance(lift(each), Const) for each in (x1, x2)]
             tie = "x2" if fixed[1] else "x1" if fixed[0] else ""
-        return elementwise(op, (x1, x2), python=python, tie=tie)
+        made = elementwise(op, (x1, x2), python=python, tie=tie)
+        if of_numbers is not None and python and not (tie or made.shape):
+            return Tracer(node(of_numbers, made.node.args))
+        return made
 
     return choose
 
 
-for _op in (e.maximum, e.minimum, e.fmax, e.fmin):
+for _op in (e.fmax, e.fmin):
     HANDLERS[_op.function] = HANDLERS[_op] = _choose(_op)
+for _op, _of_numbers in ((e.maximum, e.larger), (e.minimum, e.smaller)):
+    HANDLERS[_op.function] = HANDLERS[_op] = _choose(_op, _of_numbers)
 
 
 @handles(e.convert)

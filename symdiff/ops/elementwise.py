@@ -21,6 +21,7 @@ from symdiff.ops.primitive import (
     elementwise,
     register,
     same_type,
+    ufunc_result,
 )
 from symdiff.ops.render import dtype_source
 
@@ -491,6 +492,13 @@ heaviside = elementwise(
 )
 
 
+def _share(won: Any, tied: Any) -> Any:
+    """What an operand has of the derivative: of numbers Python chooses, which costs far less."""
+    if np.ndim(won) == 0:
+        return np.where(won, 1, np.where(tied, 0.5, 0))
+    return won + 0.5 * tied
+
+
 def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
     """Partials of maximum and minimum. `tie` names the operand that takes a tie, if one does.
 
@@ -500,7 +508,7 @@ def _choice(wins: Callable[[Any, Any], Any]) -> dict[str, Any]:
 
     def share(y: Any, own: Any, other: Any, takes_tie: bool | None) -> Any:
         if takes_tie is None:
-            return wins(own, other) + 0.5 * (own == other)
+            return _share(wins(own, other), own == other)
         if takes_tie:
             return np.where(wins(other, own), 0, 1)
         return np.where(wins(y, other), 1, 0)  # of the result, so that the operand need not be kept
@@ -579,6 +587,39 @@ fmin = elementwise(
     samples=CHOICES,
     cost=_SHARES,
 )
+
+
+
+
+def _python_choice(wins: np.ufunc, like: np.ufunc, name: str, operator: str) -> Primitive:
+    """Python's max or min of two numbers: the first one, unless the second wins."""
+
+    def chosen(x1: Any, x2: Any) -> Any:
+        return np.where(wins(x2, x1), x2, x1)
+
+    def as_array(x1: Any, x2: Any) -> Any:
+        return chosen(x1, x2) if np.ndim(x1) else NotImplemented
+
+    return elementwise(
+        chosen,
+        name=f"{name}_of_numbers",
+        result=ufunc_result(like),
+        partials={
+            "x1": lambda y, x1, x2: np.where(x1 == x2, 0.5, np.where(wins(x2, x1), 0, 1)),
+            "x2": lambda y, x1, x2: np.where(x1 == x2, 0.5, np.where(wins(x2, x1), 1, 0)),
+        },
+        numpy=f"{name}({{x1}}, {{x2}})",
+        expansion=as_array,
+        c=f"{{x2}} {operator} {{x1}} ? {{x2}} : {{x1}}",
+        sympy=name.title(),
+        convention=_TIE.format(name),
+        samples=Samples(cases=(case("f[]", "f[]"), case("f[3]", "f[3]"))),
+    )
+
+
+# max(x1, x2) and min(x1, x2) of NumPy's numbers, in a tenth of the time of the ufuncs
+larger = _python_choice(np.greater, np.maximum, "max", ">")
+smaller = _python_choice(np.less, np.minimum, "min", "<")
 
 
 def _where_type(c: ArrayType, x1: ArrayType, x2: ArrayType) -> ArrayType:

@@ -461,9 +461,10 @@ class Scheduler:
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in chosen)
             shaped = bare and op is not e.where  # its mask has the shape
             inexact = any(arg.type.inexact for arg in chosen if not isinstance(arg, Const))
+            # nor has one that Python chooses
+            exact = not inexact or each in self.decided or (op is e.where and each.type.weak)
             parts = [
-                self._operand(arg, bare, shaped and not (op.numbers and arg.type.ndim == 0),
-                              exact=not inexact or each in self.decided)
+                self._operand(arg, bare, shaped and not (op.numbers and arg.type.ndim == 0), exact)
                 for arg in reads
             ]
             called = [Source(self._object(name, value)) for name, value in op.objects]
@@ -918,5 +919,5 @@ def _gives_array(each: Node) -> bool:
     """Whether NumPy's result for a 0-d node may be an array: a ufunc's is a scalar."""
     if each.op is e.convert:  # .astype of an array is one
         each = each.args[0]
-    own = each.op in (e.where, *UPDATES, linalg.tensordot)
+    own = each.op in (e.where, e.larger, e.smaller, *UPDATES, linalg.tensordot)
     return own or isinstance(each, Input) or is_view(each)
