@@ -236,7 +236,7 @@ def _header(export: Export) -> str:
              "  work: void *; that many bytes, aligned as malloc does it; NULL for none",
              "", "Arrays are contiguous, the last index varies fastest; results overlap nothing.",
              "Nothing is allocated, nothing is kept: threads need a work space each.",
-             "Returns 0, or 1 where an index is out of bounds: then results are not complete.",
+             "Returns 0, or 1 where NumPy raises an error: then results are not complete.",
              *(_OTHERWISE if _decides(export.program) else ())]
     guard = f"SYMDIFF_{name.upper()}_H"
     lines = [

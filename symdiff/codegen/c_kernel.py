@@ -175,7 +175,7 @@ class KernelText:
                 dtype = each.access.buffer.dtype
                 value = f"t{i}"
                 if self.in_memory(each):
-                    value = self.folded(each.fold, target, value, dtype)
+                    value = f"({self.folded(each.fold, target, value, dtype)})"
                 cast = f"({C_TYPES[dtype]})" if self.total_dtype(each) != dtype else ""
                 yield f"{indent}{target} = {cast}{value};"
 
@@ -222,12 +222,19 @@ class KernelText:
         for each in self.stores:
             yield f"{indent}{self.stored(each, f'v{each.value}')}"
         for i, total in enumerate(self.totals):
-            value = f"v{total.value}"
+            value = self.taken(total, {})
             if self.by_lanes(total):
                 dtype = self.total_dtype(total)
                 yield f"{indent}t{i} = {self.folded(total.fold, f't{i}', value, dtype)};"
             else:
                 yield f"{indent}{self.kept(total, value)}"
+
+    def taken(self, total: Total, names: dict[int, str]) -> str:
+        """What a total is folded with."""
+        text = names.get(total.value, f"v{total.value}")
+        dtype = total.access.buffer.dtype
+        exact = dtype.kind == "f" and self.kernel.values[total.value].dtype.kind != "f"
+        return f"({C_TYPES[dtype]}){text}" if exact else text
 
     def in_steps(self, indent: str, extent: int, lanes: bool) -> Iterator[str]:
         """Steps of some lanes, and the rest.
@@ -304,7 +311,7 @@ class KernelText:
         for each in self.stores:
             yield self.stored(each, names.get(each.value, f"v{each.value}"))
         for i, total in enumerate(self.totals):
-            value = names.get(total.value, f"v{total.value}")
+            value = self.taken(total, names)
             if self.by_lanes(total):
                 dtype = total.access.buffer.dtype
                 yield f"s{i}[l] = {self.folded(total.fold, f's{i}[l]', value, dtype)};"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.codegen.c_control import branched, pointer_to, repeated
+from symdiff.codegen.c_functions import functions, short, stops
 from symdiff.codegen.c_kernel import KernelText
 from symdiff.codegen.c_library import declarations
 from symdiff.schedule.loops import (
@@ -15,11 +16,13 @@ from symdiff.schedule.loops import (
     AnyStep,
     Branch,
     Buffer,
+    Call,
     Check,
     Decided,
     Loops,
     Matrix,
     Move,
+    Operand,
     Product,
     Repeat,
     Total,
@@ -124,6 +127,7 @@ class Unit:
         self.parts: dict[str, str] = {}  # the same of programs inside
         self.products: dict[np.dtype[Any], set[str]] = {}
         self.functions: set[str] = set()
+        self.called: set[tuple[str, str]] = set()  # functions of whole arrays, by dtype
         self.checks = False
 
     def source(self) -> str:
@@ -136,6 +140,7 @@ class Unit:
             _CHECK * self.checks,
             bind,
             *self.product_functions(),
+            *functions(self.called),
             *(text.replace("K_NAME", name) for text, name in self.kernels.items()),
             *(text.replace("P_NAME", name) for text, name in self.parts.items()),
             self.binding(blas),
@@ -168,7 +173,7 @@ class Unit:
 
     def product_functions(self) -> Iterator[str]:
         for dtype, kinds in self.products.items():
-            name, type = _short(dtype), C_TYPES[dtype]
+            name, type = short(dtype), C_TYPES[dtype]
             if "small" in kinds:
                 yield _SMALL_PRODUCT.format(n=name, T=type)
             if kinds - {"small"}:
@@ -203,12 +208,32 @@ class Unit:
             yield f"    return {DECIDED_OTHERWISE};"
         elif isinstance(step, Product):
             yield from self.product(step)
+        elif isinstance(step, Call):
+            yield from self.call(step)
         elif any(isinstance(each, Total) for each in step.sinks) or 0 not in step.shape:
             printed = KernelText(step)
             text = printed.text()
             self.functions |= printed.functions
             name = self.kernels.setdefault(text, f"k{len(self.kernels)}")
             yield f"{name}({', '.join(map(pointer_to, printed.buffers))});"
+
+    def call(self, step: Call) -> Iterator[str]:
+        """A call for each of a batch, in loops; where it cannot go on, neither does the program."""
+        dtype = short(step.operands[0].buffer.dtype)
+        self.called.add((step.function, dtype))
+        axes = [i for i, extent in enumerate(step.batch) if extent != 1]
+        for i in axes:
+            yield f"for (ptrdiff_t b{i} = 0; b{i} < {step.batch[i]}; b{i}++)"
+        arguments = [_place(each, axes) for each in (*step.operands, *step.results)]
+        arguments += map(str, step.numbers)
+        arguments += [f"w + {step.work.place}"] if step.work else []
+        text = f"{step.function}_{dtype}({', '.join(arguments)})"
+        indent = "    " * bool(axes)
+        if stops(step.function):
+            yield f"{indent}if ({text})"
+            yield f"{indent}    return 1;"
+        else:
+            yield f"{indent}{text};"
 
     def product(self, step: Product) -> Iterator[str]:
         """A call for each product of a batch, in loops."""
@@ -239,7 +264,7 @@ class Unit:
         if dtype.kind != "f" or max(step.sizes) <= _SMALL:
             kinds.add("small")
             strides = [", ".join(map(str, each.strides)) for each in (step.left, step.right)]
-            return (f"small_{_short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
+            return (f"small_{short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
                     f"{right}, {strides[1]}, {target});")
         if columns == 1:
             by = step.right.strides[0]
@@ -251,7 +276,7 @@ class Unit:
         kinds.add("matmul")
         first = _leading(step.left, rows, inner)
         second = _leading(step.right, inner, columns)
-        return (f"matmul_{_short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
+        return (f"matmul_{short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
                 f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target});")
 
     def vector(
@@ -260,7 +285,7 @@ class Unit:
     ) -> str:
         kinds.add("matvec")
         how, lead = _leading(matrix, rows, inner)
-        name = _short(matrix.buffer.dtype)
+        name = short(matrix.buffer.dtype)
         return (f"matvec_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, "
                 f"{max(step, 1)}, {target});")
 
@@ -279,10 +304,6 @@ def _leading(matrix: Matrix, rows: int, columns: int) -> tuple[str, int]:
     return "T", max(right, rows, 1)
 
 
-def _short(dtype: np.dtype[Any]) -> str:
-    return f"{dtype.kind}{8 * dtype.itemsize}"
-
-
 def _moved(buffer: Buffer, offset: int, indices: Sequence[tuple[str, int]] = ()) -> str:
     """The address of an element, by an offset and indices times strides."""
     if buffer.storage != "work":
@@ -292,6 +313,12 @@ def _moved(buffer: Buffer, offset: int, indices: Sequence[tuple[str, int]] = ())
         pointer = pointer_to(buffer)
     terms = [f"{name} * {stride}" for name, stride in indices if stride]
     return " + ".join([pointer, *terms, *([str(offset)] if offset else [])])
+
+
+def _place(operand: Operand, axes: Sequence[int]) -> str:
+    """The address that a function is called with, in loops along axes of a batch."""
+    indices = [(f"b{i}", operand.batch[i]) for i in axes]
+    return _moved(operand.buffer, operand.offset, indices)
 
 
 def _batch_strides(batch: tuple[int, ...], size: int) -> tuple[int, ...]:

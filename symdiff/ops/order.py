@@ -15,6 +15,8 @@ import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
+    Called,
+    Core,
     Primitive,
     Samples,
     array_of,
@@ -25,6 +27,7 @@ from symdiff.ops.primitive import (
     same_type,
 )
 from symdiff.ops.reductions import (
+    along_last,
     argmax,
     argmin,
     argsort,
@@ -32,6 +35,8 @@ from symdiff.ops.reductions import (
     normalize_axes,
     one_axis,
     place_batch,
+    place_by_rows,
+    place_c,
     reduced_shape,
 )
 from symdiff.ops.shaping import at
@@ -65,6 +70,10 @@ sort = primitive(
     call=_sort_call,
     batch=lambda x, axis, kind: np.sort(x, axis=axis + 1, kind=kind),
     numpy=lambda x, axis, kind, types: f"np.sort({x}{_options(types[0], axis, kind)})",
+    c=Called(
+        lambda x, axis, kind: Core("sd_sort", "(n)->(n)", work=x.dtype.itemsize * x.shape[-1])
+    ),
+    c_expansion=along_last(np.sort),
     convention=_OF_EQUAL_ELEMENTS.format("np.argsort"),
     samples=Samples(
         cases=(
@@ -194,6 +203,8 @@ def _place(function: Any, plain: Primitive) -> None:
         result=plain.result,
         call=plain.call,
         batch=place_batch(function),
+        c=place_c(f"sd_{function.__name__}"),
+        c_expansion=place_by_rows(function),
         samples=plain.samples,
     )
 
@@ -236,6 +247,24 @@ def _ranks(x: Any) -> Any:
     return np.argsort(np.argsort(x, axis=1, kind="stable"), axis=1)
 
 
+def _of_one_dtype(x: Any, others: Any) -> tuple[Any, Any] | None:
+    """Both in the dtype that they have in common; None where that is theirs."""
+    dtype = np.result_type(x.dtype, others.dtype)
+    if x.dtype == others.dtype:
+        return None
+    return x.astype(dtype), others.astype(dtype)
+
+
+def _searchsorted_c(a: Any, v: Any, side: str) -> Any:
+    both: Any = _of_one_dtype(a, v)
+    return NotImplemented if both is None else searchsorted(*both, side=side)
+
+
+def _searchsorted_core(a: ArrayType, v: ArrayType, side: str) -> Core:
+    values = ",".join(map(str, v.shape))
+    return Core("sd_searchsorted", f"(n),({values})->({values})", (v.size, int(side == "right")))
+
+
 searchsorted = primitive(
     np.searchsorted,
     arguments=("a", "v"),
@@ -243,6 +272,8 @@ searchsorted = primitive(
     call=_searchsorted_call,
     batch=_searchsorted_batch,
     numpy=lambda a, v, side: f"np.searchsorted({a}, {v}{_side(side)})",
+    c=Called(_searchsorted_core),
+    c_expansion=_searchsorted_c,
     samples=Samples(
         cases=(
             case("f[4]:sorted", "f[]", side="left"),
@@ -268,6 +299,18 @@ def _digitize_batch(x: Any, bins: Any, right: bool, batched: tuple[bool, ...]) -
     return np.where(rising, rank(bins, x, near), falling)
 
 
+def _digitize_c(x: Any, bins: Any, right: bool) -> Any:
+    both: Any = _of_one_dtype(x, bins)
+    return NotImplemented if both is None else digitize(*both, right=right)
+
+
+def _digitize_core(x: ArrayType, bins: ArrayType, right: bool) -> Core:
+    values = ",".join(map(str, x.shape))
+    work = bins.size * bins.dtype.itemsize
+    numbers = (x.size, int(not right))
+    return Core("sd_digitize", f"({values}),(n)->({values})", numbers, work)
+
+
 digitize = primitive(
     np.digitize,
     arguments=("x", "bins"),
@@ -275,6 +318,8 @@ digitize = primitive(
     call=lambda x, bins, right=False: ((x, bins), {"right": bool(right)}),
     batch=_digitize_batch,
     numpy="np.digitize",
+    c=Called(_digitize_core),
+    c_expansion=_digitize_c,
     samples=Samples(
         cases=(
             case("f[4]", "f[3]:sorted", right=False),

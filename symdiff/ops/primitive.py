@@ -162,6 +162,27 @@ class Routine(NamedTuple):
     name: str
 
 
+class Core(NamedTuple):
+    """A C function of arrays that lie in memory, as NumPy describes a core of its own.
+
+    Its arguments are the addresses of operands and results, the extents that letters of the
+    signature stand for, in order, the `numbers`, and with `work` so many bytes of memory.
+    Several results have the dtypes given, or that of the first operand.
+    """
+
+    function: str
+    signature: str  # "(n),(n,k)->(k)"; an extent may be a number
+    numbers: tuple[int, ...] = ()
+    work: int | None = None
+    dtypes: tuple[Any, ...] = ()
+
+
+class Called(NamedTuple):
+    """In C a function, called for each of a batch: `core(*types, **params)`, None without one."""
+
+    core: Callable[..., Core | None]
+
+
 class Case(NamedTuple):
     """One sample application for the generated tests: operand specs like "f[3,4]" and params."""
 
@@ -229,7 +250,7 @@ class Primitive:
     # the code is to save memory
     expansion: Callable[..., Any] | None = None
     # C: an expression of one element of each operand, or what else it is there, "" where nothing
-    c: str | Template | Fold | Parts | Routine = ""
+    c: str | Template | Fold | Parts | Routine | Called = ""
     c_expansion: Callable[..., Any] | None = None  # NumPy code that it is written out as for C
     batch: BatchRule | None = None
     sympy: str | None = None

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
-from symdiff.ops.primitive import Fold, Primitive, Samples, array_of, case, linear, primitive
+from symdiff.ops.primitive import (
+    Called,
+    Core,
+    Fold,
+    Primitive,
+    Samples,
+    array_of,
+    case,
+    linear,
+    primitive,
+)
 
 Axes = tuple[int, ...]
 
@@ -167,6 +177,21 @@ def _cumulative_call(
     return (a,), {"axis": one_axis(axis, np.ndim(a))}
 
 
+def along_last(function: Any) -> Callable[..., Any]:
+    """What C forms of the last axis need: the same along another axis, of the result's dtype."""
+
+    def expansion(x: Any, axis: int, **params: Any) -> Any:
+        dtype = accumulator(x.dtype) if function in (np.cumsum, np.cumprod) else x.dtype
+        if dtype != x.dtype:
+            return function(x.astype(dtype), axis=axis, **params)
+        if axis == np.ndim(x) - 1:
+            return NotImplemented
+        rows = function(np.moveaxis(x, axis, -1), axis=-1, **params)
+        return np.moveaxis(rows, -1, axis)
+
+    return expansion
+
+
 RUNNING_CASES = (
     case("f[4]", axis=0),
     case("f[3,5]", axis=1),
@@ -183,6 +208,8 @@ cumsum = linear(
     call=_cumulative_call,
     batch=lambda x, axis: np.cumsum(x, axis + 1),
     numpy=lambda x, axis, types: f"np.cumsum({x}{_axis_source(axis, types[0])})",
+    c=Called(lambda x, axis: Core("sd_cumsum", "(n)->(n)")),
+    c_expansion=along_last(np.cumsum),
     samples=Samples(cases=RUNNING_CASES),
 )
 
@@ -216,6 +243,8 @@ cumprod = primitive(
     call=_cumulative_call,
     batch=lambda x, axis: np.cumprod(x, axis + 1),
     numpy=lambda x, axis, types: f"np.cumprod({x}{_axis_source(axis, types[0])})",
+    c=Called(lambda x, axis: Core("sd_cumprod", "(n)->(n)")),
+    c_expansion=along_last(np.cumprod),
     cost=BY_RECURRENCE,
     samples=Samples(cases=RUNNING_CASES),
 )
@@ -421,6 +450,27 @@ def place_batch(function: Any) -> Any:
     return batch
 
 
+def place_c(name: str) -> Called:
+    """The C form of the place of an extreme, along the last axis."""
+    return Called(lambda x, axis, keepdims: Core(name, "(n)->()"))
+
+
+def place_by_rows(function: Any) -> Callable[..., Any]:
+    """For C: the same along the last of several axes, or of all elements in one row."""
+
+    def expansion(x: Any, axis: int | None, keepdims: bool) -> Any:
+        ndim = np.ndim(x)
+        if not keepdims and (ndim == 1 or axis == ndim - 1):
+            return NotImplemented
+        if axis is None:
+            place = function(np.ravel(x))
+            return np.reshape(place, (1,) * ndim) if keepdims else place
+        place = function(np.moveaxis(x, axis, -1), axis=-1)
+        return np.expand_dims(place, axis) if keepdims else place
+
+    return expansion
+
+
 PLACE_CASES = (
     case("f[3,4]", axis=0, keepdims=False),
     case("f[3,4]", axis=None, keepdims=False),
@@ -432,6 +482,8 @@ argmax = primitive(
     result=_place_type,
     call=_place_call,
     batch=place_batch(np.argmax),
+    c=place_c("sd_argmax"),
+    c_expansion=place_by_rows(np.argmax),
     samples=Samples(cases=PLACE_CASES),
 )
 argmin = primitive(
@@ -439,6 +491,8 @@ argmin = primitive(
     result=_place_type,
     call=_place_call,
     batch=place_batch(np.argmin),
+    c=place_c("sd_argmin"),
+    c_expansion=place_by_rows(np.argmin),
     samples=Samples(cases=PLACE_CASES),
 )
 
@@ -500,6 +554,8 @@ argsort = primitive(
     call=_argsort_call,
     batch=lambda x, axis, kind: np.argsort(x, axis=axis + 1, kind=kind),
     numpy=_argsort_source,
+    c=Called(lambda x, axis, kind: Core("sd_argsort", "(n)->(n)", work=8 * x.shape[-1])),
+    c_expansion=along_last(np.argsort),
     distinct=True,
     samples=Samples(cases=(case("f[3,4]", axis=0, kind=None), case("f[4]", axis=0, kind="stable"))),
 )

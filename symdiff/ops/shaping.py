@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -12,6 +14,8 @@ from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     CONSTANT,
+    Called,
+    Core,
     Part,
     Parts,
     Primitive,
@@ -497,6 +501,19 @@ def _batch_count(args: tuple[Any, ...], batched: tuple[bool, ...]) -> int:
     return next(int(_shape(x)[0]) for x, own in zip(args, batched, strict=True) if own)
 
 
+def _by_places(op: Callable[[], Primitive], arrays: int) -> Callable[..., Any]:
+    """For C: masks in an index, which comes behind so many arrays, as the places that they mean."""
+
+    def expansion(*args: Any, index: tuple[Any, ...], **params: Any) -> Any:
+        if not any(map(is_mask, index)):
+            return NotImplemented
+        given = args[arrays:]
+        entries, places, _ = _without_masks(index, given, (False,) * len(given))
+        return op()(*args[:arrays], *places, index=entries, **params)
+
+    return expansion
+
+
 def _counts(mask: Any, count: int) -> Any:
     """Whether just this many elements of the mask are True."""
     return np.asarray(np.count_nonzero(mask) == count)[()]
@@ -514,7 +531,7 @@ counts: Primitive = register(
             np.sum(np.reshape(mask, (_shape(mask)[0], -1)), axis=1) == count
         ),
         numpy=lambda mask, count: f"(np.count_nonzero({mask}) == {count})",
-        c_expansion=lambda mask, count: np.sum(mask.astype(np.int64)) == count,
+        c_expansion=lambda mask, count: np.count_nonzero(mask) == count,
         samples=Samples(cases=(case("b[4]:2", count=2), case("b[2,3]:1", count=4))),
     )
 )
@@ -536,6 +553,15 @@ def _nonzero_batch(mask: Any, count: int, axis: int) -> Any:
     return np.reshape(nonzero(mask, count=rows * count, axis=axis + 1), (rows, count))
 
 
+def _nonzero_c(mask: Any, count: int, axis: int) -> Any:
+    """For C: the place among all elements, and from it that along the axis."""
+    if np.ndim(mask) == 1:
+        return NotImplemented
+    place = nonzero(np.ravel(mask), count=count, axis=0)
+    after = math.prod(_shape(mask)[axis + 1 :])
+    return place // after % _shape(mask)[axis] if count else place
+
+
 nonzero: Primitive = register(
     Primitive(
         name="nonzero",
@@ -545,6 +571,8 @@ nonzero: Primitive = register(
         rules={"mask": CONSTANT},
         batch=_nonzero_batch,
         numpy=lambda mask, count, axis: f"np.nonzero({mask})[{axis}]",
+        c=Called(lambda mask, count, axis: Core("sd_nonzero", "(n)->(k)")),
+        c_expansion=_nonzero_c,
         distinct=True,
         samples=Samples(
             cases=(
@@ -597,6 +625,7 @@ getitem = register(
         # a Python int in an index is no array
         shares=lambda x, *indices, index: all(each.weak for each in indices),
         c=Routine("part"),
+        c_expansion=_by_places(lambda: getitem, 1),
         samples=Samples(cases=INDEX_CASES),
     )
 )
@@ -627,6 +656,7 @@ index_add: Primitive = register(
         },
         batch=_store_batch,
         c=Parts(lambda y, base, value, *indices, index: _base_and(indices, index, True)),
+        c_expansion=_by_places(lambda: index_add, 2),
         samples=Samples(
             cases=(
                 case("f[4]", "f[2]", index=(("slice", 1, 3, None),)),
@@ -679,6 +709,7 @@ index_set: Primitive = register(
         c=Parts(
             lambda y, base, value, *indices, index, distinct: _base_and(indices, index, False)
         ),
+        c_expansion=_by_places(lambda: index_set, 2),
         convention="Of several values stored in one place the last has the derivative.",
         samples=Samples(
             cases=(

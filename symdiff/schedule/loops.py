@@ -123,6 +123,26 @@ class Product(NamedTuple):
     right: Matrix
 
 
+class Operand(NamedTuple):
+    """What a function is called with: an address for each of a batch."""
+
+    buffer: Buffer
+    batch: Shape  # strides
+    offset: int
+
+
+class Call(NamedTuple):
+    """A C function called for each of a batch: on arrays, results, numbers, and memory."""
+
+    function: str
+    batch: Shape
+    operands: tuple[Operand, ...]
+    results: tuple[Operand, ...]
+    numbers: tuple[int, ...]
+    work: Buffer | None
+    operations: int
+
+
 class Check(NamedTuple):
     """The program ends here, with a status, unless all indices are within an extent."""
 
@@ -171,7 +191,7 @@ class Branch(NamedTuple):
     work: Buffer
 
 
-AnyStep = Kernel | Move | Product | Check | Decided | Repeat | Branch
+AnyStep = Kernel | Move | Product | Call | Check | Decided | Repeat | Branch
 
 
 class Loops(NamedTuple):
@@ -193,6 +213,9 @@ def buffers_of(step: AnyStep) -> list[Buffer]:
     """The buffers that a step reads or writes, in order, each once."""
     if isinstance(step, Product):
         found = [step.left.buffer, step.right.buffer, step.target]
+    elif isinstance(step, Call):
+        found = [each.buffer for each in (*step.operands, *step.results)]
+        found += [step.work] if step.work else []
     elif isinstance(step, (Check, Decided)):
         found = [step.buffer]
     elif isinstance(step, Move):
@@ -255,6 +278,8 @@ def operations(step: AnyStep) -> int:
     """Roughly what a step costs, in additions."""
     if isinstance(step, Product):
         return 2 * math.prod(step.sizes) * math.prod(step.batch)
+    if isinstance(step, Call):
+        return step.operations
     if isinstance(step, (Check, Decided)):
         return step.buffer.size
     if isinstance(step, Move):

@@ -17,14 +17,16 @@ from symdiff.ir.node import Const, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
 from symdiff.ops.control import TRUTH, divided, result_types
-from symdiff.ops.primitive import Fold, Part, Parts, Primitive, Routine
+from symdiff.ops.primitive import Called, Fold, Part, Parts, Primitive, Routine
 from symdiff.ops.shaping import ARRAY, decode_index, is_mask
+from symdiff.schedule.cores import call_of, extents_of, lies_together
 from symdiff.schedule.expand import expand
 from symdiff.schedule.kernels import steps_of
 from symdiff.schedule.loops import (
     C_TYPES,
     Branch,
     Buffer,
+    Call,
     Decided,
     Loops,
     Repeat,
@@ -73,9 +75,12 @@ class _Lowering:
         for each in _decisions_first(self.graph):
             if each in self.of:
                 continue
-            if isinstance(each.op, Primitive) and each.op.control and each.op.c:
-                assert isinstance(each.op.c, Routine)
-                self.regions[each] = getattr(self, each.op.c.name)(each)
+            form = each.op.c if isinstance(each.op, Primitive) else None
+            if form and isinstance(each.op, Primitive) and each.op.control:
+                assert isinstance(form, Routine)
+                self.regions[each] = getattr(self, form.name)(each)
+            elif each.type == TUPLE and isinstance(form, Called):
+                self.regions[each] = self.called(each, form)
             else:
                 self.check(each)
                 self.of[each] = self.lowered(each)
@@ -134,6 +139,8 @@ class _Lowering:
             return self.folded(each, op.c)
         if isinstance(op.c, Parts):
             return self.placed(each, op.c)
+        if isinstance(op.c, Called):
+            return self.all_of(self.called(each, op.c).results[0])
         self.refuse(each, f"{op.name} has no C form")
         raise AssertionError
 
@@ -340,6 +347,36 @@ class _Lowering:
         fits = (right == 1 and down >= columns) or (down == 1 and right >= rows)
         column, row = columns == 1 and down > 0, rows == 1 and right > 0
         return own if (fits or column or row) and not own.indices else self.copied(own)
+
+    def called(self, each: Node, called: Called) -> Value:
+        """A function of whole arrays, which lie in memory, as a step of its own."""
+        types = tuple([arg.type for arg in each.args])
+        core = called.core(*types, **dict(each.params))
+        if core is None:
+            what = ", ".join([str(type.dtype) for type in types])
+            self.refuse(each, f"{each.op.name} of {what} has no C form")
+            raise AssertionError
+        whole = each.type == TUPLE
+        shapes = [type.shape for type in types]
+        extents = extents_of(core, shapes, None if whole else each.type.shape)
+        given = [self.view_of(arg) for arg in each.args]
+        given = [
+            own if lies_together(own, part) else self.copied(own)
+            for own, part in zip(given, extents.operands, strict=True)
+        ]
+        dtypes = core.dtypes or (types[0].dtype,) * len(extents.results)
+        made = [each.type] if not whole else [
+            ArrayType(np.dtype(dtype), extents.batch + part)
+            for dtype, part in zip(dtypes, extents.results, strict=True)
+        ]
+        value = self.region(given, made)
+        work = Buffer(np.dtype(np.uint8), core.work or 0, "work")
+
+        def step() -> Call:
+            return call_of(core, extents, given, value.results, work)
+
+        value.step_of = step
+        return value
 
     # ------------------------------------------------------------------ loops and branches
 

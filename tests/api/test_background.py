@@ -100,11 +100,11 @@ def test_few_cheap_calls_do_not_start_anything(monkeypatch):
 
 @pytest.mark.usefixtures("at_once")
 def test_it_is_numpy_where_there_is_no_c_form():
-    f = symdiff.value_and_grad(lambda x: np.sum(np.sort(x) * x), backend="auto")
+    f = symdiff.value_and_grad(lambda x: np.sum(np.unwrap(x) * x), backend="auto")
     x = np.array([3.0, 1.0, 2.0])
     for _ in range(3):
         value, gradient = f(x)
-        assert value == 11
+        assert value == 14
         np.testing.assert_allclose(gradient, symdiff.grad(f.function)(x))
     assert not f.wait()
     assert not isinstance(f.compiled.function, background.Warming)

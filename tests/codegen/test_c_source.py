@@ -1,6 +1,7 @@
 """C forms, executed: all records in one translation unit, against NumPy."""
 
 import ctypes
+import math
 import re
 import subprocess
 import zlib
@@ -14,7 +15,9 @@ from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.types import array_type
 from symdiff.ops import elementwise as e
 from symdiff.ops.evaluate import evaluate
-from symdiff.ops.primitive import Primitive, every_primitive
+from symdiff.ops.order import sort
+from symdiff.ops.primitive import Called, Primitive, every_primitive, lookup
+from symdiff.ops.reductions import argsort
 from symdiff.runtime import compiler
 from symdiff.schedule.lower import lower
 
@@ -149,15 +152,25 @@ def test_every_elementwise_form_agrees_with_numpy(every_form):
 
 
 
+KINDS = {
+    "sorted": np.sort,
+    "regular": lambda x: x + 4 * np.eye(*x.shape[-2:]),
+    "spd": lambda x: x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1]),
+    "positive": lambda x: np.abs(x) + 0.3,
+}
+
+
 def array(spec: str, dtype: type, extent: int, rng: np.random.Generator) -> np.ndarray:
     """An array as a sample of a record describes it."""
-    text, _, _ = spec.partition(":")
+    text, _, kind = spec.partition(":")
     shape = tuple(int(each) for each in text[2:-1].split(",") if each)
     if spec[0] == "i":
         return rng.integers(0, extent, shape)
     if spec[0] == "b":
-        return rng.random(shape) < 0.5
-    return rng.normal(size=shape).astype(dtype)
+        size = math.prod(shape)
+        return (rng.permutation(size) < int(kind or size // 2)).reshape(shape)
+    made = rng.normal(size=shape)
+    return KINDS.get(kind, np.asarray)(made).astype(dtype)
 
 
 def moving_samples() -> list[tuple[Primitive, tuple, list[np.ndarray]]]:
@@ -201,6 +214,75 @@ def test_every_other_form_agrees_with_numpy():
         np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance, err_msg=op.name)
 
 
+def special_samples() -> list[tuple[Primitive, tuple, list[np.ndarray]]]:
+    """Functions of whole arrays at special values of all dtypes."""
+    found = []
+    for op in every_primitive():
+        for case in op.samples.cases * isinstance(op.c, Called):
+            kinds = {spec.partition(":")[2] for spec in case.args if spec[0] == "f"}
+            if kinds - {"", "distinct", "sorted"} or case.args[0][0] != "f":
+                continue
+            rng = np.random.default_rng(zlib.crc32(f"{op.name}{case}".encode()))
+            for dtype in DTYPES:
+                arrays = [array(spec, np.float64, 3, rng) for spec in case.args]
+                for i, spec in enumerate(case.args):
+                    if spec[0] == "f":
+                        arrays[i] = rng.choice(special_values(dtype), arrays[i].shape)
+                    if "sorted" in spec:
+                        arrays[i] = np.sort(arrays[i])
+                found.append((op, tuple(case.params.items()), arrays))
+    return found
+
+
+def test_functions_of_arrays_agree_with_numpy_at_special_values():
+    kept = []
+    with compilation(fresh=True), np.errstate(all="ignore"):
+        for op, params, arrays in special_samples():
+            try:
+                expected = np.asarray(op.function(*arrays, **dict(params)))
+            except (ValueError, TypeError, np.linalg.LinAlgError):
+                continue
+            inputs = [input_node("x", array_type(a.dtype, a.shape)) for a in arrays]
+            made = node(op, tuple(inputs), params)
+            if expected.dtype == made.type.dtype and has_c_form(Graph("f", tuple(inputs), (made,))):
+                kept.append((op, arrays, inputs, made, expected))
+        inputs = [each for sample in kept for each in sample[2]]
+        arrays = [each for sample in kept for each in sample[1]]
+        graph = Graph("f", tuple(inputs), tuple(sample[3] for sample in kept))
+        found = run_c(graph, arrays)
+    assert len(kept) > 100
+    for (op, own, _, _, expected), value in zip(kept, found, strict=True):
+        said = f"{op.name} of {own}"
+        assert value.dtype == expected.dtype, said
+        np.testing.assert_allclose(value, expected, rtol=1e-13, err_msg=said)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i4"])
+def test_any_length_is_sorted(dtype):
+    lengths = [0, 1, 2, 15, 16, 17, 31, 33, 64, 100, 257]
+    rng = np.random.default_rng(3)
+    arrays = [rng.integers(0, 1 + n // 2, n).astype(dtype) for n in lengths]
+    with compilation(fresh=True):
+        inputs = [input_node("x", array_type(each.dtype, each.shape)) for each in arrays]
+        options = (("axis", 0), ("kind", "stable"))
+        made = [node(op, (each,), options) for each in inputs for op in (sort, argsort)]
+        found = run_c(Graph("f", tuple(inputs), tuple(made)), arrays)
+    for i, each in enumerate(arrays):
+        np.testing.assert_array_equal(found[2 * i], np.sort(each))
+        np.testing.assert_array_equal(found[2 * i + 1], np.argsort(each, kind="stable"))
+
+
+def test_a_function_that_cannot_go_on_ends_the_program():
+    x = np.array([[1.0, 2.0], [np.nan, np.nan]])
+    with compilation(fresh=True):
+        given = input_node("x", array_type(x.dtype, x.shape))
+        made = node(lookup("nanargmax"), (given,), (("axis", 1), ("keepdims", False)))
+        graph = Graph("f", (given,), (made,))
+        with pytest.raises(AssertionError):
+            run_c(graph, [x])
+        assert run_c(graph, [np.where(np.isnan(x), 0, x)])[0].tolist() == [1, 0]
+
+
 def program(*nodes_of, shapes, dtype=np.float64):
     """The C source of a graph over inputs of these shapes."""
     with compilation(fresh=True):
@@ -222,10 +304,16 @@ def test_the_source_compiles_without_a_warning(tmp_path, every_form):
     """Under strict flags, for the whole of what is written in any program."""
     with compilation(fresh=True):
         nodes, inputs = [], []
-        for op, arrays, _, _ in every_form:
+        samples = [(op, params_of(op), arrays) for op, arrays, _, _ in every_form]
+        for op, params, arrays in samples + moving_samples() + special_samples():
             own = [input_node("x", array_type(a.dtype, a.shape)) for a in arrays]
-            inputs += own
-            nodes.append(node(op, tuple(own), params_of(op)))
+            try:
+                made = node(op, tuple(own), params)
+            except (TypeError, ValueError):
+                continue  # not for this dtype
+            if has_c_form(Graph("f", tuple(own), (made,))):
+                inputs += own
+                nodes.append(made)
         source = c_source(lower(Graph("f", tuple(inputs), tuple(nodes))))
     path = tmp_path / "program.c"
     path.write_text(source)
