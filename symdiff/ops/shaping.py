@@ -603,7 +603,7 @@ INDEX_CASES = (
 
 # The cotangent of x is added to in place: n reads of x cost n additions, not n arrays of zeros
 # (Paszke et al., "Getting to the Point", ICFP 2021).
-getitem = register(
+getitem: Primitive = register(
     Primitive(
         name="getitem",
         function=_getitem,
