@@ -127,7 +127,7 @@ class KernelText:
     def starts(self) -> Iterator[str]:
         """What totals start with that are gathered in memory."""
         for each in self.totals:
-            if self.in_memory(each):
+            if self.in_memory(each) and each.part != "later":
                 buffer = each.access.buffer
                 start = self.typed(each.fold.start(buffer.dtype), buffer.dtype)
                 yield f"    for (ptrdiff_t i = 0; i < {buffer.size}; i++)"
@@ -143,7 +143,8 @@ class KernelText:
     def in_memory(self, total: Total) -> bool:
         """Whether a total is not complete when the innermost loops are, or has no elements."""
         behind = {i for loop in self.loops[self.depth(total) :] for i in loop.axes}
-        return not set(total.axes) <= behind or 0 in self.kernel.shape or not total.axes
+        complete = total.axes and set(total.axes) <= behind and 0 not in self.kernel.shape
+        return bool(total.part) or not complete
 
     def nest(self) -> Iterator[str]:
         """The loops, with what is done at each level."""

@@ -78,12 +78,16 @@ class Store(NamedTuple):
 
 
 class Total(NamedTuple):
-    """A value folded over some axes of the space, whose strides in the target are 0."""
+    """A value folded over some axes of the space, whose strides in the target are 0.
+
+    `part` is "first" or "later" where several kernels have a part in it.
+    """
 
     access: Access
     value: int
     axes: Shape
     fold: Fold
+    part: str = ""
 
 
 class Kernel(NamedTuple):

@@ -33,6 +33,7 @@ from symdiff.schedule.loops import (
     operations,
     plan,
 )
+from symdiff.schedule.pulls import pull
 from symdiff.schedule.values import (
     Placed,
     Value,
@@ -87,6 +88,7 @@ class _Lowering:
             if each in decisions:
                 self.decide(each)
         results = self.results()
+        pull(list(self.values))
         steps = steps_of(list(self.values))
         work = plan(steps)
         return Loops(

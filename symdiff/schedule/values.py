@@ -20,7 +20,7 @@ class Value:
     __slots__ = (
         "buffer", "calls", "checks", "cost", "dtype", "fold", "form", "kind", "leaves", "operands",
         "parts", "results", "shape",
-        "step", "step_of", "stored",
+        "step", "step_of", "stored", "terms",
     )
 
     def __init__(self, kind: str, type: ArrayType, operands: Sequence[View | str] = ()) -> None:
@@ -28,6 +28,7 @@ class Value:
         self.dtype, self.shape = type.dtype, type.shape
         self.operands = tuple(operands)
         self.parts: tuple[Placed, ...] = ()
+        self.terms: tuple[Pulled, ...] = ()  # of a map whose elements gather what they are
         self.results: tuple[Value, ...] = ()  # of a region
         self.step_of: Callable[[], AnyStep] | None = None  # what a region comes to
         self.form = "{0}"  # of a map
@@ -42,13 +43,14 @@ class Value:
 
     @property
     def views(self) -> Iterator[View]:
+        """What it is computed from, each element from those of the same index."""
         return (each for each in self.operands if isinstance(each, View))
 
     @property
     def cheap(self) -> bool:
         """Whether it is computed again rather than stored, if nothing else needs it stored."""
         few = self.cost <= _CHEAP and len(self.leaves) <= _CHEAP_READS
-        return self.kind == "map" and not self.calls and few
+        return self.kind == "map" and not self.calls and not self.terms and few
 
 
 _CHEAP = 8  # weighted operations up to which a value is computed again where it is read
@@ -134,6 +136,23 @@ def reshaped(shape: Shape, strides: Shape, new: Shape) -> Shape | None:
         found += [group[-1][1] * stride for stride in contiguous(tuple(parts))]
     rest = iter(found)
     return tuple([next(rest) if extent != 1 else 0 for extent in new])
+
+
+class Pulled(NamedTuple):
+    """Of a value whose elements gather their terms: from where on, what, and whether it is added.
+
+    The source has as many axes as the value.
+    """
+
+    start: Shape
+    source: View
+    adds: bool
+
+    @property
+    def box(self) -> tuple[tuple[int, int], ...]:
+        """For each axis where it starts, and where it ends."""
+        pairs = zip(self.start, self.source.shape, strict=True)
+        return tuple([(start, start + extent) for start, extent in pairs])
 
 
 class Placed(NamedTuple):
