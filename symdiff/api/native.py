@@ -71,4 +71,5 @@ def _in_c(
         operations=program.operations,
         fallback=made.function,
     )
-    return made._replace(function=function, c_source=source)
+    checks = hasattr(function, "reading")
+    return made._replace(function=function, c_source=source, checks=checks)

@@ -79,11 +79,7 @@ class Compiled(NamedTuple):
     guarded: bool  # whether it refuses some arguments of the types it was compiled for
     made_by: Work | None  # None: it was unpickled
     c_source: str = ""  # where it runs in C
-
-    @property
-    def checks(self) -> bool:
-        """Whether the function itself gives MISS for arguments of other types, as those in C do."""
-        return bool(self.c_source)
+    checks: bool = False  # whether the function itself gives MISS for arguments of other types
 
     @property
     def work(self) -> Work:
@@ -177,9 +173,12 @@ class Transformed:
         plain = not kwargs and self.parameters.are_given_by(len(args))
         if plain and context.current() is not None:
             return self._slow(args)
-        method = _call_method(self.parameters, function_name(self.function))
+        method = self._method()
         type(self).__call__ = method  # type: ignore[method-assign]
         return method(self, *args, **kwargs)
+
+    def _method(self) -> Callable[..., Any]:
+        return _call_method(self.parameters, function_name(self.function))
 
     def __repr__(self) -> str:
         return f"<{self.suffix or self.mode} of {self.name}>"
@@ -548,11 +547,26 @@ class Transformed:
         if self.backend == "auto":
             from symdiff.api.background import warming  # for few programs
 
-            return warming(entry, self._dispatcher.switched)
+            return warming(entry, self._switched)
         from symdiff.api.native import in_c
 
         entry.become(in_c(entry))
+        self._open()
         return entry
+
+    def _switched(self, entry: Entry) -> None:
+        """The entry runs in another way from now on."""
+        self._dispatcher.switched(entry)
+        if entry.compiled.checks:
+            self._open()
+
+    def _open(self) -> None:
+        """Calls go to programs in C without any Python in between, where that is possible."""
+        from symdiff.runtime.binding import entrance
+
+        if self.parameters.are_given_by(len(self.parameters.names)):
+            method = entrance(self, self._method(), self._dispatcher.first, self.parameters)
+            type(self).__call__ = method  # type: ignore[method-assign]
 
     def _run(
         self, leaves: Sequence[Leaf], spec: Spec, given: Sequence[Any]
@@ -811,7 +825,7 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
         "            return _result\n"
         f"    return _transformed._slow(({names}{single}))\n"
     )
-    namespace = {"_MISS": MISS, "_running": context.current, **defaults}
+    namespace = {"_MISS": MISS, "_running": context.TRACE.get, **defaults}
     exec(compiled(source, "<symdiff call>"), namespace)
     made = namespace[name]
     assert callable(made)

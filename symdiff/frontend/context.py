@@ -187,12 +187,12 @@ class Context:
         return self.fixed[root]
 
 
-_context: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)
+TRACE: ContextVar[Context | None] = ContextVar("symdiff_context", default=None)  # that is running
 
 
 def current() -> Context | None:
     """The trace that is running, if any."""
-    return _context.get()
+    return TRACE.get()
 
 
 class Setting:
@@ -216,12 +216,12 @@ class Setting:
 
 def tracing(context: Context | None) -> Setting:
     """Nodes made inside are recorded in `context` (None: not recorded)."""
-    return Setting(_context, context)
+    return Setting(TRACE, context)
 
 
 def store(target: dict[str, Any], key: str, value: Any) -> None:
     """Set an entry of what stands for something from outside, for this trace only."""
-    running = _context.get()
+    running = TRACE.get()
     if running is not None:
         running.stores.append(Store(target, key, target.get(key, Store)))
     target[key] = value
@@ -235,7 +235,7 @@ def captured_by(capturing_: Capturing | None) -> Setting:
 @contextmanager
 def tried() -> Iterator[None]:
     """What happens inside does not count: only what is known of its results."""
-    running = _context.get()
+    running = TRACE.get()
     assert running is not None
     happened = running.effect, running.output
     try:
@@ -246,7 +246,7 @@ def tried() -> Iterator[None]:
 
 def refuse(error: BaseException) -> NoReturn:
     """Raise what the untraced function would not: the trace ends with it even if it is caught."""
-    running = _context.get()
+    running = TRACE.get()
     if running is not None and running.refused is None:
         running.refused = error
     raise error from None
@@ -288,13 +288,13 @@ def calling_places() -> Iterator[Place]:
 
 def is_at_user() -> bool:
     """Whether the user's code is what asks, and no rule or other function of ours."""
-    context = _context.get()
+    context = TRACE.get()
     return context is not None and context.place is None
 
 
 def at_user_place(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Run one operation called by the user: what it makes is noted with the user's place."""
-    context = _context.get()
+    context = TRACE.get()
     if context is None or context.place is not None:
         return action(*args, **kwargs)
     context.place = user_place()

@@ -413,6 +413,12 @@ static void bound_dealloc(PyObject *object)
     Py_TYPE(object)->tp_free(object);
 }
 
+static PyObject *bound_reading(PyObject *bound, PyObject *reads);
+
+static PyMethodDef bound_methods[] = {
+    {"reading", bound_reading, METH_O, "The same, where the function reaches values by itself."},
+    {NULL, NULL, 0, NULL}};
+
 static PyTypeObject bound_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "symdiff_binding.Bound",
@@ -420,26 +426,10 @@ static PyTypeObject bound_type = {
     .tp_basicsize = sizeof(Bound),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_new = bound_new,
+    .tp_methods = bound_methods,
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Bound, call),
     .tp_traverse = bound_traverse,
     .tp_clear = bound_clear,
     .tp_dealloc = bound_dealloc,
 };
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "symdiff_binding", "Calls of compiled programs.", -1, NULL, NULL, NULL,
-    NULL, NULL};
-
-PyMODINIT_FUNC PyInit_symdiff_binding(void)
-{
-    import_array();
-    if (pthread_key_create(&arena_key, arena_free) || PyType_Ready(&bound_type))
-        return NULL;
-    PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && PyModule_AddObjectRef(module, "Bound", (PyObject *)&bound_type)) {
-        Py_DECREF(module);
-        return NULL;
-    }
-    return module;
-}

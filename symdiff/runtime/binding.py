@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CompileError, word
-from symdiff.frontend.pytree import Layout, Spec, flatten
+from symdiff.frontend.context import TRACE
+from symdiff.frontend.origin import is_table
+from symdiff.frontend.parameters import Parameters
+from symdiff.frontend.pytree import Layout, Spec, flatten, unflatten
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.types import ArrayType
 from symdiff.runtime import compiler
@@ -24,6 +27,7 @@ _ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL = range(6)  # as in binding.c
 _LEAF, _TUPLE, _LIST, _DICT, _SAME, _EQUAL = range(6)
 _KINDS = {tuple: _TUPLE, list: _LIST, dict: _DICT}
 _BY_VALUE = (str, bytes, int, range)
+_PARTS = ("binding.c", "entrance.c")  # of the extension, each after what it needs
 _BRIEF = 10_000  # operations that are over before another thread would get to run
 
 
@@ -40,9 +44,9 @@ def extension_build() -> compiler.Build:
                 way_out="Install the headers of this Python (python3-dev), or leave backend= out.",
             )
         )
-    source = Path(__file__).with_name("binding.c").read_text(encoding="ascii")
+    parts = [Path(__file__).with_name(name).read_text(encoding="ascii") for name in _PARTS]
     # the interface of Python and NumPy is part of what it is compiled for
-    source = f"/* {sys.version} {np.__version__} */\n{source}"
+    source = "\n".join([f"/* {sys.version} {np.__version__} */", *parts])
     options = (f"-I{include}", f"-I{np.get_include()}", "-Wno-comment")
     return compiler.Build(source, "binding", options)
 
@@ -93,7 +97,7 @@ def bound(
         count = len(leaves)
     tree += [_LEAF] * len(hidden)
     leaves += [Leaf(each, True) for each in hidden]
-    function = extension().Bound(
+    function: Callable[..., Any] = extension().Bound(
         library.address,
         count + len(hidden),
         tuple(tree),
@@ -109,6 +113,25 @@ def bound(
         MISS,
     )
     return function if plain else _taking_apart(function, parameters)
+
+
+def entrance(
+    function: Callable[..., Any],
+    method: Callable[..., Any],
+    first: list[Callable[..., Any]],
+    parameters: Parameters,
+) -> Callable[..., Any]:
+    """`method`, whose first argument is `function`, but for calls that the one in `first` takes.
+
+    It is for functions all of whose parameters can be given by position.
+    """
+    own = parameters.signature.parameters.values()
+    names = tuple([None if each.kind is each.POSITIONAL_ONLY else each.name for each in own])
+    defaults = tuple([MISS if each.default is each.empty else each.default for each in own])
+    found: Callable[..., Any] = extension().Entrance(
+        function, method, first, TRACE, MISS, names, defaults
+    )
+    return found
 
 
 def _leaf(type: ArrayType | None, is_array: bool, widens: bool = False) -> tuple[Any, ...]:
@@ -128,6 +151,8 @@ def _add_tree(spec: Spec, leaves: Iterable[Leaf], tree: list[int], objects: list
     leaves = iter(leaves)
     if spec.is_leaf():
         leaf = next(leaves)
+        if is_table(leaf.static):
+            return False
         if leaf.type is not None:
             tree.append(_LEAF)
         else:
@@ -195,8 +220,6 @@ def _of_leaves(
     function: Callable[..., Any], parameters: Sequence[tuple[Spec, Sequence[Leaf]]], hidden: int
 ) -> Callable[..., Any]:
     """A function of the traced leaves, from one of their trees."""
-    from symdiff.frontend.pytree import unflatten
-
     def call(*args: Any) -> Any:
         given = iter(args)
         trees = [

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from symdiff.errors import RecompilationWarning, TraceError, word
-from symdiff.frontend.captured import ABSENT, Captured, Instead, Path
+from symdiff.frontend.captured import ABSENT, Attribute, Captured, Instead, Item, Path
 from symdiff.frontend.memory import Changed, apart
 from symdiff.frontend.origin import is_table
 from symdiff.frontend.pytree import (
@@ -308,6 +308,7 @@ class Dispatcher:
         self._compiled: dict[Hashable, int] = {}  # how often, by signature
         self._maxsize = maxsize
         self.fast: Callable[..., Any] = _always_miss
+        self.first: list[Callable[..., Any]] = [_always_miss]  # the same, for the entrance in C
         self.last: Entry | None = None
 
     def recent(self, values: tuple[Any, ...]) -> Any:
@@ -407,14 +408,18 @@ class Dispatcher:
         with _locks.keeping:
             recent = [each for each in self._recent if each is not entry]
             self._recent = (entry, *recent[: _TRIED - 1])
-            self.fast = entry.call
+            self._go_to(entry.call)
             self.last = entry
 
     def switched(self, entry: Entry) -> None:
         """The entry has become another: calls go there."""
         with _locks.keeping:
             if entry is self.last:
-                self.fast = entry.call
+                self._go_to(entry.call)
+
+    def _go_to(self, call: Callable[..., Any]) -> None:
+        """Calls try this one first."""
+        self.fast = self.first[0] = call
 
     def entries(self) -> list[Entry]:
         """Every compiled signature, the most recent key last."""
@@ -430,7 +435,7 @@ class Dispatcher:
             self._compiled.clear()
             self._recent = ()
             self._misses = 0
-            self.fast = _always_miss
+            self._go_to(_always_miss)
             self.last = None
 
 
@@ -563,7 +568,11 @@ class Loaded(Protocol):
 
     @property
     def checks(self) -> bool:
-        """Whether the function itself gives MISS for arguments of other types."""
+        """Whether the function itself gives MISS for arguments of other types.
+
+        Then `function.reading(reads)` is the same that reads hidden arrays by itself, and gives
+        MISS where what else was reached is not as it was.
+        """
 
     @property
     def source(self) -> str: ...
@@ -572,10 +581,13 @@ class Loaded(Protocol):
 def _wrapper_of(entry: Entry) -> Callable[..., Any]:
     """The wrapper of a compiled signature: the function itself where nothing is left to do."""
     taken = _taken(list(entry.spec.children()), entry.leaves, entry.spec)
-    checks = entry.compiled.checks and len(taken) == entry.spec.num_children
-    if checks and entry.layout.plain and not entry.captured and not entry.changes:
-        own: Callable[..., Any] = entry.compiled.function
-        return own
+    whole = len(taken) == entry.spec.num_children and not entry.tables
+    checks = entry.compiled.checks and whole
+    reads = _reads(entry.captured) if checks and not entry.changes else None
+    if reads is not None and entry.layout.plain:
+        own = entry.compiled.function
+        found: Callable[..., Any] = own.reading(reads) if reads else own
+        return found
     wrapper = _Wrapper()
     parameters = [f"p{i}" for i in range(entry.spec.num_children)]
     count = sum(each.input is not None for each in entry.captured)
@@ -598,6 +610,23 @@ def _wrapper_of(entry: Entry) -> Callable[..., Any]:
     made = namespace["call"]
     assert callable(made)
     return made  # type: ignore[no-any-return]
+
+
+def _reads(captured: Sequence[Captured]) -> tuple[tuple[Any, ...], ...] | None:
+    """What `reading` is told: roots, steps, and for what is compared its value and a last resort.
+
+    None where it does not know a step.
+    """
+    reads = []
+    for each in captured:
+        steps: list[Any] = []
+        for step in each.path.steps:
+            if not isinstance(step, (Item, Attribute)) or each.expected is ABSENT:
+                return None
+            steps += [True, step.key] if isinstance(step, Item) else [False, sys.intern(step.name)]
+        holds = each.holds if each.input is None else None
+        reads.append((each.path.root, tuple(steps), each.expected, holds))
+    return tuple(reads)
 
 
 def _states_source(wrapper: _Wrapper, parameters: Sequence[str], entry: Entry) -> str:

@@ -175,3 +175,229 @@ def test_without_headers_there_is_a_way_out(monkeypatch):
         assert not f.wait()
     finally:
         binding.extension.cache_clear()
+
+
+def test_a_tree_of_another_class_is_another_signature():
+    f = symdiff.value_and_grad(lambda p: np.sum(p[0] * p[1]), backend="c")
+    x = np.arange(3.0)
+    assert type(f(Point(x, 2.0))[1]) is Point
+    assert type(f((x, 2.0))[1]) is tuple
+    assert f(np.stack([x, x]))[0] == 5
+    assert type(f(Point(x, 3))[1].y) is float
+
+
+def test_another_table_is_read_anew():
+    pandas = pytest.importorskip("pandas")
+    f = symdiff.jit(lambda pair: np.sum(pair[0]["a"] * pair[1]), backend="c")
+    for column in ([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]):
+        table = pandas.DataFrame({"a": column})
+        assert f((table, np.ones(2))) == sum(column)
+    assert f.cache_info().misses == 1
+
+
+# ---------------------------------------------------------------------------- entrance
+
+
+def entered(function, *args, **options):
+    """A function in C that was called once, so that calls go there without Python."""
+    made = symdiff.jit(function, backend="c", **options)
+    made(*args)
+    assert type(type(made).__call__).__name__ == "Entrance"
+    return made
+
+
+def python_is_out(made, monkeypatch):
+    """From now on calls that need Python fail."""
+    monkeypatch.setattr(made._dispatcher, "recent", lambda values: pytest.fail("Python was asked"))
+
+
+def test_arguments_are_given_in_every_way(monkeypatch):
+    def f(a, /, b, c=3.0, *, d=4.0):
+        return a + 10 * b + 100 * c + 1000 * d
+
+    g = symdiff.jit(f, backend="c")
+    for _ in range(2):
+        assert g(1.0, 2.0) == f(1.0, 2.0)
+        assert g(1.0, b=2.0, d=5.0) == f(1.0, 2.0, d=5.0)
+
+    def plain(a, b, c=3.0, e=2.0):
+        return a + 10 * b + 100 * c + 1000 * e
+
+    g = entered(plain, 1.0, 2.0)
+    with monkeypatch.context() as patch:
+        python_is_out(g, patch)
+        assert g(1.0, 2.0) == plain(1.0, 2.0)
+        assert g(1.0, b=2.0) == plain(1.0, 2.0)
+        assert g(e=7.0, b=2.0, a=5.0) == plain(5.0, 2.0, e=7.0)
+        assert g(*(1.0, 2.0), **{"".join(("c",)): 8.0}) == plain(1.0, 2.0, 8.0)
+    for args, given in (((), {}), ((1.0,), {}), ((1.0, 2.0), {"a": 1.0}), ((1.0,) * 5, {}),
+                        ((1.0, 2.0), {"f": 1.0})):
+        with pytest.raises(TypeError, match=r"plain\(\)"):
+            g(*args, **given)
+
+
+def test_arguments_by_position_only_have_no_name():
+    def f(a, b=2.0, /):
+        return a * b
+
+    g = entered(f, 3.0)
+    assert g(4.0) == 8
+    with pytest.raises(TypeError, match="positional-only"):
+        g(a=4.0)
+
+
+def test_more_arguments_than_usual():
+    names = ", ".join(f"x{i}" for i in range(40))
+    namespace: dict = {}
+    exec(f"def f({names}, last=1.0): return x0 + 2 * x39 + last", namespace)
+    f = symdiff.jit(namespace["f"], backend="c")
+    args = [float(i) for i in range(40)]
+    for _ in range(2):
+        assert f(*args) == 79
+        assert f(*args, 2.0) == 80
+        assert f(*args, last=3.0) == 81
+
+
+def test_inside_a_trace_it_is_traced(monkeypatch):
+    f = entered(lambda x, k=2.0: x * x * k, 3.0)
+    assert symdiff.grad(lambda x: f(x) + f(5.0, k=x))(3.0) == 37
+    python_is_out(f, monkeypatch)
+    assert f(3.0) == 18
+
+
+scale, weights, settings = 2.0, np.array([1.0, 2.0]), {"shift": 1.0}
+
+
+def test_what_the_function_reached_is_read_again(monkeypatch):
+    offset = 1.0
+
+    def f(x):
+        return x * scale + weights[1] * settings["shift"] + offset
+
+    f = entered(f, 1.0)
+    with monkeypatch.context() as patch:
+        python_is_out(f, patch)
+        assert f(1.0) == 5
+        weights[1] = 3.0
+        assert f(1.0) == 6
+        patch.setitem(f.__wrapped__.__globals__, "weights", np.array([0.0, 5.0]))
+        assert f(1.0) == 8
+    weights[1] = 2.0
+    assert f(1.0) == 5
+    monkeypatch.setitem(settings, "shift", 2.0)
+    assert f(1.0) == 7
+    monkeypatch.setitem(f.__wrapped__.__globals__, "scale", 3.0)
+    assert f(1.0) == 8
+    monkeypatch.setitem(f.__wrapped__.__globals__, "weights", np.array([1.0, 2.0, 3.0]))
+    assert f(1.0) == 8
+    offset = 5.0
+    assert f(1.0) == 12
+    monkeypatch.delitem(settings, "shift")
+    with pytest.raises(KeyError):
+        f(1.0)
+
+
+def test_values_equal_to_those_reached_will_do(monkeypatch):
+    f = entered(lambda x: x * scale, 1.0)
+    monkeypatch.setitem(f.__wrapped__.__globals__, "scale", float("2"))
+    python_is_out(f, monkeypatch)
+    assert f(3.0) == 6
+
+
+def test_an_error_while_reading_is_the_users():
+    class Model:
+        def __init__(self):
+            self.fails = False
+
+        @property
+        def w(self):
+            if self.fails:
+                raise ZeroDivisionError("the user's")
+            return 2.0
+
+    model = Model()
+    f = symdiff.jit(lambda x: x * model.w, backend="c")
+    for _ in range(2):
+        assert f(3.0) == 6
+    model.fails = True
+    with pytest.raises(ZeroDivisionError, match="the user's"):
+        f(3.0)
+
+
+def test_new_code_is_compiled_anew():
+    def f(x):
+        return x * 2
+
+    g = entered(f, 1.0)
+    f.__code__ = (lambda x: x * 3).__code__
+    assert g(1.0) == 3
+
+
+def test_methods_have_an_entrance_each():
+    class Model:
+        def __init__(self, w):
+            self.w = w
+
+        @symdiff.value_and_grad(backend="c")
+        def loss(self, x):
+            return np.sum(self.w * x)
+
+    one, two = Model(np.ones(3)), Model(np.full(3, 2.0))
+    x = np.arange(3.0)
+    for _ in range(2):
+        assert one.loss(x)[0] == 3
+        assert two.loss(x)[0] == 6
+    one.w = np.zeros(3)
+    assert one.loss(x)[0] == 0
+
+
+def test_signatures_in_turn():
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    inputs = [np.ones(2), 3.0, np.ones(2, np.float32), np.float32(4), np.ones((2, 2)), 5]
+    for _ in range(3):
+        for each in inputs:
+            found = f(each)
+            assert type(found) is type(each * 2)
+            np.testing.assert_array_equal(found, each * 2)
+    assert f.cache_info().misses == len(inputs)
+
+
+def test_after_caches_are_cleared_it_is_compiled_again():
+    f = entered(lambda x: x * 2, 1.0)
+    symdiff.clear_caches()
+    assert not f.was_compiled
+    assert f(4.0) == 8
+    assert f.cache_info().misses == 1
+
+
+def test_threads_share_an_entrance():
+    f = symdiff.jit(lambda x, k: x * k + scale, backend="c")
+    inputs = [np.ones(3), 2.0, np.ones((2, 2)), np.float32(3)]
+    wrong = []
+
+    def run(first):
+        for i in range(400):
+            x = inputs[(first + i) % 4]
+            if not np.array_equal(f(x, k=2.0), x * 2 + 2):
+                wrong.append(x)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not wrong
+
+
+def test_an_entrance_leaks_nothing():
+    array = np.ones((20, 30))
+    f = symdiff.jit(lambda x, k=1.0: x * k + array[0] * scale, backend="c")
+    f(array)
+    watched = array, MISS, f, scale
+    before = [sys.getrefcount(each) for each in watched]
+    blocks = sys.getallocatedblocks()
+    for _ in range(300):
+        f(array)
+        f(x=array, k=2.0)
+    assert [sys.getrefcount(each) for each in watched] == before
+    assert abs(sys.getallocatedblocks() - blocks) < 100
