@@ -55,12 +55,15 @@ class Halves(Transformed):
         return super()._request(leaves, spec)._replace(apart=True)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
-        request, given = self._request(leaves, spec), flatten(used)[0]
         with compilation(fresh=True), self._deciding(leaves, spec):
-            first, second = with_capture(
-                lambda: self._finished(request, given, spec),
-                lambda both: "".join(each.source for each in both),
-            )
+            return self._compiled(used, leaves, spec)
+
+    def _compiled(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
+        request, given = self._request(leaves, spec), flatten(used)[0]
+        first, second = with_capture(
+            lambda: self._finished(request, given, spec),
+            lambda both: "".join(each.source for each in both),
+        )
         traced = first.traced
         assert traced is not None
         kept, outputs = len(traced.graph.outputs), len(first.arrays)

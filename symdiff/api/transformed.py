@@ -55,6 +55,7 @@ from symdiff.runtime.dispatch import (
     Redescribe,
 )
 from symdiff.runtime.python_module import Definition, imports_of, load, save
+from symdiff.schedule.program import Program
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
 _forgets: list[Callable[[], None]] = []  # what else clear_caches has to empty
@@ -106,7 +107,16 @@ def loaded(work: Work) -> Compiled:
     constants = {
         name: each for name, each in program.constants.items() if not isinstance(each, Definition)
     }
-    return _load(source, program.name, program.parameters, constants, program.guarded, work)
+    return _load(
+        source, program.name, program.parameters, constants, program.guarded, _kept(work, program)
+    )
+
+
+def _kept(work: Work, program: Program) -> Work:
+    """The work without what nobody asks for when it is done: that is most of it."""
+    nothing: frozenset[Node] = frozenset()
+    returned = program._replace(statements=())
+    return work._replace(linear=None, primal=nothing, settled=nothing, program=returned)
 
 
 def _load(
@@ -524,23 +534,24 @@ class Transformed:
             check_scalar(traced, self.name, self.has_aux)
 
     def _compile(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
-        with compilation(fresh=True):
-            work = self._run(leaves, spec, flatten(used)[0])[-1][1]
-            assert work.traced is not None and work.program is not None
-            layout = work.program.layout or self._layout(work.traced, spec)
-            outputs = len(work.program.returns)
-            entry = Entry(
-                loaded(work),
-                tuple(leaves),
-                spec,
-                work.traced.captured,
-                layout,
-                outputs,
-                work.traced.changes,
-            )
-            if self.backend == "numpy":
-                return entry
-            return self._for_c(entry)
+        with compilation(fresh=True):  # in which nothing is left when the collector goes on
+            return self._compiled(used, leaves, spec)
+
+    def _compiled(self, used: tuple[Any, ...], leaves: list[Leaf], spec: Spec) -> Entry:
+        work = self._run(leaves, spec, flatten(used)[0])[-1][1]
+        assert work.traced is not None and work.program is not None
+        layout = work.program.layout or self._layout(work.traced, spec)
+        outputs = len(work.program.returns)
+        entry = Entry(
+            loaded(work),
+            tuple(leaves),
+            spec,
+            work.traced.captured,
+            layout,
+            outputs,
+            work.traced.changes,
+        )
+        return entry if self.backend == "numpy" else self._for_c(entry)
 
     def _for_c(self, entry: Entry) -> Entry:
         """The entry in C: at once, or when calls have cost enough."""

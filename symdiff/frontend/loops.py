@@ -61,7 +61,6 @@ class Loop:
         self.site = site
         self.running = context.current()
         self.place = place_of(frame)
-        self.frame = frame
         self.run: Run | None = None
         self.entered: dict[str, Any] = {}  # the names where the attempt began
         self.values: dict[str, Any] = {}
@@ -468,7 +467,7 @@ class Loop:
         for array, i in arrays:
             memory.change(array, items[i])
         self.run = None
-        added = self._append(items)
+        added = self._append(items, run.frame)
         mark_aliases(running, self.key, aliased, [*self.values.values(), *added])
         self.outcome = "captured"
         report(self.place, "captured: its body is compiled once")
@@ -493,13 +492,13 @@ class Loop:
         pairs = [pair for each in self.carried.values() for pair in each.pairs()]
         return [root_of(first) for stand_in, first in pairs if id(stand_in) in own]
 
-    def _append(self, items: Sequence[Node]) -> list[Tracer]:
+    def _append(self, items: Sequence[Node], frame: FrameType) -> list[Tracer]:
         """Puts into lists what the turns append, and gives what of it is traced."""
         assert self.running is not None
         added = [(each, list(each.elements(items))) for each in self.appended]
         for turn in range(self.trips_left() if added else 0):
             for each, elements in added:
-                append(each.target, elements[turn], each.name, self.frame)
+                append(each.target, elements[turn], each.name, frame)
         return [leaf for _, elements in added for each in elements for leaf in tracers_in(each)]
 
     def _exported(

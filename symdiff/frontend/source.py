@@ -39,11 +39,14 @@ def _capturable(code: CodeType, file: str) -> CodeType:
     found = _find(code)
     if found is None:
         return code
-    tree, definition, path, flags = found
+    tree, original, path, flags = found
+    definition = original
     for flat in (False, True):
         try:
-            rewritten = _replaced(tree, definition, _Rewriter(flat).function(definition))
-            made = compile(rewritten, file, "exec", flags, dont_inherit=True)
+            rewritten = _Rewriter(flat).function(original)
+            _exchange(tree, definition, rewritten)
+            definition = rewritten
+            made = compile(tree, file, "exec", flags, dont_inherit=True)
         except (SyntaxError, _TooDeepError):
             continue
         return _at(made, path) or code
@@ -152,26 +155,14 @@ def _holds(each: Any, spans: Sequence[Any]) -> bool:
     return all(begin <= (a, c) and (b, d) <= end for a, b, c, d in spans)
 
 
-def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
-    """The tree with one part exchanged; what does not hold it is shared."""
-
-    class Exchange(ast.NodeTransformer):
-        def visit(self, each: ast.AST) -> Any:
-            if each is old:
-                return new
-            begin, end = getattr(each, "lineno", 0), getattr(each, "end_lineno", None)
-            if end is not None and not _first_line(each, begin) <= old.lineno <= end:  # type: ignore[attr-defined]
-                return each
-            return self.generic_visit(_copied(each))
-
-    made = Exchange().visit(tree)
-    assert isinstance(made, ast.Module)
-    return made
-
-
-def _first_line(each: ast.AST, line: int) -> int:
-    decorators: list[ast.expr] = getattr(each, "decorator_list", [])
-    return min([line, *(other.lineno for other in decorators)])
+def _exchange(tree: ast.Module, old: ast.AST, new: ast.AST) -> None:
+    """Put a part of a tree in the place of another one."""
+    for each in walk(tree):
+        for name, value in vars(each).items():
+            if value is old:
+                setattr(each, name, new)
+            elif isinstance(value, list):
+                value[:] = [new if part is old else part for part in value]
 
 
 def _copied(each: ast.AST, **changes: Any) -> ast.AST:

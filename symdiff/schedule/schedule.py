@@ -112,7 +112,6 @@ class Scheduler:
         self.reuse = reuse
         self.outer = outer
         self.depth = DEPTH
-        self.top: Scheduler = outer.top if outer else self
         # whether operations are written as they cost least to call
         self.decided: set[Node] = set()
         self.lean: bool = outer.lean if outer else reuse
@@ -155,6 +154,14 @@ class Scheduler:
         self.sequences: Callable[[], Mapping[str, int]] = outer.sequences if outer else dict
         self.also: dict[str, list[Node]] = {}  # what else names stand for
         self.reserved: set[str] = set()  # names that stand for the same in all of a body
+
+    @property
+    def top(self) -> Scheduler:
+        """That of the whole program."""
+        found = self
+        while found.outer is not None:
+            found = found.outer
+        return found
 
     # ------------------------------------------------------------------ driving
 

@@ -1,6 +1,8 @@
 """Transformed: arguments as trees, static arguments, types of results, aliasing, messages."""
 
+import ast
 import dataclasses
+import gc
 import inspect
 import warnings
 from typing import NamedTuple
@@ -10,12 +12,17 @@ import optree
 import pytest
 
 import symdiff
+from symdiff.autodiff.linearize import Linearized
 from symdiff.errors import (
     NotDifferentiableError,
     SymdiffError,
     TraceError,
     UnsupportedFunctionError,
 )
+from symdiff.frontend.context import Context
+from symdiff.frontend.loops import Loop
+from symdiff.schedule.program import Assign
+from symdiff.schedule.schedule import Scheduler
 
 
 class Pair(NamedTuple):
@@ -391,3 +398,32 @@ def test_unknown_functions_name_the_users_line(expression):
     function = eval(compile(f"lambda x: np.sum({expression})", __file__, "eval"), names)
     with pytest.raises(UnsupportedFunctionError, match=r"has no derivative rule\n  test_tr.*\.py:"):
         symdiff.grad(function)(np.eye(2))
+
+
+CALLS = {
+    "grad": lambda f, x: symdiff.grad(f)(x),
+    "jvp": lambda f, x: symdiff.jvp(f, (x,), (x,)),
+    "vjp": lambda f, x: symdiff.vjp(f, x),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_collector_finds_nothing_to_do(name):
+    """What compiling takes is gone before the collector goes on, and does not wait for it."""
+
+    def loss(ws):
+        h = ws[0]
+        for w in ws:
+            h = np.sin(h * w) if h[0] > 1000 else np.cos(h + w)
+        return np.sum(h)
+
+    kinds = (Context, Scheduler, Linearized, Loop, Assign, ast.AST)
+    gc.collect()
+    gc.disable()
+    try:
+        known = {id(each) for each in gc.get_objects() if issubclass(type(each), kinds)}
+        CALLS[name](loss, [np.full(3, 0.1 * i) for i in range(6)])
+        found = [each for each in gc.get_objects() if issubclass(type(each), kinds)]
+        assert not [type(each) for each in found if id(each) not in known]
+    finally:
+        gc.enable()
