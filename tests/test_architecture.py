@@ -59,6 +59,7 @@ LOADED_LATE = {
     "codegen/sympy_source.py",
     "frontend/distributions.py",
     "frontend/sparse_entries.py",
+    "ops/distances.py",
     "ops/distributions.py",
     "ops/integration.py",
     "ops/scipy_fft.py",

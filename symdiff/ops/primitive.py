@@ -383,6 +383,7 @@ _FAMILIES = {
         "symdiff.ops.special_sums",
     ),
     "scipy.integrate": ("symdiff.ops.integration",),
+    "scipy.spatial": ("symdiff.ops.distances",),
     "scipy.stats": ("symdiff.ops.summaries", "symdiff.ops.distributions"),
     "symdiff": ("symdiff.ops.control",),
 }
