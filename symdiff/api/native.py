@@ -10,7 +10,7 @@ from symdiff.codegen.c_source import ROUTINES, c_source
 from symdiff.frontend.pytree import Layout, Spec
 from symdiff.frontend.trace import Leaf
 from symdiff.pipeline import Work
-from symdiff.runtime.binding import bound, extension_build
+from symdiff.runtime.binding import bound, checks, extension_build, has_headers
 from symdiff.runtime.compiler import Build, build, load
 from symdiff.runtime.dispatch import Entry
 from symdiff.schedule.loops import Loops
@@ -37,7 +37,8 @@ def stages_to_c(entry: Entry, made: Compiled) -> Generator[Build, None, Compiled
     """The same in stages: each library that has to be there before it goes on."""
     program = program_of(made.work)
     source = c_source(program)
-    yield extension_build()
+    if has_headers():
+        yield extension_build()
     yield build(source, ROUTINES)
     return _in_c(made, program, source, entry.leaves, entry.spec, entry.layout)
 
@@ -71,5 +72,4 @@ def _in_c(
         operations=program.operations,
         fallback=made.function,
     )
-    checks = hasattr(function, "reading")
-    return made._replace(function=function, c_source=source, checks=checks)
+    return made._replace(function=function, c_source=source, checks=checks(function))

@@ -568,14 +568,14 @@ class Transformed:
     def _switched(self, entry: Entry) -> None:
         """The entry runs in another way from now on."""
         self._dispatcher.switched(entry)
-        if entry.compiled.checks:
+        if entry.compiled.c_source:
             self._open()
 
     def _open(self) -> None:
         """Calls go to programs in C without any Python in between, where that is possible."""
-        from symdiff.runtime.binding import entrance
+        from symdiff.runtime.binding import entrance, has_headers
 
-        if self.parameters.are_given_by(len(self.parameters.names)):
+        if has_headers() and self.parameters.are_given_by(len(self.parameters.names)):
             method = entrance(self, self._method(), self._dispatcher.first, self.parameters)
             type(self).__call__ = method  # type: ignore[method-assign]
 

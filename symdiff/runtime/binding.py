@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import CompileError, word
+from symdiff.errors import CompileError
 from symdiff.frontend.context import TRACE
 from symdiff.frontend.origin import is_table
 from symdiff.frontend.parameters import Parameters
@@ -21,6 +21,7 @@ from symdiff.frontend.pytree import Layout, Spec, flatten, unflatten
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.types import ArrayType
 from symdiff.runtime import compiler
+from symdiff.runtime.by_ctypes import by_ctypes
 from symdiff.runtime.dispatch import MISS
 
 _ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL = range(6)  # as in binding.c
@@ -31,19 +32,18 @@ _PARTS = ("binding.c", "entrance.c")  # of the extension, each after what it nee
 _BRIEF = 10_000  # operations that are over before another thread would get to run
 
 
+@lru_cache(maxsize=1)
+def has_headers() -> bool:
+    """Whether the extension can be compiled here."""
+    return Path(sysconfig.get_path("include"), "Python.h").is_file()
+
+
 def extension_build() -> compiler.Build:
     """The library of the extension module, the same for all programs.
 
     Raises CompileError where it cannot be made.
     """
     include = sysconfig.get_path("include")
-    if not Path(include, "Python.h").is_file():
-        raise CompileError(
-            word(
-                f"Python.h is not in {include}: calls of compiled programs cannot be compiled",
-                way_out="Install the headers of this Python (python3-dev), or leave backend= out.",
-            )
-        )
     parts = [Path(__file__).with_name(name).read_text(encoding="ascii") for name in _PARTS]
     # the interface of Python and NumPy is part of what it is compiled for
     source = "\n".join([f"/* {sys.version} {np.__version__} */", *parts])
@@ -80,9 +80,22 @@ def bound(
 ) -> Callable[..., Any]:
     """The program as a function of the parameters, which are trees, and of the hidden arrays.
 
-    It gives MISS for arguments of other types, and what `fallback` gives where it cannot go on.
-    `results` says of each output whether it is an array.
+    It gives what `fallback` gives where it cannot go on. `results` says of each output whether it
+    is an array. For arguments of other types it gives MISS if it `checks`; else it must get none.
     """
+    if not has_headers():
+        traced = [leaf.type is not None for _, own in parameters for leaf in own]
+        types = [leaf.type for _, own in parameters for leaf in own if leaf.type is not None]
+        return by_ctypes(
+            library.address,
+            traced=[*traced, *[True] * len(hidden)],
+            arguments=[*types, *hidden],
+            constants=constants,
+            results=results,
+            layout=layout,
+            work=work,
+            fallback=fallback,
+        )
     tree: list[int] = []
     leaves: list[Leaf] = []
     objects: list[Any] = []
@@ -113,6 +126,11 @@ def bound(
         MISS,
     )
     return function if plain else _taking_apart(function, parameters)
+
+
+def checks(function: Callable[..., Any]) -> bool:
+    """Whether the function compares the types of arguments itself, as most in C do."""
+    return has_headers() and isinstance(function, extension().Bound)
 
 
 def entrance(

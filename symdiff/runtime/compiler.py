@@ -29,11 +29,6 @@ FLAGS = (
     "-std=c99", "-O2", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
     "-ffp-contract=off", "-fopenmp-simd", "-DSD_SIMD",
 )
-# What one compiler or library does not have is left out.
-_ATTEMPTS = tuple(
-    [(native, libraries) for native in (("-march=native",), ())
-     for libraries in (("-lmvec", "-lm"), ("-lm",))]
-)
 _AT_ONCE = max((os.cpu_count() or 1) // 2, 1)  # compilers in the background
 _SECONDS = 300  # no program of ours takes this long to compile
 
@@ -43,6 +38,17 @@ class Compiler(NamedTuple):
 
     command: tuple[str, ...]
     identity: str
+
+    @property
+    def attempts(self) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Options and libraries, of which those that this machine does not have are left out."""
+        is_clang = "clang" in self.identity or "ziglang" in self.command
+        vectors = ("-fveclib=libmvec",) if is_clang else ()  # gcc is told in the source
+        return [
+            ((*native, *options), libraries)
+            for native in (("-march=native",), ())
+            for options, libraries in ((vectors, ("-lmvec", "-lm")), ((), ("-lm",)))
+        ]
 
 
 def compiler() -> Compiler:
@@ -55,17 +61,26 @@ def compiler() -> Compiler:
 
 @lru_cache(maxsize=8)
 def _compiler(named: str | None, path: str | None) -> Compiler:
-    commands = [tuple(shlex.split(named))] if named else [("cc",), ("gcc",), ("clang",)]
+    commands = [_words("CC", named)] if named else [("cc",), ("gcc",), ("clang",)]
     for command in commands:
         program = shutil.which(command[0]) if command else None
         if program is not None:
             return Compiler((program, *command[1:]), _identity(program))
-    if not named and importlib.util.find_spec("ziglang") is not None:
-        return Compiler((sys.executable, "-m", "ziglang", "cc"), _identity(sys.executable))
+    found = None if named else importlib.util.find_spec("ziglang")
+    if found is not None and found.origin is not None:
+        return Compiler((sys.executable, "-m", "ziglang", "cc"), _identity(found.origin))
     what = f"CC names {named!r}, which is no program" if named else "there is no C compiler"
     raise CompileError(
         word(what, way_out="Install gcc or clang, `pip install ziglang`, or leave backend= out.")
     )
+
+
+def _words(name: str, text: str) -> tuple[str, ...]:
+    """A command line in an environment variable, as a shell takes it apart."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise CompileError(word(f"{name}: {text!r} has no end", where=str(error))) from None
 
 
 def _identity(program: str) -> str:
@@ -97,11 +112,11 @@ class Build:
         import hashlib  # where C is compiled only
 
         self._using = compiler()
-        key = [source, *self._using.command, self._using.identity, *FLAGS, *options, machine()]
+        self._flags = (*FLAGS, *_words("CFLAGS", os.environ.get("CFLAGS", "")), *options)
+        key = [source, *self._using.command, self._using.identity, *self._flags, machine()]
         digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
         self._name = f"{kind}_{digest}.so"
         self._source = source
-        self._options = options
         self._attempt = 0
         self._failed = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -155,8 +170,8 @@ class Build:
         self._folder = Path(tempfile.mkdtemp(prefix="symdiff_"))
         _running.add(self)
         text = self._folder / "program.c"
-        native, libraries = _ATTEMPTS[self._attempt]
-        command = [*self._using.command, *FLAGS, *native, *self._options, str(text), "-o",
+        own, libraries = self._using.attempts[self._attempt]
+        command = [*self._using.command, *own, *self._flags, str(text), "-o",
                    str(self._folder / "program.so"), *libraries]
         try:
             text.write_text(self._source, encoding="ascii")
@@ -177,7 +192,7 @@ class Build:
                 self.path = _kept(self._name, (self._folder / "program.so").read_bytes())
                 return
             self._attempt += 1
-            if self._attempt == len(_ATTEMPTS):
+            if self._attempt == len(self._using.attempts):
                 said = (self._folder / "said").read_text(errors="replace")
                 self._failed = said or f"it ended with {self._process.returncode}"
         except OSError as error:
