@@ -57,15 +57,30 @@ class KernelText:
         self.totals = [each for each in kernel.sinks if isinstance(each, Total)]
         self.stores = [each for each in kernel.sinks if isinstance(each, Store)]
         self.loops = self.ordered()
-        types = [each.dtype for each in kernel.values]
-        wide = any(each.itemsize == 8 for each in types)
-        most = 16 if wide else 32
-        extent = self.loops[-1].extent if self.loops else 1
-        self.lanes = next((each for each in (8, 16) if extent <= each < most), most)
         self.calls = any(isinstance(each, Step) and each.calls for each in kernel.values)
+        self.lanes = self.best_lanes(self.loops[-1].extent if self.loops else 1)
         self.scatters = any(each.in_order for each in self.stores)
 
     # ------------------------------------------------------------------ loops
+
+    def best_lanes(self, extent: int) -> int:
+        """How many elements are done in a step.
+
+        Functions come in several vectors, which run side by side, unless the last step would be
+        mostly empty; but never in less than a whole one, with which their last bits would change.
+        """
+        types = {each.dtype for each in self.kernel.values}
+        most = 16 if any(each.itemsize == 8 for each in types) else 32
+        if not self.calls:
+            return next((each for each in (8, 16) if extent <= each < most), most)
+        least, lanes = 16 if np.dtype(np.float32) in types else 8, 2 * most
+
+        def padded(lanes: int) -> int:
+            return -(-extent // lanes) * lanes
+
+        while lanes > least and 8 * padded(lanes) > 9 * padded(lanes // 2):
+            lanes //= 2
+        return lanes
 
     def ordered(self) -> list[_Axis]:
         """Loops, the innermost last: neighbouring axes that all accesses go through as one."""

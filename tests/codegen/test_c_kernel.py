@@ -52,13 +52,14 @@ def test_extremes_of_all_lengths():
         np.testing.assert_allclose(extremes(x), extremes.function(x), rtol=1e-14)
 
 
-def test_a_value_does_not_depend_on_its_place():
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_value_does_not_depend_on_its_place(dtype):
     f = symdiff.jit(lambda x: np.tanh(np.sin(x) * np.exp(x)), backend="c")
-    for length in (1, 5, 16, 17, 33):
+    for length in (2, 5, 8, 9, 16, 17, 33, 40, 100):  # a number alone takes the scalar function
         for number in (0.3, -1.7, 2.9):
-            found = f(np.full(length, number))
+            found = f(np.full(length, number, dtype))
             assert len(set(found.tolist())) == 1
-            assert found[0] == f(np.full(64, number))[7]
+            assert found[0] == f(np.full(64, number, dtype))[7]
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (1, 40), (40, 1), (5, 3, 17), (2, 33, 4), (0, 3)])
