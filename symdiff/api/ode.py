@@ -80,13 +80,18 @@ def solve_ivp(
         way_out = "Find the time of an event by symdiff.root, of the solution at t_eval=[t]."
         _refuse("solve_ivp with events", way_out)
     known = {"method": method, **options} if method != "RK45" else options
-    values = _state(y0)
-    closed = Closed(_of_state(fun, args or (), True), [values.node.type, _TIME])
+    values, rhs = _array(y0), _of_state(fun, args or (), True)
+    in_parts = values.dtype.kind == "c"
+    if in_parts:
+        values, rhs, known = _parts(values), _of_parts(rhs), _for_parts(_known(known))
+    values = _state(values)
+    closed = Closed(rhs, [values.node.type, _TIME])
     owner = _SolveIvp(closed, _known(known))
     start, end = map(_time, t_span)
 
     def solved(points: Any, owner: Ode = owner) -> Any:
-        return owner.solved(values, start, end, points)
+        found = owner.solved(values, start, end, points)
+        return _whole(found) if in_parts else found
 
     def interpolated(t: Any) -> Any:
         points = _array(t)
@@ -159,11 +164,39 @@ def _of_state(func: Function, args: Sequence[Any], time_first: bool) -> Function
     return rhs
 
 
+def _parts(y: Any) -> Any:
+    """Complex values as real ones: the real parts, and then the imaginary ones."""
+    y = call(np.ravel, y)
+    return call(np.concatenate, [call(np.real, y), call(np.imag, y)])
+
+
+def _whole(parts: Any) -> Any:
+    """The complex values of which these are the parts."""
+    half = parts.shape[0] // 2
+    return parts[:half] + 1j * parts[half:]
+
+
+def _of_parts(rhs: Function) -> Function:
+    """The right-hand side of complex values, of and for their parts."""
+
+    def of_parts(y: Any, t: Any) -> Any:
+        return _parts(rhs(_whole(y), t))
+
+    of_parts.__name__ = rhs.__name__
+    return of_parts
+
+
+def _for_parts(options: dict[str, Any]) -> dict[str, Any]:
+    """Tolerances of each value hold for both of its parts."""
+    own = {key: [*options[key]] for key in ("rtol", "atol") if np.ndim(options.get(key, 0))}
+    return {**options, **{key: each * 2 for key, each in own.items()}}
+
+
 def _state(y0: Any) -> Any:
     """The initial values as a vector of doubles."""
     start = _array(y0)
     if start.dtype.kind == "c":
-        _refuse("a differential equation of complex values", "Solve for their parts.")
+        _refuse("odeint of complex values", "Call solve_ivp, or solve for their parts.")
     return call(np.ravel, start).astype(np.float64)
 
 
@@ -200,7 +233,7 @@ class Ode(Solver):
     def __init__(self, closed: Closed, options: dict[str, Any]) -> None:
         super().__init__(self.solver, closed)
         if closed.result.dtype.kind == "c":
-            _refuse("a differential equation of complex values", "Solve for their parts.")
+            _refuse("a complex rate of change of real values", "Make y0 complex.")
         self.options = options
         self.count = len(closed.graph.inputs) - 2  # of parameters
         self.size = closed.result.size
