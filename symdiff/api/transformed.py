@@ -53,12 +53,12 @@ from symdiff.runtime.dispatch import (
     Dispatcher,
     Entry,
     Redescribe,
+    forgets,
 )
 from symdiff.runtime.python_module import Definition, imports_of, load, save
 from symdiff.schedule.program import Program
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
-_forgets: list[Callable[[], None]] = []  # what else clear_caches has to empty
 
 # What docstrings say of transformations that are functions of traced values themselves.
 _SUMMARIES = {
@@ -844,8 +844,8 @@ def _call_method(parameters: Parameters, name: str) -> Callable[..., Any]:
 
 
 def clear_caches() -> None:
-    """Forget every compiled signature of every function."""
-    for forget in _forgets:
+    """Forget every compiled signature of every function, and give back memory kept for calls."""
+    for forget in forgets:
         forget()
     for each in list(_all):
         each.clear_cache()
@@ -854,7 +854,7 @@ def clear_caches() -> None:
 def cached(make: Callable[..., Transformed]) -> Callable[..., Transformed]:
     """Decorator: `make(function, *options)` once for the same arguments, where they hash."""
     kept = functools.lru_cache(maxsize=256)(make)
-    _forgets.append(kept.cache_clear)
+    forgets.append(kept.cache_clear)
 
     @functools.wraps(make)
     def found(function: Callable[..., Any], *options: Any) -> Transformed:

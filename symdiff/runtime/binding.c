@@ -9,11 +9,18 @@
 #include <numpy/arrayobject.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 typedef int (*Program)(const void *const *, void *const *, void *);
 typedef union { double f64; float f32; int64_t i64; npy_bool b; } Slot;
-typedef struct { long kind; int type; int ndim; npy_intp dims[NPY_MAXDIMS]; PyObject *scalar; } Leaf;
+typedef struct {
+    long kind;
+    int type, ndim;
+    npy_intp dims[NPY_MAXDIMS], bytes;
+    PyObject *scalar;
+} Leaf;
 
 enum { ARRAY, SCALAR, FLOAT, WIDE, INT, BOOL };            /* kinds of leaves */
 enum { LEAF, TUPLE, LIST, DICT, SAME, EQUAL };             /* nodes of trees */
@@ -222,6 +229,8 @@ static PyObject *result_tree(const Bound *self, const long **at, const Slot *slo
     return tree;
 }
 
+static PyObject *result_array(const Leaf *leaf);           /* of the pool */
+
 /* ------------------------------------------------------------------ a call */
 
 static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken *taken,
@@ -239,7 +248,7 @@ static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken
         const Leaf *leaf = &self->results[i];
         out[i] = &slots[i];
         if (leaf->kind == ARRAY) {
-            made[i] = PyArray_EMPTY(leaf->ndim, leaf->dims, leaf->type, 0);
+            made[i] = result_array(leaf);
             if (made[i] == NULL)
                 return NULL;
             out[i] = PyArray_DATA((PyArrayObject *)made[i]);
@@ -314,9 +323,16 @@ static int read_leaf(PyObject *spec, Leaf *leaf)          /* (kind, type number,
     if (!PyArg_ParseTuple(spec, "liO!O", &leaf->kind, &leaf->type, &PyTuple_Type, &shape,
                           &leaf->scalar))
         return -1;
+    PyArray_Descr *dtype = PyArray_DescrFromType(leaf->type);
+    if (dtype == NULL)
+        return -1;
+    leaf->bytes = PyDataType_ELSIZE(dtype);
+    Py_DECREF(dtype);
     leaf->ndim = (int)PyTuple_GET_SIZE(shape);
-    for (int i = 0; i < leaf->ndim; i++)
+    for (int i = 0; i < leaf->ndim; i++) {
         leaf->dims[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(shape, i));
+        leaf->bytes *= leaf->dims[i];
+    }
     return PyErr_Occurred() ? -1 : 0;
 }
 

@@ -22,13 +22,13 @@ from symdiff.frontend.trace import Leaf
 from symdiff.ir.types import ArrayType
 from symdiff.runtime import compiler
 from symdiff.runtime.by_ctypes import by_ctypes
-from symdiff.runtime.dispatch import MISS
+from symdiff.runtime.dispatch import MISS, forgets
 
 _ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL = range(6)  # as in binding.c
 _LEAF, _TUPLE, _LIST, _DICT, _SAME, _EQUAL = range(6)
 _KINDS = {tuple: _TUPLE, list: _LIST, dict: _DICT}
 _BY_VALUE = (str, bytes, int, range)
-_PARTS = ("binding.c", "entrance.c")  # of the extension, each after what it needs
+_PARTS = ("binding.c", "pool.c", "entrance.c")  # of the extension, each after what it needs
 _BRIEF = 10_000  # operations that are over before another thread would get to run
 
 
@@ -63,6 +63,7 @@ def extension() -> Any:
         loader.exec_module(module)
     except ImportError as error:
         raise CompileError(f"the compiled binding cannot be loaded: {error}") from error
+    forgets.append(module.clear_memory)
     return module
 
 

@@ -43,6 +43,7 @@ from symdiff.ir.types import TUPLE, ArrayType, ObjectType, is_generator, type_of
 from symdiff.runtime.cache import compiled
 from symdiff.runtime.python_module import GuardError
 
+forgets: list[Callable[[], object]] = []  # what else is emptied when caches are cleared
 MISS: Any = object()  # what a wrapper returns when the call is not one of its signature
 _TRIED = 4  # recently used wrappers that are tried before the signature is looked up
 _VARIANTS = 16  # kept for one signature, of functions whose captured values change

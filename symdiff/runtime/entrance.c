@@ -293,15 +293,20 @@ static PyTypeObject entrance_type = {
 
 /* ------------------------------------------------------------------ the module */
 
+static PyMethodDef functions[] = {
+    {"clear_memory", clear_memory, METH_NOARGS, "Give back what is kept for later calls."},
+    {NULL, NULL, 0, NULL}};
+
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "symdiff_binding", "Calls of compiled programs.", -1, NULL, NULL, NULL,
-    NULL, NULL};
+    PyModuleDef_HEAD_INIT, "symdiff_binding", "Calls of compiled programs.", -1, functions, NULL,
+    NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_symdiff_binding(void)
 {
     import_array();
     code_name = PyUnicode_InternFromString("__code__");
-    if (code_name == NULL || pthread_key_create(&arena_key, arena_free)
+    pool_handler = PyCapsule_New(&pool_functions, "mem_handler", NULL);
+    if (code_name == NULL || pool_handler == NULL || pthread_key_create(&arena_key, arena_free)
         || PyType_Ready(&bound_type) || PyType_Ready(&reading_type) || PyType_Ready(&entrance_type))
         return NULL;
     PyObject *module = PyModule_Create(&definition);

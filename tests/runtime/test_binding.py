@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import tracemalloc
 import weakref
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import symdiff
+from symdiff.runtime import binding
 from symdiff.runtime.dispatch import MISS
 
 
@@ -178,6 +180,106 @@ def test_another_table_is_read_anew():
         table = pandas.DataFrame({"a": column})
         assert f((table, np.ones(2))) == sum(column)
     assert f.cache_info().misses == 1
+
+
+# ---------------------------------------------------------------------------- memory
+
+LARGE = 1 << 17  # elements: as many bytes as the pool takes
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+@pytest.fixture
+def pool():
+    """What gives back the memory that is kept, and says how many bytes that were."""
+    symdiff.jit(lambda x: x * 2, backend="c")(1.0)
+    binding.extension().clear_memory()
+    yield binding.extension().clear_memory
+    binding.extension().clear_memory()
+
+
+def test_the_memory_of_a_large_result_is_used_again(pool):
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    x = np.ones(LARGE)
+    first = f(x)
+    where = address(first)
+    del first
+    assert address(f(x)) == where
+    assert pool() == x.nbytes
+
+
+def test_memory_is_used_again_only_when_nothing_sees_it(pool):
+    f = symdiff.jit(lambda x: (x * 2, x[::-1] + 1), backend="c")
+    x = np.arange(float(LARGE))
+    views = [f(x)[i][5:] for i in (0, 1)]
+    own = f(x)[0].reshape(2, -1).T
+    later = [f(x + i) for i in range(4)]
+    np.testing.assert_array_equal(views[0], x[5:] * 2)
+    np.testing.assert_array_equal(views[1], x[::-1][5:] + 1)
+    np.testing.assert_array_equal(own.T.ravel(), x * 2)
+    held = [x, views[0].base, views[1].base, own.base, *[each for pair in later for each in pair]]
+    for i, one in enumerate(held):
+        assert not any(np.shares_memory(one, each) for each in held[:i])
+
+
+def test_large_results_are_arrays_as_any_other(pool):
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    x = np.arange(float(2 * LARGE)).reshape(2, LARGE)
+    y = f(x)
+    assert y.flags.owndata
+    assert y.flags.writeable
+    assert y.base is None
+    y += 1
+    y.resize((3, LARGE), refcheck=False)
+    np.testing.assert_array_equal(y[:2], x * 2 + 1)
+    y.resize(LARGE, refcheck=False)
+    np.testing.assert_array_equal(y, x[0] * 2 + 1)
+    del y
+    np.testing.assert_array_equal(f(x), x * 2)
+    np.testing.assert_array_equal(f(x[:1]), x[:1] * 2)
+
+
+def test_small_results_and_what_others_allocate_are_not_kept(pool):
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    f(np.ones(LARGE - 1))
+    assert not pool()
+    f(np.ones(LARGE)).copy()
+    assert pool() == 8 * LARGE
+
+
+def test_what_is_kept_is_bounded(pool):
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    x = np.ones(16 * LARGE)
+    held = [f(x) for _ in range(20)]
+    del held
+    assert pool() == 256 << 20
+    many = [f(np.ones(LARGE)) for _ in range(100)]
+    del many
+    assert pool() == 64 * 8 * LARGE
+
+
+def test_clear_caches_gives_memory_back(pool):
+    f = symdiff.jit(lambda x: np.exp(x) @ np.exp(x.T), backend="c")
+    f(np.ones((400, 400)))
+    symdiff.clear_caches()
+    assert not pool()
+    np.testing.assert_allclose(f(np.zeros((400, 400))), 400)
+
+
+def test_tracemalloc_sees_what_is_in_use(pool):
+    f = symdiff.jit(lambda x: x * 2, backend="c")
+    x = np.ones(LARGE)
+    f(x)
+    tracemalloc.start()
+    try:
+        kept = f(x)
+        assert x.nbytes <= tracemalloc.get_traced_memory()[0] < 1.1 * x.nbytes
+        del kept
+        assert tracemalloc.get_traced_memory()[0] < 0.1 * x.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 # ---------------------------------------------------------------------------- entrance
