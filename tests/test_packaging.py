@@ -53,7 +53,7 @@ def test_the_metadata_says_what_installs(wheel):
         for requirement in metadata.get_all("Requires-Dist", [])
         if "extra ==" not in requirement
     }
-    assert always == {"numpy", "scipy", "sympy", "optree"}
+    assert always == {"numpy", "scipy", "sympy", "optree", "platformdirs"}
 
 
 def test_the_command_is_installed():

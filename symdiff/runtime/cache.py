@@ -63,6 +63,10 @@ def base_folder() -> str:
     own = os.environ.get("SYMDIFF_CACHE_DIR")
     if own:
         return os.path.abspath(own)
+    if sys.platform != "linux":
+        from platformdirs import user_cache_dir  # knows them all, and takes 5 ms to import
+
+        return user_cache_dir("symdiff", appauthor=False)
     caches = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(caches):  # such a one is not heeded, says the standard
         caches = os.path.expanduser("~/.cache")

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import platformdirs
 import pytest
 
 from symdiff.runtime import cache
@@ -34,6 +35,18 @@ def test_the_folder_of_the_user(tmp_path, monkeypatch):
     assert cache.cache_folder("python") == expected
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache.cache_folder("python") == expected
+
+
+@pytest.mark.parametrize("caches", ["", "relative", "/tmp/caches"])
+def test_the_folder_is_where_the_system_keeps_caches(caches, monkeypatch):
+    monkeypatch.delenv("SYMDIFF_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", caches)
+    expected = platformdirs.user_cache_dir("symdiff", appauthor=False)
+    if caches != "relative":  # which the standard says not to heed, and the library does
+        assert cache.base_folder() == expected
+    monkeypatch.setattr(sys, "platform", "darwin")  # where it is asked
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: "/caches")
+    assert cache.base_folder() == "/caches"
 
 
 def test_without_a_home_there_is_no_folder(tmp_path, monkeypatch):
