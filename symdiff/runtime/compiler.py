@@ -27,7 +27,7 @@ from symdiff.runtime import cache
 # No flag changes a value: errno and traps are what nobody looks at, integers wrap as NumPy's do.
 FLAGS = (
     "-std=c99", "-O2", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-fwrapv",
-    "-ffp-contract=off", "-fopenmp-simd", "-DSD_SIMD",
+    "-ffp-contract=off", "-fopenmp-simd", "-fpeel-loops", "-DSD_SIMD",
 )
 _AT_ONCE = max((os.cpu_count() or 1) // 2, 1)  # compilers in the background
 _SECONDS = 300  # no program of ours takes this long to compile
