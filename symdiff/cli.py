@@ -29,7 +29,7 @@ from symdiff.inspect.arguments import (
     seen_trees,
     stand_ins,
 )
-from symdiff.inspect.explain import explain
+from symdiff.inspect.explain import explain, left_to_numpy
 from symdiff.inspect.target import find_target, one_line
 from symdiff.pipeline import JVP, STAGES
 from symdiff.testing import Comparison, compare_grads, comparison_table
@@ -209,7 +209,9 @@ def _show(options: argparse.Namespace) -> tuple[str, int]:
         raise UsageError("--diff goes with --stage NAME or --all")
     steps = _Question(options).steps(options.mode)
     if options.language == "c":
-        return show.in_c(steps), 0
+        if options.body or options.stage or options.all or options.diff:
+            raise UsageError("--target c is shown as a whole, or with --explain")
+        return (left_to_numpy if options.explain else show.in_c)(steps), 0
     if options.explain:
         return explain(steps), 0
     if options.stage:
@@ -391,9 +393,11 @@ def _add_show(commands: Any) -> None:
     what.add_argument("--stage", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
     what.add_argument("--all", action="store_true", help="every stage")
     what.add_argument(
-        "--explain", action="store_true", help="the source line and the rewrites behind it all"
+        "--explain",
+        action="store_true",
+        help="the source line and the rewrites behind it all; with --target c what is not in C",
     )
-    what.add_argument(
+    command.add_argument(
         "--target",
         choices=("numpy", "c"),
         default="numpy",

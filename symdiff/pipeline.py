@@ -22,7 +22,7 @@ from symdiff.frontend.trace import Leaf, Traced, trace
 from symdiff.frontend.tracer import StaticArgument
 from symdiff.ir.extent import other_numbers
 from symdiff.ir.graph import Graph, Note, Position, every_graph, every_node, has_bodies
-from symdiff.ir.node import Input, Node, constant, input_node
+from symdiff.ir.node import Input, Node, compilation, constant, input_node
 from symdiff.ir.text import to_text
 from symdiff.ir.verify import verify
 from symdiff.ops.effects import in_one_chain
@@ -422,6 +422,16 @@ def finish(work: Work, graph: Graph, arrays: tuple[bool, ...]) -> Work:
     names = [stage.name for stage in STAGES]
     for stage in STAGES[names.index("simplify") + 1 :]:
         work = stage.run(work)
+    return work
+
+
+def written(work: Work, graph: Graph, primal: Collection[Node]) -> Work:
+    """The work with another graph of the same inputs and results, as a program and its source."""
+    work = work._replace(graph=graph, primal=frozenset(primal))
+    last = max([each.serial for each in every_node(graph)], default=0)
+    with compilation(fresh=True, after=last):
+        for stage in STAGES[-2:]:
+            work = stage.run(work)
     return work
 
 

@@ -222,10 +222,23 @@ def test_the_c_source_is_shown(run):
     status, out, _ = run("show", *argv)
     assert status == 0
     assert "int symdiff_run(const void *const *in, void *const *out, void *work)" in out
-    status, _, err = run("show", "lambda x: np.unwrap(x)", "--mode", "jit", "--arg", "x: f64[4]",
-                         "--target", "c")
-    assert status == 1
-    assert err.startswith("CompileError: unwrap has no C form")
+
+
+def test_the_source_that_calls_parts_in_c_is_shown_above_them(run):
+    argv = ("show", "lambda x: np.fft.fft(np.sin(x) * np.exp(x) + np.cos(x))", "--mode", "jit",
+            "--arg", "x: f64[4]", "--target", "c")
+    status, out, _ = run(*argv)
+    assert status == 0
+    assert out.index("np.fft.fft(part_1(x))") < out.index("int part_1(const void *const *in")
+    status, out, _ = run(*argv, "--explain")
+    assert status == 0
+    first, second = out.splitlines()
+    assert first == "# 1 part in C; left to NumPy: 1"
+    assert second.endswith("complex128 has no C form (fft computes with it)")
+    status, out, _ = run("show", "lambda x: np.fft.fft(x)", *argv[2:])
+    assert "return np.fft.fft(x)" in out and "#include" not in out
+    assert run("show", "lambda x: x * 2", *argv[2:], "--explain")[1] == "# all of it has a C form\n"
+    assert run(*argv, "--body")[0] == 2
 
 
 def test_a_value_given_where_it_decides_a_shape(run):

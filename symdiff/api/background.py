@@ -92,7 +92,7 @@ def warming(entry: Entry, switched: Callable[[Entry], None]) -> Entry:
 
 
 def runs_in_c(entry: Entry) -> bool:
-    """Whether the signature runs in C; where that is being prepared, it is waited for."""
+    """Whether C runs for the signature; where that is being prepared, it is waited for."""
     own = entry.compiled.function
     if isinstance(own, Warming):
         own.wait()

@@ -111,11 +111,11 @@ def jit(
     """The function itself: traced, optimized, emitted and compiled per signature.
 
     With `reuse` the emitted code computes in place and calls methods, for tight loops. With
-    `backend="c"` it is compiled to C; with "auto" NumPy answers until C is there (see `wait`), or
-    where it cannot be.
+    `backend="c"` it is compiled to C, but for what has no C form, which NumPy computes; with "auto"
+    NumPy answers until C is there (see `wait`), or where it cannot be.
 
     Raises TraceError where the function cannot be traced, and CompileError with `backend="c"`
-    where something has no C form, or there is no compiler.
+    where there is no compiler.
     """
     if fun is None:
         return functools.partial(jit, math=math, reuse=reuse, backend=backend)

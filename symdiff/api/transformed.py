@@ -56,7 +56,6 @@ from symdiff.runtime.dispatch import (
     forgets,
 )
 from symdiff.runtime.python_module import Definition, imports_of, load, save
-from symdiff.schedule.program import Program
 
 _all: weakref.WeakSet[Transformed] = weakref.WeakSet()
 
@@ -81,6 +80,7 @@ class Compiled(NamedTuple):
     made_by: Work | None  # None: it was unpickled
     c_source: str = ""  # where it runs in C
     checks: bool = False  # whether the function itself gives MISS for arguments of other types
+    driver: str = ""  # where only parts of it do: the source that calls them
 
     @property
     def work(self) -> Work:
@@ -93,8 +93,11 @@ class Compiled(NamedTuple):
         return _load, (self.source, self.name, self.parameters, self.constants, self.guarded)
 
 
-def loaded(work: Work) -> Compiled:
-    """The emitted source of finished work, loaded."""
+def loaded(work: Work, whole: bool = False) -> Compiled:
+    """The emitted source of finished work, loaded.
+
+    It keeps the `whole` work where more is to be made of it, and else what is asked for later.
+    """
     program = work.program
     assert program is not None
     defined = [
@@ -107,15 +110,15 @@ def loaded(work: Work) -> Compiled:
     constants = {
         name: each for name, each in program.constants.items() if not isinstance(each, Definition)
     }
-    return _load(
-        source, program.name, program.parameters, constants, program.guarded, _kept(work, program)
-    )
+    made_by = work if whole else kept(work)
+    return _load(source, program.name, program.parameters, constants, program.guarded, made_by)
 
 
-def _kept(work: Work, program: Program) -> Work:
+def kept(work: Work) -> Work:
     """The work without what nobody asks for when it is done: that is most of it."""
+    assert work.program is not None
     nothing: frozenset[Node] = frozenset()
-    returned = program._replace(statements=())
+    returned = work.program._replace(statements=())
     return work._replace(linear=None, primal=nothing, settled=nothing, program=returned)
 
 
@@ -321,10 +324,10 @@ class Transformed:
         """With `backend="auto"`, wait until C answers what was compiled so far; whether it does.
 
         Without it calls never wait: NumPy answers until the C compiler, which runs by itself, is
-        done. Of what has no C form, and without a compiler, the answer is False.
+        done. Where no part is worth a call of C, and without a compiler, the answer is False.
         """
-        if self.backend != "auto":
-            return self.backend == "c"
+        if self.backend == "numpy":
+            return False
         from symdiff.api.background import runs_in_c
 
         return all([runs_in_c(each) for each in self._dispatcher.entries()])  # noqa: C419  all wait
@@ -543,7 +546,7 @@ class Transformed:
         layout = work.program.layout or self._layout(work.traced, spec)
         outputs = len(work.program.returns)
         entry = Entry(
-            loaded(work),
+            loaded(work, whole=self.backend != "numpy"),
             tuple(leaves),
             spec,
             work.traced.captured,

@@ -168,10 +168,10 @@ class _Standalone(Unit):
     """The same file with products by the standard names of BLAS, or by loops."""
 
     def __init__(self, program: Loops, blas: str) -> None:
-        super().__init__(program)
+        super().__init__({"sd_run": program})
         self.blas = _CBLAS if blas == "cblas" else _LOOPS
         self.table = ""
-        self.run, self.kind = "sd_run", "static int "
+        self.kind = "static int "
         self.declared = blas == "cblas"
 
     def product_functions(self) -> Iterator[str]:

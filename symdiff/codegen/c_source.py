@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from symdiff.schedule.loops import (
 from symdiff.schedule.values import contiguous
 
 DECIDED_OTHERWISE = 2  # the status; 1 is that of an index out of bounds
+RUN = "symdiff_run"  # the name of a program by itself
 _SMALL = 8  # up to that extent products are loops
 
 _HEAD = """\
@@ -109,9 +110,9 @@ SD_KERNEL void small_{n}(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const {T} *a, pt
 """
 
 
-def c_source(program: Loops) -> str:
-    """The C source of a program, whose one symbol besides `symdiff_bind` is `symdiff_run`."""
-    return Unit(program).source()
+def c_source(programs: Mapping[str, Loops]) -> str:
+    """The C source of programs by their names, which are its symbols besides `symdiff_bind`."""
+    return Unit(programs).source()
 
 
 class Unit:
@@ -119,10 +120,10 @@ class Unit:
 
     blas = _BLAS  # how large products are computed
     table = "static void (*const *sd_routines)(void);\n"  # what that reads
-    run, kind = "symdiff_run", "int "
+    kind = "int "
 
-    def __init__(self, program: Loops) -> None:
-        self.program = program
+    def __init__(self, programs: Mapping[str, Loops]) -> None:
+        self.programs = programs
         self.kernels: dict[str, str] = {}  # text without its name -> name
         self.parts: dict[str, str] = {}  # the same of programs inside
         self.products: dict[np.dtype[Any], set[str]] = {}
@@ -131,7 +132,7 @@ class Unit:
         self.checks = False
 
     def source(self) -> str:
-        run = self.function(self.run, self.program, self.kind)
+        runs = [self.function(name, each, self.kind) for name, each in self.programs.items()]
         blas = any("matmul" in each or "matvec" in each for each in self.products.values())
         bind = self.table if blas else ""
         parts = [
@@ -144,7 +145,7 @@ class Unit:
             *(text.replace("K_NAME", name) for text, name in self.kernels.items()),
             *(text.replace("P_NAME", name) for text, name in self.parts.items()),
             self.binding(blas),
-            run,
+            *runs,
         ]
         return "\n".join([part for part in parts if part])
 

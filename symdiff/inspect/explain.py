@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from symdiff.autodiff.checkpoint import amount, residual_bytes
-from symdiff.inspect.show import Steps
+from symdiff.inspect.show import Steps, loops_or_parts
 from symdiff.ir.graph import Graph, Position
 from symdiff.ir.node import Const, Node
 from symdiff.pipeline import VJP, Work
 from symdiff.rewrite import TABLES, Application, Rule
 from symdiff.rewrite.pattern import side
 from symdiff.rewrite.shifts import hold_shifts
+from symdiff.schedule.loops import Loops
 from symdiff.schedule.program import (
     Assign,
     Compound,
@@ -47,6 +48,18 @@ def _roads(work: Work) -> Iterator[str]:
     kept = residual_bytes(work.graph) if work.graph and work.request.mode == VJP else 0
     if kept:
         yield f"# loops of known length keep {amount(kept)} for others at the most"
+
+
+def left_to_numpy(steps: Steps) -> str:
+    """What backend="c" computes in NumPy: the user's line, and why."""
+    found = loops_or_parts(steps)
+    if isinstance(found, Loops):
+        return "# all of it has a C form\n"
+    rows = dict.fromkeys((str(each.position or ""), each.reason) for each in found.left)
+    width = max((len(where) for where, _ in rows), default=0)
+    lines = [f"#   {where:<{width}}  {reason}" for where, reason in rows]
+    parts = f"{len(found.parts)} part{'s' * (len(found.parts) != 1)} in C"
+    return "\n".join([f"# {parts}; left to NumPy: {len(lines) or 'nothing'}", *lines]) + "\n"
 
 
 def rule_text(name: str) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from symdiff.codegen.numpy_source import function_source
-from symdiff.errors import UsageError
+from symdiff.errors import CompileError, UsageError
 from symdiff.ir.node import compilation
-from symdiff.pipeline import Stage, Work
+from symdiff.pipeline import Stage, Work, written
 from symdiff.runtime.python_module import imports_of
+from symdiff.schedule.loops import Loops
+
+if TYPE_CHECKING:
+    from symdiff.schedule.split import Split
 
 Steps = Sequence[tuple[Stage, Work]]
 
@@ -22,13 +27,30 @@ def source(steps: Steps) -> str:
 
 
 def in_c(steps: Steps) -> str:
-    """The C source of the same function. Raises CompileError where it has no C form."""
-    from symdiff.codegen.c_source import c_source  # for few questions
-    from symdiff.schedule.lower import lower
+    """What backend="c" runs: C, below the source that calls it where it is cut into parts."""
+    from symdiff.codegen.c_source import RUN, c_source  # for few questions
 
-    graph = steps[-1][1].graph
-    assert graph is not None
-    return c_source(lower(graph))
+    found = loops_or_parts(steps)
+    if isinstance(found, Loops):
+        return c_source({RUN: found})
+    if not found.parts:
+        return source(steps)
+    body = written(steps[-1][1], found.graph, found.primal).source
+    parts = c_source({each.name: each.loops for each in found.parts})
+    return f"{imports_of(body)}\n\n\n{body}\n\n{parts}"
+
+
+def loops_or_parts(steps: Steps) -> Loops | Split:
+    """The program as loops; cut into parts, where something has no C form."""
+    from symdiff.schedule.lower import lower  # for few questions
+    from symdiff.schedule.split import split
+
+    work = steps[-1][1]
+    assert work.graph is not None
+    try:
+        return lower(work.graph)
+    except CompileError:
+        return split(work.graph, work.primal)
 
 
 def body(steps: Steps) -> str:

@@ -22,7 +22,7 @@ typedef struct {
     PyObject *scalar;
 } Leaf;
 
-enum { ARRAY, SCALAR, FLOAT, WIDE, INT, BOOL };            /* kinds of leaves */
+enum { ARRAY, SCALAR, FLOAT, WIDE, INT, BOOL, NUMBER };    /* kinds of leaves */
 enum { LEAF, TUPLE, LIST, DICT, SAME, EQUAL };             /* nodes of trees */
 enum { FEW = 32, DECIDED_OTHERWISE = 2 };
 
@@ -102,11 +102,35 @@ static int take_array(const Leaf *leaf, PyObject *value, Taken *taken)
     return 1;
 }
 
+/* a number of any kind, as one of the type of the leaf */
+static int take_number(const Leaf *leaf, PyObject *value, Taken *taken)
+{
+    if ((PyObject *)Py_TYPE(value) == leaf->scalar) {
+        PyArray_ScalarAsCtype(value, &taken->slots[taken->leaf]);
+        taken->in[taken->leaf] = &taken->slots[taken->leaf];
+        return 1;
+    }
+    if (leaf->type == NPY_DOUBLE && PyFloat_CheckExact(value)) {
+        taken->slots[taken->leaf].f64 = PyFloat_AS_DOUBLE(value);
+        taken->in[taken->leaf] = &taken->slots[taken->leaf];
+        return 1;
+    }
+    PyObject *copy = PyArray_FromAny(value, PyArray_DescrFromType(leaf->type), 0, 0,
+                                     NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST, NULL);
+    if (copy == NULL)
+        return -1;
+    taken->copies[taken->copied++] = copy;
+    taken->in[taken->leaf] = PyArray_DATA((PyArrayObject *)copy);
+    return 1;
+}
+
 /* 1: taken, 0: of another type, -1: an error was raised */
 static int take_leaf(const Leaf *leaf, PyObject *value, Taken *taken)
 {
     if (leaf->kind == ARRAY)
         return take_array(leaf, value, taken);
+    if (leaf->kind == NUMBER)
+        return take_number(leaf, value, taken);
     Slot *slot = &taken->slots[taken->leaf];
     taken->in[taken->leaf] = slot;
     switch (leaf->kind) {
@@ -233,6 +257,13 @@ static PyObject *result_array(const Leaf *leaf);           /* of the pool */
 
 /* ------------------------------------------------------------------ a call */
 
+/* arguments that it was not compiled for: a part of a program, which has no `miss`, takes all */
+static PyObject *other(const Bound *self, PyObject *const *args, Py_ssize_t count)
+{
+    return self->miss != Py_None ? Py_NewRef(self->miss)
+        : PyObject_Vectorcall(self->fallback, args, (size_t)count, NULL);
+}
+
 static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken *taken,
     void **out, Slot *slots, PyObject **made)
 {
@@ -240,7 +271,7 @@ static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken
     for (Py_ssize_t i = 0; i < count; i++) {
         const int done = take(self, &at, args[i], taken);
         if (done <= 0)
-            return done ? NULL : Py_NewRef(self->miss);
+            return done ? NULL : other(self, args, count);
     }
     for (Py_ssize_t i = 0; i < self->constants; i++)
         taken->in[self->inputs + i] = self->kept[i];
@@ -266,7 +297,7 @@ static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken
         status = self->program(taken->in, out, work);
     }
     if (status == DECIDED_OTHERWISE)
-        return Py_NewRef(self->miss);
+        return other(self, args, count);
     if (status)
         return PyObject_Vectorcall(self->fallback, args, (size_t)count, NULL);
     at = self->result;

@@ -17,14 +17,15 @@ from symdiff.errors import CompileError
 from symdiff.frontend.context import TRACE
 from symdiff.frontend.origin import is_table
 from symdiff.frontend.parameters import Parameters
-from symdiff.frontend.pytree import Layout, Spec, flatten, unflatten
+from symdiff.frontend.pytree import Layout, Spec, flatten, layout_of, unflatten
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.types import ArrayType
 from symdiff.runtime import compiler
 from symdiff.runtime.by_ctypes import by_ctypes
 from symdiff.runtime.dispatch import MISS, forgets
+from symdiff.schedule.loops import Loops
 
-_ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL = range(6)  # as in binding.c
+_ARRAY, _SCALAR, _FLOAT, _WIDE, _INT, _BOOL, _NUMBER = range(7)  # as in binding.c
 _LEAF, _TUPLE, _LIST, _DICT, _SAME, _EQUAL = range(6)
 _KINDS = {tuple: _TUPLE, list: _LIST, dict: _DICT}
 _BY_VALUE = (str, bytes, int, range)
@@ -69,6 +70,7 @@ def extension() -> Any:
 
 def bound(
     library: compiler.Library,
+    name: str,
     *,
     parameters: Sequence[tuple[Spec, Sequence[Leaf]]],
     hidden: Sequence[ArrayType],
@@ -88,7 +90,7 @@ def bound(
         traced = [leaf.type is not None for _, own in parameters for leaf in own]
         types = [leaf.type for _, own in parameters for leaf in own if leaf.type is not None]
         return by_ctypes(
-            library.address,
+            library.address(name),
             traced=[*traced, *[True] * len(hidden)],
             arguments=[*types, *hidden],
             constants=constants,
@@ -112,7 +114,7 @@ def bound(
     tree += [_LEAF] * len(hidden)
     leaves += [Leaf(each, True) for each in hidden]
     function: Callable[..., Any] = extension().Bound(
-        library.address,
+        library.address(name),
         count + len(hidden),
         tuple(tree),
         tuple([_leaf(each.type, each.is_array, each.widens) for each in leaves]),
@@ -151,6 +153,63 @@ def entrance(
         function, method, first, TRACE, MISS, names, defaults
     )
     return found
+
+
+def bound_part(
+    library: compiler.Library, name: str, program: Loops, fallback: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A part of a program as a function of arrays and of numbers, of whatever kind.
+
+    What it does not take, and where it cannot go on, `fallback` computes.
+    """
+    layout = layout_of(_outputs(len(program.results)))
+    results = [(each, False) for each in program.results]
+    if not has_headers():
+        of_exact = by_ctypes(
+            library.address(name),
+            traced=[True] * len(program.arguments),
+            arguments=program.arguments,
+            constants=program.constants,
+            results=results,
+            layout=layout,
+            work=program.work,
+            fallback=fallback,
+        )
+        return _of_numbers(of_exact, program.arguments)
+    made: Callable[..., Any] = extension().Bound(
+        library.address(name),
+        len(program.arguments),
+        (_LEAF,) * len(program.arguments),
+        tuple([_leaf(each, False) if each.shape else _number(each) for each in program.arguments]),
+        tuple([_leaf(*each) for each in results]),
+        tuple(_result(layout, len(results), [])),
+        (),
+        tuple(program.constants),
+        library,
+        program.work,
+        program.operations > _BRIEF,
+        fallback,
+        None,
+    )
+    return made
+
+
+def _outputs(count: int) -> Any:
+    return 0 if count == 1 else tuple(range(count))
+
+
+def _of_numbers(function: Callable[..., Any], types: Sequence[ArrayType]) -> Callable[..., Any]:
+    """A function of arrays, from one that takes numbers too."""
+
+    def call(*args: Any) -> Any:
+        pairs = zip(args, types, strict=True)
+        return function(*[a if type.shape else np.asarray(a, type.dtype) for a, type in pairs])
+
+    return call
+
+
+def _number(type: ArrayType) -> tuple[Any, ...]:
+    return _NUMBER, type.dtype.num, (), type.dtype.type
 
 
 def _leaf(type: ArrayType | None, is_array: bool, widens: bool = False) -> tuple[Any, ...]:

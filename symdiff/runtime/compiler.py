@@ -281,10 +281,15 @@ def _is_sound(path: Path) -> bool:
 
 
 class Library(NamedTuple):
-    """A loaded program: where its function is."""
+    """Loaded programs."""
 
     handle: ctypes.CDLL
-    address: int
+
+    def address(self, name: str) -> int:
+        """Where the function of a program is."""
+        found = ctypes.cast(getattr(self.handle, name), ctypes.c_void_p).value
+        assert found is not None
+        return found
 
 
 def build(source: str, routines: Sequence[str]) -> Build:
@@ -294,7 +299,7 @@ def build(source: str, routines: Sequence[str]) -> Build:
 
 
 def load(source: str, routines: Sequence[str]) -> Library:
-    """A program compiled and loaded, bound to the BLAS routines of these names."""
+    """Programs compiled and loaded, bound to the BLAS routines of these names."""
     path = build(source, routines).wait()
     try:
         handle = ctypes.CDLL(str(path))
@@ -302,9 +307,7 @@ def load(source: str, routines: Sequence[str]) -> Library:
         raise CompileError(f"the compiled program cannot be loaded: {error}") from error
     if _needs_blas(source):
         handle.symdiff_bind(blas(tuple(routines)).table)
-    address = ctypes.cast(handle.symdiff_run, ctypes.c_void_p).value
-    assert address is not None
-    return Library(handle, address)
+    return Library(handle)
 
 
 def _needs_blas(source: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from symdiff.errors import CompileError, word
 from symdiff.ir.extent import is_open, mentions
 from symdiff.ir.graph import Graph, every_node, users
-from symdiff.ir.node import Const, Node, compilation
+from symdiff.ir.node import Const, Input, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.c_forms import c_form, called, literal, weight
 from symdiff.ops.control import TRUTH, divided, result_types
@@ -112,6 +112,8 @@ class _Lowering:
 
     def check(self, each: Node) -> None:
         type = each.type
+        if isinstance(each, Input):
+            each = next(iter(self.users.get(each, ())), each)
         name = each.op.name
         if type == TUPLE or type.dtype.kind == "O":
             self.refuse(each, f"{name} has no C form")

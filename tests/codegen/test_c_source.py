@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from symdiff.codegen.c_source import ROUTINES, c_source
+from symdiff.codegen.c_source import ROUTINES, RUN, c_source
 from symdiff.errors import CompileError
 from symdiff.ir import Graph, compilation, input_node, node
 from symdiff.ir.types import array_type
@@ -45,7 +45,7 @@ def run_c(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """What the C source of a graph computes, compiled with warnings as errors."""
     with compilation():
         program = lower(graph)
-    source = c_source(program)
+    source = c_source({RUN: program})
     library = compiler.load(source, ROUTINES)
     given = [np.ascontiguousarray(each) for each in (*arrays, *program.constants)]
     made = [np.full(each.shape, 77, each.dtype) for each in program.results]
@@ -288,7 +288,7 @@ def program(*nodes_of, shapes, dtype=np.float64):
     with compilation(fresh=True):
         inputs = [input_node(f"x{i}", array_type(dtype, shape)) for i, shape in enumerate(shapes)]
         outputs = tuple(make(*inputs) for make in nodes_of)
-        return c_source(lower(Graph("f", tuple(inputs), outputs)))
+        return c_source({RUN: lower(Graph("f", tuple(inputs), outputs))})
 
 
 def test_equal_kernels_are_written_once():
@@ -314,7 +314,7 @@ def test_the_source_compiles_without_a_warning(tmp_path, every_form):
             if has_c_form(Graph("f", tuple(own), (made,))):
                 inputs += own
                 nodes.append(made)
-        source = c_source(lower(Graph("f", tuple(inputs), tuple(nodes))))
+        source = c_source({RUN: lower(Graph("f", tuple(inputs), tuple(nodes)))})
     path = tmp_path / "program.c"
     path.write_text(source)
     flags = [each for each in compiler.FLAGS if each != "-O2"]

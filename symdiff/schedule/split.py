@@ -1,0 +1,389 @@
+"""A graph cut in two: parts that are functions in C, and what NumPy computes between them.
+
+Each operation has a level: even in C, odd in NumPy, at least that of what it reads. All of one even
+level is one part. What only a later part reads is computed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from symdiff.errors import CompileError
+from symdiff.ir.graph import Graph, Note, Position, bodies, every_node, users, with_bodies
+from symdiff.ir.node import Const, Input, Node, compilation, input_node, node
+from symdiff.ir.types import TUPLE, ArrayType
+from symdiff.ops.control import item, items
+from symdiff.ops.effects import happens
+from symdiff.ops.primitive import CONSTANT, Primitive
+from symdiff.ops.shaping import is_guard
+from symdiff.schedule.implicit import IMPLICIT
+from symdiff.schedule.lower import lower
+
+WORTH = 4  # operations from which a part costs less than NumPy's calls
+
+
+class Part:
+    """A function in C: a graph that has a C form, under a name."""
+
+    __slots__ = ("graph", "loops", "name")
+
+    def __init__(self, name: str, graph: Graph) -> None:
+        self.name = name
+        self.graph = graph
+        self.loops = lower(graph)
+
+
+class Left(NamedTuple):
+    """What is left to NumPy, and why."""
+
+    position: Position | None
+    reason: str
+
+
+class Split(NamedTuple):
+    """A graph that calls parts, and computes what lies between."""
+
+    graph: Graph
+    parts: tuple[Part, ...]
+    primal: set[Node]
+    left: tuple[Left, ...]
+
+
+def split(graph: Graph, primal: Iterable[Node]) -> Split:
+    """The graph cut into parts; where none is worth a call, there are none.
+
+    `primal` are the nodes of the user's own program.
+    """
+    last = max([each.serial for each in every_node(graph)], default=0)
+    with compilation(fresh=True, after=last):
+        splitting = _Splitting(set(primal))
+        made = splitting.cut(graph)
+    return Split(made, tuple(splitting.parts), splitting.primal, tuple(splitting.left))
+
+
+class _Splitting:
+    """What is common to a graph and all that are inside it."""
+
+    def __init__(self, primal: set[Node]) -> None:
+        self.primal = primal
+        self.parts: list[Part] = []
+        self.left: list[Left] = []
+        self._refusals: dict[Any, str] = {}
+
+    def cut(self, graph: Graph) -> Graph:
+        """A graph with calls of parts; where there are none, as it was."""
+        before = len(self.parts)
+        made = _Cut(self, graph).made()
+        return made if len(self.parts) > before else graph
+
+    def refusal(self, each: Node) -> str:
+        """Why an operation has no C form, "" where it has: the graph of it alone is lowered."""
+        given = tuple([arg if isinstance(arg, Const) else arg.type for arg in each.args])
+        key = each.op, each.params, given
+        if key not in self._refusals:
+            inputs = [input_node("x", arg.type) for arg in each.args if not isinstance(arg, Const)]
+            rest = iter(inputs)
+            args = tuple([arg if isinstance(arg, Const) else next(rest) for arg in each.args])
+            made = node(each.op, args, each.params, each.type)
+            outputs = items(made) if _is_control(each) else [made]
+            try:
+                lower(Graph("", tuple(inputs), tuple(outputs)))
+                self._refusals[key] = ""
+            except CompileError as error:
+                self._refusals[key] = str(error).partition("\n")[0]
+        return self._refusals[key]
+
+
+class _Cut:
+    """One graph on its way."""
+
+    def __init__(self, splitting: _Splitting, graph: Graph) -> None:
+        self.splitting = splitting
+        self.graph = graph
+        self.nodes = [each for each in graph.nodes() if not isinstance(each, (Input, Const))]
+        self.users = users(self.nodes)
+        self.outputs = set(graph.outputs)
+        self.in_c: set[Node] = set()
+        self.views: set[Node] = set()  # outside, and wherever they are read
+        self.level: dict[Node, int] = {}
+        self.new: dict[Node, Node] = {}  # what stands for a node in the graph that is made
+        self.notes: dict[Node, Note] = {}
+
+    def made(self) -> Graph:
+        self.colour()
+        for _ in range(2):  # what is left out may join two parts
+            self.find_levels()
+            self.sink()
+            self.leave_few()
+        self.find_levels()
+        self.sink()
+        crossing = self.crossing()
+        by_level: dict[int, list[Node]] = {}
+        for each in self.nodes:
+            if each not in self.views:
+                by_level.setdefault(self.level[each], []).append(each)
+        for level in sorted(by_level):
+            if level % 2:
+                for each in by_level[level]:
+                    self.outside(each)
+            else:
+                self.part(by_level[level], crossing)
+        graph = self.graph
+        outputs = tuple([self.value(each) for each in graph.outputs])
+        effects = tuple([self.value(each) for each in graph.effects if each not in self.in_c])
+        for each in graph.inputs:
+            self.note(each, each)
+        return Graph(graph.name, graph.inputs, outputs, effects, self.notes)
+
+    # ------------------------------------------------------------------ which is where
+
+    def colour(self) -> None:
+        """What has a C form is computed in C, but for views of what is outside."""
+        for each in self.nodes:
+            if is_guard(each) or (each.args and each.args[0].type == TUPLE):
+                has_form = each.args[0] in self.in_c
+            else:
+                has_form = not happens(each) and not self.splitting.refusal(each)
+            if has_form and _is_view(each) and each.args[0] not in self.in_c:
+                self.views.add(each)
+            elif has_form:
+                self.in_c.add(each)
+
+    def find_levels(self) -> None:
+        """What stands behind a decision of the program comes after it: it may never end."""
+        floor = -1
+        decisions = set(self.graph.effects)
+        for each in self.nodes:
+            own = max([self.level.get(arg, 0) for arg in each.args], default=0)
+            if each in self.in_c:
+                own = max(own + own % 2, floor)
+            elif each not in self.views:
+                own = max(own + 1 - own % 2, floor + 1)
+            self.level[each] = own
+            if each in decisions and not happens(each):
+                floor = max(floor, own + own % 2)
+
+    def sink(self) -> None:
+        """What later parts alone read is computed there, where that is less to hand on."""
+        for each in reversed(self.nodes):
+            if each not in self.in_c or each.op is item or is_guard(each):
+                continue
+            results = self.users.get(each, []) if _is_control(each) else [each]
+            readers = [user for own in results for user in self.users.get(own, ())]
+            if not readers or not self.outputs.isdisjoint(results):
+                continue
+            if any(user not in self.in_c for user in readers):
+                continue
+            target = min([self.level[user] for user in readers])
+            shared = [arg for arg in set(each.args)
+                      if arg in self.in_c and len(set(self.users[arg])) > 1]
+            if sum(map(_bytes, shared)) <= sum(map(_bytes, results)):
+                for own in (each, *results):
+                    self.level[own] = target
+
+    def leave_few(self) -> None:
+        """Leave to NumPy what is not worth a call."""
+        found: dict[int, int] = {}
+        for each in self.in_c:
+            weight = WORTH if _is_control(each) else not _is_view(each) and each.op is not item
+            found[self.level[each]] = found.get(self.level[each], 0) + weight
+        self.in_c = {each for each in self.in_c if found[self.level[each]] >= WORTH}
+
+    def crossing(self) -> set[Node]:
+        """What parts give to others, and to what is outside."""
+        found = {each for each in self.outputs if each in self.in_c}
+        for each in self.nodes:
+            for arg in each.args:
+                own = self.level[each] if each in self.in_c else -1
+                if arg in self.in_c and self.level[arg] != own:
+                    found.add(self.base(arg))
+        return found | self.let_out(found)
+
+    def let_out(self, crossing: set[Node]) -> set[Node]:
+        """Have NumPy check the decisions of parts that give nothing else; gives what it reads."""
+        giving = {self.level[each] for each in crossing}
+        masks = set()
+        for each in filter(is_guard, self.graph.effects):
+            if each in self.in_c and self.level[each] not in giving:
+                self.in_c.remove(each)
+                self.level[each] += 1
+                masks.add(self.base(each.args[0]))
+        return masks
+
+    def repeats(self, each: Node) -> bool:
+        """Whether a value is a view that is taken wherever it is read."""
+        if each not in self.in_c or each in self.outputs:
+            return each in self.views
+        viewed = each.args[0] if _is_view(each) else None
+        return viewed in self.in_c and _bytes(viewed) <= _bytes(each)
+
+    def base(self, each: Node) -> Node:
+        """What is handed on for a value: views of it are free, and those of less are taken here."""
+        while each in self.in_c and self.repeats(each):
+            (each,) = each.args
+        return each
+
+    # ------------------------------------------------------------------ the graph that is made
+
+    def keep(self, old: Node, made: Node) -> None:
+        """Note what stands for a node."""
+        self.new[old] = made
+        self.note(old, made)
+        if old in self.splitting.primal:
+            self.splitting.primal.add(made)
+
+    def note(self, old: Node, made: Node) -> None:
+        note = self.graph.notes.get(old)
+        if note is not None:
+            of = self.new.get(note.of, note.of) if note.of is not None else None
+            self.notes.setdefault(
+                made, Note(note.name, note.suffix, note.position, of, note.derived)
+            )
+
+    def value(self, each: Node) -> Node:
+        """What stands for a node outside of parts: views are repeated where they are read."""
+        chain = []
+        while each not in self.new and not isinstance(each, (Input, Const)):
+            chain.append(each)
+            (each,) = each.args
+        found = self.new.get(each, each)
+        for above in reversed(chain):
+            found = node(above.op, (found,), above.params, above.type)
+            self.keep(above, found)
+        return found
+
+    def outside(self, each: Node) -> None:
+        """An operation that is left to NumPy; there may be parts in what it runs."""
+        args = tuple([self.value(arg) for arg in each.args])
+        before = len(self.splitting.left)
+        made = node(each.op, args, each.params, each.type)
+        if each.type == TUPLE and any(True for _ in bodies(each)):
+            made = with_bodies(made, self.splitting.cut)
+        self.keep(each, made)
+        if len(self.splitting.left) == before:
+            self.explain(each)
+
+    def explain(self, each: Node) -> None:
+        """Note why an operation is left to NumPy, if it is one that the user would know."""
+        note = self.graph.notes.get(each)
+        if is_guard(each) or not each.args:
+            return
+        if happens(each):
+            reason = f"{each.op.name} happens in Python"
+        elif each.args[0].type == TUPLE:
+            return  # one of several results
+        else:
+            reason = self.splitting.refusal(each) or f"{each.op.name}: too little for a call of C"
+        self.splitting.left.append(Left(note.position if note else None, reason))
+
+    def part(self, own: Sequence[Node], crossing: set[Node]) -> None:
+        """A call of a function in C that computes these."""
+        inside = _Inside(self, own)
+        given = [each for each in own if each in crossing]
+        effects = [inside.new[each] for each in own if is_guard(each)]
+        name = f"part_{len(self.splitting.parts) + 1}"
+        outputs = tuple([inside.new[each] for each in given])
+        graph = Graph(name, tuple(inside.inputs), outputs, tuple(effects), inside.notes)
+        part = Part(name, graph)
+        self.splitting.parts.append(part)
+        called = node(_calling(part), tuple([self.value(each) for each in inside.given]))
+        if any(each in self.splitting.primal for each in given):
+            self.splitting.primal.add(called)
+        if effects:
+            self.notes[called] = Note()  # a statement in its place: what is behind it may not end
+        for i, each in enumerate(given):
+            params = (("index", i), ("type", each.type), ("cast", False))
+            self.keep(each, called if len(given) == 1 else node(_taken, (called,), params))
+            # what has no name of the user's is called after its operation
+            self.notes.setdefault(self.new[each], Note(each.op.name, derived=True))
+
+
+class _Inside:
+    """The nodes of a part, on inputs of its own."""
+
+    def __init__(self, cut: _Cut, own: Sequence[Node]) -> None:
+        self.cut = cut
+        self.new: dict[Node, Node] = {}
+        self.given: list[Node] = []
+        self.inputs: list[Input] = []
+        self.notes: dict[Node, Note] = {}
+        self.own = set(own)
+        for each in own:
+            args = tuple([self.value(arg) for arg in each.args])
+            self.keep(each, node(each.op, args, each.params, each.type))
+
+    def keep(self, old: Node, made: Node) -> None:
+        self.new[old] = made
+        note = self.cut.graph.notes.get(old)
+        if note is not None:
+            self.notes.setdefault(
+                made, Note(note.name, note.suffix, note.position, None, note.derived)
+            )
+        if old in self.cut.splitting.primal:
+            self.cut.splitting.primal.add(made)
+
+    def value(self, each: Node) -> Node:
+        """What stands for an operand: what is computed here, or given, or a view of that."""
+        chain = []
+        while each not in self.new and self.cut.repeats(each):
+            chain.append(each)
+            (each,) = each.args
+        if each not in self.new and not isinstance(each, Const):
+            note = self.cut.graph.notes.get(each)
+            name = each.name if isinstance(each, Input) else note.name if note else ""
+            self.inputs.append(input_node(name or "x", each.type))
+            self.given.append(each)
+            self.keep(each, self.inputs[-1])
+        found = self.new.get(each, each)
+        for above in reversed(chain):
+            found = node(above.op, (found,), above.params, above.type)
+            self.keep(above, found)
+        return found
+
+
+
+# What a part gives, of several results.
+_taken = Primitive(
+    name="taken",
+    function=lambda results, index, type, cast: results[index],
+    arguments=("results",),
+    result=lambda results, index, type, cast: type,
+    rules={"results": CONSTANT},
+    numpy=lambda results, index, type, cast: f"{results}[{index}]",
+)
+
+
+def _calling(part: Part) -> Primitive:
+    """The record of a call of a part."""
+    types = [each.type for each in part.graph.outputs]
+    return Primitive(
+        name=part.name,
+        function=_called_by_name,
+        arguments=("operands",),
+        variadic=True,
+        result=lambda *given: types[0] if len(types) == 1 else TUPLE,
+        rules={"operands": CONSTANT},
+        numpy=lambda call, *operands: f"{call}({', '.join(operands)})",
+        objects=((part.name, part),),
+        parts=tuple([each.op.name for each in part.graph.outputs]) if len(types) > 1 else (),
+    )
+
+
+def _called_by_name(*operands: Any) -> Any:
+    raise NotImplementedError("a part is called where it is compiled")
+
+
+def _is_control(each: Node) -> bool:
+    return isinstance(each.op, Primitive) and each.op.control
+
+
+def _is_view(each: Node) -> bool:
+    """Whether the value costs nothing in C, and next to nothing in NumPy."""
+    viewing = isinstance(each.op, Primitive) and each.op.view
+    return (viewing or each.op in IMPLICIT) and len(each.args) == 1
+
+
+def _bytes(each: Node) -> int:
+    type: ArrayType = each.type
+    return type.size * type.dtype.itemsize
