@@ -439,9 +439,9 @@ class Loop:
         leaves = [leaf for value in values for leaf in tracers_in(value)]
         listed = [leaf for each in self.appended for leaf in each.tracers()]
         leaves += listed
-        own = {id(each) for carried in self.carried.values() for each in carried.tracers}
-        aliased = [each for each in aliases_among(leaves, run.mark) if id(each) not in own]
+        aliased = aliases_among(leaves, run.mark)
         aliased += self._first_of(listed)
+        passed = {name: self._first_of(tracers_in(found[name])) for name in self.carried}
         aliased += [root for lent in self.lent for root in lent.roots_in(leaves)]
         run.undo()
         level = self.level if self.level in running.flow.measured else None
@@ -469,6 +469,9 @@ class Loop:
         self.run = None
         added = self._append(items, run.frame)
         mark_aliases(running, self.key, aliased, [*self.values.values(), *added])
+        for name, firsts in passed.items():
+            seen = [each for each in firsts if not self._is_alone(each)]
+            mark_aliases(running, self.key, seen, tracers_in(self.values[name]))
         self.outcome = "captured"
         report(self.place, "captured: its body is compiled once")
 

@@ -248,10 +248,49 @@ def appended_itself(u):
     return np.sum(np.array(out) ** 2)
 
 
+def a_view_of_what_it_began_with(x):
+    y = x * 1.0
+    z = y
+    for _ in range(6):
+        z = z[::-1]
+    z[0] = 7.0
+    return np.sum(y * y)
+
+
+def what_it_began_with_is_changed(x):
+    y = x * 1.0
+    z = y
+    for _ in range(5):
+        z = z[::-1]
+    y[0] = 7.0
+    return np.sum(z[-1] * y)
+
+
+def two_views_of_what_it_began_with(x):
+    z = x * 1.0
+    w = z
+    for _ in range(6):
+        z = z[::-1]
+        w = z
+    w[0] = 7.0
+    return np.sum(z * z)
+
+
+def exchanged_and_changed_afterwards(x):
+    a, b = x * 1.0, x * 2.0
+    y = a
+    for _ in range(5):
+        a, b = b, a
+    b[0] = 7.0
+    return np.sum(y * y)
+
+
 @pytest.mark.parametrize(
     "function",
     [known_by_another_name, part_known_by_another_name, one_array_under_both, a_third_name,
-     an_argument, both_are_one_from_then_on, a_part_of_the_other_from_then_on, appended_itself],
+     an_argument, both_are_one_from_then_on, a_part_of_the_other_from_then_on, appended_itself,
+     a_view_of_what_it_began_with, what_it_began_with_is_changed,
+     two_views_of_what_it_began_with, exchanged_and_changed_afterwards],
 )  # fmt: skip
 def test_arrays_that_two_names_lead_to(function):
     assert "unrolled" in check(function, (X,)).roads
