@@ -10,9 +10,11 @@ from symdiff.frontend.pytree import Spec, flatten, unflatten
 from symdiff.frontend.speculation import UNBOUND, FailedError, said
 from symdiff.frontend.tracer import Tracer, coerce, lift
 from symdiff.ir.node import Input, Node
+from symdiff.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from symdiff.frontend.loops import Loop
+    from symdiff.frontend.resized import Resized
 
 
 class Carried:
@@ -24,21 +26,25 @@ class Carried:
         self.first = leaves
         self.fixed = [None if is_numeric(each) else each for each in leaves]
         self.kinds: list[Leaf | None] = []
+        self.sizes: list[Resized | None] = []
         self.tracers: list[Tracer] = []
         self.inputs: list[Input | None] = []
         values = []
         for i, each in enumerate(leaves):
             if not is_numeric(each):
                 self.kinds.append(None)
+                self.sizes.append(None)
                 self.inputs.append(None)
                 values.append(each)
                 continue
             leaf = leaf_of(each)
             leaf = leaf._replace(type=loop.widened.get((name, i), leaf.type))
-            own = name.lstrip("$")
-            made = loop.placeholder(own if len(leaves) == 1 else f"{own}_{i}", leaf.type)
-            tracer = Tracer(made, leaf.is_array)
+            own, sized = name.lstrip("$"), loop.resized.get((name, i))
+            whole = leaf.type if sized is None else leaf.type.with_shape(sized.whole)
+            made = loop.placeholder(own if len(leaves) == 1 else f"{own}_{i}", whole)
+            tracer = Tracer(made if sized is None else sized.part(made), leaf.is_array)
             self.kinds.append(leaf)
+            self.sizes.append(sized)
             self.inputs.append(made)
             self.tracers.append(tracer)
             values.append(tracer)
@@ -74,30 +80,65 @@ class Carried:
             if not is_numeric(each):
                 raise FailedError(f"`{said(self.name)}` is a {type(each).__name__} after a turn")
             found = leaf_of(each)
-            type_ = join(kind.type, found.type)
+            sized = self.sizes[i]
+            expected = kind.type if sized is None else kind.type.with_shape(sized.after)
+            if self._resized(i, found.type, loop):
+                widened = True
+                continue
+            type_ = join(expected, found.type)
             if type_ is None or kind.is_array != found.is_array:
                 raise FailedError(
                     f"`{said(self.name)}` is of type {kind.type} before a turn, "
                     f"and of type {found.type} after it"
                 )
-            if type_ != kind.type:
-                loop.widened[self.name, i] = type_
+            if type_.dtype != kind.type.dtype or type_.weak != kind.type.weak:
+                loop.widened[self.name, i] = type_.with_shape(lift(self.first[i]).type.shape)
                 widened = True
         return widened
+
+    def resize(self, value: Any, loop: Loop, turn: int = 1) -> bool:
+        """Whether it must be taken as an array that changes its shape, for a value in a turn.
+
+        It is the value after the first turn of the loop, or with -1 that before the turn before.
+        """
+        leaves, spec = ([], None) if value is UNBOUND else flatten(value)
+        if spec != self.spec:
+            return False
+        found = [
+            self._resized(i, leaf_of(each).type, loop, turn)
+            for i, each in enumerate(leaves)
+            if self.kinds[i] is not None and is_numeric(each)
+        ]
+        return any(found)
+
+    def _resized(self, i: int, found: ArrayType, loop: Loop, turn: int = 1) -> bool:
+        kind = self.kinds[i]
+        assert kind is not None
+        if self.sizes[i] is not None or found.shape == kind.type.shape:
+            return False
+        from symdiff.frontend.resized import resized  # for few programs
+
+        sized = resized(kind.type.shape, found.shape, loop, turn)
+        if sized is None:
+            return False
+        loop.resized[self.name, i] = sized
+        return True
 
     def add(self, value: Any, state: list[tuple[Input, Node]], outputs: list[Node]) -> Any:
         """Adds it to what the loop carries, and gives what finds it among the results."""
         leaves, spec = flatten(value)
         places: list[Any] = []
-        for each, first, kind, own in zip(
-            leaves, self.first, self.kinds, self.inputs, strict=True
+        for each, first, kind, own, sized in zip(
+            leaves, self.first, self.kinds, self.inputs, self.sizes, strict=True
         ):
             if kind is None or own is None:
                 places.append(each)
                 continue
-            places.append((len(state), kind))
-            state.append((own, coerce(lift(first), kind.type)))
-            outputs.append(coerce(lift(each), kind.type))
+            start, end = coerce(lift(first), kind.type), lift(each)
+            end = coerce(end, kind.type.with_shape(end.type.shape))
+            places.append((len(state), kind, sized))
+            state.append((own, start if sized is None else sized.begun(start)))
+            outputs.append(end if sized is None else sized.ended(own, end))
         return finder(places, spec)
 
 
@@ -105,10 +146,12 @@ def finder(places: Sequence[Any], spec: Spec) -> Callable[[Sequence[Node]], Any]
     """What makes a value of the results of a loop."""
 
     def find(items: Sequence[Node]) -> Any:
-        leaves = [
-            Tracer(items[each[0]], each[1].is_array) if type(each) is tuple else each
-            for each in places
-        ]
+        leaves = [_found(items, *each) if type(each) is tuple else each for each in places]
         return leaves[0] if spec.is_leaf() else unflatten(spec, leaves)
 
     return find
+
+
+def _found(items: Sequence[Node], at: int, kind: Leaf, sized: Resized | None = None) -> Tracer:
+    return Tracer(items[at] if sized is None else sized.result(items[at]), kind.is_array)
+

@@ -6,13 +6,17 @@ turn, a number stands for it (`ir.extent`), and the loop need not be unrolled.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from symdiff.frontend import context
 from symdiff.ir.extent import Affine, affine_of, is_open, least, number_of
 from symdiff.ir.node import Const, Node, constant, node
 from symdiff.ops import elementwise as e
 from symdiff.ops.control import INDEX
+
+if TYPE_CHECKING:
+    from symdiff.frontend.context import Context
 
 _DEPTH = 16  # operations in an expression for an end
 _OF_NONE = {"sum", "prod", "any", "all", "count_nonzero", "norm"}  # have a value of no elements
@@ -63,7 +67,12 @@ def affine(root: Node, depth: int = _DEPTH) -> Affine | None:
         return Affine((0,) * level + (1,))
     if isinstance(root, Const):
         return Affine((), int(root.value)) if root.type.dtype.kind == "i" else None
-    if root.op not in (e.add, e.subtract, e.multiply) or not depth:
+    if not depth:
+        return None
+    if root.op is e.negative:
+        found = affine(root.args[0], depth - 1)
+        return None if found is None else Affine().plus(found, -1)
+    if root.op not in (e.add, e.subtract, e.multiply):
         return None
     one, other = (affine(arg, depth - 1) for arg in root.args)
     if one is None or other is None:
@@ -111,21 +120,39 @@ def expression(number: int) -> Node | None:
     return total
 
 
-def check(shape: tuple[int, ...], index: tuple[Any, ...]) -> None:
-    """Raises NeedsValue where an end of a part is not known to lie in the array in each turn."""
+def checked(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The index, its ends that an index of a loop decides counted from the front.
+
+    Raises NeedsValue where such an end is not known to lie in the array in each turn.
+    """
+    running = context.current()
+    bounds = [each for entry in index if isinstance(entry, tuple) for each in entry[1:]]
+    if running is None or not is_open([each for each in bounds if type(each) is int]):
+        return index
     axes = iter(shape)
-    for entry in index:
-        if entry is None:
-            continue
-        whole = next(axes, 0)
-        if not isinstance(entry, tuple) or entry[0] != "slice":
-            continue
-        _, start, stop, step = entry
-        given = tuple([each for each in (start, stop) if each is not None])
-        if is_open(given) and not (step in (None, 1) and _inside(start or 0, stop, whole)):
-            running = context.current()
-            assert running is not None
-            running.flow.check(False, "the ends of a part may lie outside of the array")
+    return tuple([
+        entry if entry is None else _checked(entry, next(axes, 0), running) for entry in index
+    ])
+
+
+def _checked(entry: Any, whole: int, running: Context) -> Any:
+    if not isinstance(entry, tuple) or entry[0] != "slice":
+        return entry
+    _, start, stop, step = entry
+    start, stop = (_from_front(each, whole, running.flow.ranges) for each in (start, stop))
+    given = tuple([each for each in (start, stop) if each is not None])
+    if is_open(given) and not (step in (None, 1) and _inside(start or 0, stop, whole)):
+        running.flow.check(False, "the ends of a part may lie outside of the array")
+    return "slice", start, stop, step
+
+
+def _from_front(end: Any, whole: int, ranges: Mapping[int, Any]) -> Any:
+    """An end that is negative in each turn, as what it is in an axis of this extent."""
+    if end is None or not is_open((end,)):
+        return end
+    found = affine_of(end)
+    below = least(Affine((), -1).plus(found, -1), ranges)
+    return number_of(affine_of(whole).plus(found)) if below is not None and below >= 0 else end
 
 
 def check_reduced(made: Node) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops import control
 from symdiff.ops import elementwise as e
 
+if TYPE_CHECKING:
+    from symdiff.frontend.resized import Resized
+
 _VAIN = 8  # stretches that are not captured, after which the rest is not tried
 _ATTEMPTS = 6  # runs of a body until the types of what it carries settle
 
@@ -63,6 +66,7 @@ class Loop:
         self.place = place_of(frame)
         self.run: Run | None = None
         self.entered: dict[str, Any] = {}  # the names where the attempt began
+        self.earlier: dict[str, Any] = {}  # and the one before, a turn earlier
         self.values: dict[str, Any] = {}
         self.pending: dict[str, Any] | None = None  # what names are to be bound to outside of runs
         self.outcome = ""
@@ -149,10 +153,11 @@ class Loop:
     def _attempt(self, source: Source | None, begin: int) -> Iterator[Any]:
         """Runs of the body on stand-ins, until their types settle."""
         assert self.running is not None
-        self.entered = {}
+        self.earlier, self.entered = self.entered, {}
         self.carried: dict[str, Carried] = {}
         self.buffers: list[Tracer] = list(self.running.flow.remembered.get(self.key, ()))
         self.widened: dict[tuple[str, int], ArrayType] = {}
+        self.resized: dict[tuple[str, int], Resized] = {}
         self.begin = begin
         for _ in range(_ATTEMPTS):
             self.outcome = "lost"
@@ -278,6 +283,8 @@ class Loop:
         if carried is None:
             self.carried.pop(name, None)
             return value
+        if carried.resize(self.earlier.get(name, UNBOUND), self, turn=-1):
+            carried = Carried(name, carried.first, carried.spec, self)
         self.carried[name] = carried
         return carried.stand_in
 
@@ -298,10 +305,7 @@ class Loop:
         stop = self._stop(found)
         self.found_stops = {flag: found.get(flag, False) for flag in self.site.stops}
         if self._again(run, found):
-            extents.leave(self.index)
-            run.undo()
-            self.run = None
-            self.outcome = "again"
+            self._end_run("again")
             return False
         self._finish(run, found, stop)
         return False
@@ -392,16 +396,24 @@ class Loop:
         assert error is not None
         if self.run is None or passes(error):
             return True
-        self._abandon(reason_of(error))
+        found = sys._getframe(1).f_locals  # a name may be of another shape, which did not fit
+        ends = [each.resize(found.get(name, UNBOUND), self) for name, each in self.carried.items()]
+        if any(ends):
+            self._end_run("again")
+        else:
+            self._abandon(reason_of(error))
         return False
 
-    def _abandon(self, reason: str) -> None:
+    def _end_run(self, outcome: str) -> None:
         if self.run is not None:
             extents.leave(self.index)
             self.run.undo()
             self.run = None
+        self.outcome = outcome
+
+    def _abandon(self, reason: str) -> None:
+        self._end_run("failed")
         self.reason = reason
-        self.outcome = "failed"
         if self.entered:
             self.pending = self.entered
 

@@ -285,7 +285,7 @@ def read_index(x: Tracer, index: Any) -> Index:
     if any(map(_is_truth_value, parts)):
         x, parts = _without_truth_values(x, parts)
     static, arrays = shaping.encode_index(parts, x.shape)
-    extents.check(x.shape, static)
+    static = extents.checked(x.shape, static)
     remaining = iter(arrays)
     entries: list[Any] = []
     operands: list[Any] = []

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import reduce
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -164,6 +165,14 @@ def product(extents: Iterable[int]) -> int:
         total, times = (each, total) if each.factors else (total, each)
         total = Affine().plus(total, times.rest)
     return number_of(total)
+
+
+def total(extents: Iterable[int]) -> int:
+    """The number that stands for a sum."""
+    found = list(extents)
+    if not is_open(found):
+        return sum(found)
+    return number_of(reduce(Affine.plus, map(affine_of, found)))
 
 
 def least(value: Affine, ranges: Mapping[int, tuple[Affine, Affine]]) -> int | None:

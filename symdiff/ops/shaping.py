@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.ir.extent import is_open, length
+from symdiff.ir.extent import is_open, length, total
 from symdiff.ir.node import Node
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
@@ -741,7 +741,7 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
                 f"the shapes {first} and {each.shape} do not fit: "
                 f"only axis {axis}, along which arrays are joined, may differ"
             )
-    extent = sum(each.shape[axis] for each in types)
+    extent = total(each.shape[axis] for each in types)
     return types[0].with_shape((*first[:axis], extent, *first[axis + 1 :]))
 
 
@@ -752,9 +752,13 @@ def span(start: int, stop: int, extent: int) -> slice:
 
 def _parts(y_bar: Any, *arrays: Any, axis: int) -> list[Any]:
     """The parts of the cotangent, one for each array."""
-    ends = [0, *accumulate(_shape(each)[axis] for each in arrays)]
+    extents = [_shape(each)[axis] for each in arrays]
+    ends = [0, *accumulate(extents, lambda *each: total(each))]
     before = (slice(None),) * axis
-    return [y_bar[(*before, span(start, stop, ends[-1]))] for start, stop in pairwise(ends)]
+    return [
+        y_bar[(*before, slice(start or None, None if stop == ends[-1] else stop))]
+        for start, stop in pairwise(ends)
+    ]
 
 
 def _axis_source(axis: int) -> str:

@@ -54,11 +54,11 @@ def test_captured(function, first, others):
     assert set(captured.roads) == {"captured"}
 
 
-def test_another_shape_after_a_turn_is_unrolled():
+def test_another_shape_after_a_turn_than_is_counted_is_unrolled():
     def grows(x):
         y = x
         for _ in range(4):
-            y = np.concatenate([y, x])
+            y = np.concatenate([y, y])
         return y
 
     assert check(grows, (X,)).roads == ["unrolled"]
