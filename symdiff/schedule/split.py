@@ -7,6 +7,7 @@ level is one part. What only a later part reads is computed there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from symdiff.errors import CompileError
@@ -16,11 +17,14 @@ from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.control import item, items
 from symdiff.ops.effects import happens
 from symdiff.ops.primitive import CONSTANT, Primitive
-from symdiff.ops.shaping import is_guard
+from symdiff.ops.shaping import getitem, is_guard
 from symdiff.schedule.implicit import IMPLICIT
 from symdiff.schedule.lower import lower
+from symdiff.schedule.stores import UPDATES
 
 WORTH = 4  # operations from which a part costs less than NumPy's calls
+_LARGE = 1 << 12  # bytes whose copy takes longer than a call of NumPy's
+_FEW = 8  # times that a small part goes into the whole
 
 
 class Part:
@@ -143,12 +147,26 @@ class _Cut:
         for each in self.nodes:
             if is_guard(each) or (each.args and each.args[0].type == TUPLE):
                 has_form = each.args[0] in self.in_c
+            elif happens(each) or self.touches_little(each):
+                has_form = False
             else:
-                has_form = not happens(each) and not self.splitting.refusal(each)
+                has_form = not self.splitting.refusal(each)
             if has_form and _is_view(each) and each.args[0] not in self.in_c:
                 self.views.add(each)
             elif has_form:
                 self.in_c.add(each)
+
+    def touches_little(self, each: Node) -> bool:
+        """Whether it reads or changes a small part of what is outside, and may be in a loop.
+
+        What C is given may have to be copied, and what it gives is made anew, as a whole.
+        """
+        if each.op not in (getitem, *UPDATES):
+            return False
+        base, part = (each.args[0], each if each.op is getitem else each.args[1])
+        if base in self.in_c or isinstance(base, Const):
+            return False
+        return _bytes(base) > _LARGE and _bytes(part) * _FEW <= _bytes(base)
 
     def find_levels(self) -> None:
         """What stands behind a decision of the program comes after it: it may never end."""
@@ -271,6 +289,8 @@ class _Cut:
             return
         if happens(each):
             reason = f"{each.op.name} happens in Python"
+        elif self.touches_little(each):
+            reason = f"{each.op.name} touches a small part of a large array"
         elif each.args[0].type == TUPLE:
             return  # one of several results
         else:
@@ -294,9 +314,9 @@ class _Cut:
             self.notes[called] = Note()  # a statement in its place: what is behind it may not end
         for i, each in enumerate(given):
             params = (("index", i), ("type", each.type), ("cast", False))
-            self.keep(each, called if len(given) == 1 else node(_taken, (called,), params))
-            # what has no name of the user's is called after its operation
-            self.notes.setdefault(self.new[each], Note(each.op.name, derived=True))
+            taken = _taking(_usual_name(each))
+            self.keep(each, called if len(given) == 1 else node(taken, (called,), params))
+            self.notes.setdefault(self.new[each], Note(_usual_name(each), derived=True))
 
 
 class _Inside:
@@ -343,15 +363,23 @@ class _Inside:
 
 
 
-# What a part gives, of several results.
-_taken = Primitive(
-    name="taken",
-    function=lambda results, index, type, cast: results[index],
-    arguments=("results",),
-    result=lambda results, index, type, cast: type,
-    rules={"results": CONSTANT},
-    numpy=lambda results, index, type, cast: f"{results}[{index}]",
-)
+@lru_cache(maxsize=256)
+def _taking(name: str) -> Primitive:
+    """The record of one of the results of a part, of which values are called by this name."""
+    return Primitive(
+        name=name,
+        function=lambda results, index, type, cast: results[index],
+        arguments=("results",),
+        result=lambda results, index, type, cast: type,
+        rules={"results": CONSTANT},
+        numpy=lambda results, index, type, cast: f"{results}[{index}]",
+    )
+
+
+def _usual_name(each: Node) -> str:
+    """What a value is called that has no name of the user's."""
+    elementwise = isinstance(each.op, Primitive) and each.op.elementwise
+    return each.op.name if elementwise and not _is_view(each) else "value"
 
 
 def _calling(part: Part) -> Primitive:
@@ -366,7 +394,7 @@ def _calling(part: Part) -> Primitive:
         rules={"operands": CONSTANT},
         numpy=lambda call, *operands: f"{call}({', '.join(operands)})",
         objects=((part.name, part),),
-        parts=tuple([each.op.name for each in part.graph.outputs]) if len(types) > 1 else (),
+        parts=tuple(map(_usual_name, part.graph.outputs)) if len(types) > 1 else (),
     )
 
 

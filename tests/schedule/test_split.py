@@ -116,6 +116,20 @@ def test_loops_are_cut_inside():
     assert "part_1" in [each.op.name for each in loop.param("body").nodes()]
 
 
+def test_a_store_into_a_large_array_is_left_in_place():
+    def f(x):
+        for i in range(2000):
+            x[i] = np.sin(x[i]) * np.exp(x[i - 1]) + np.abs(np.fft.fft(x[i : i + 2]))[0] + x[i] ** 3
+        return x
+
+    found = cut(f, np.ones(2002))
+    (loop,) = [each for each in found.graph.nodes() if each.op.name == "loop"]
+    inside = [each.op.name for each in loop.param("body").nodes()]
+    assert inside.count("index_set") == 1
+    assert any(each.startswith("part_") for each in inside)
+    assert all(given.type.shape != (2002,) for given in found.parts[0].graph.inputs)
+
+
 def test_reasons_have_lines():
     def f(x):
         print(np.sum(x))
