@@ -178,8 +178,7 @@ class _Lowering:
             if view.indices:  # read at one place only
                 value.calls = True
         value.leaves = frozenset(leaves)
-        if not value.cheap:
-            value.cost, value.leaves = 0, frozenset([value])
+        value.settle()
         self.values[value] = None
         return value
 

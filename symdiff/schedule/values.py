@@ -18,8 +18,8 @@ class Value:
     """Something that is computed, or given: it has memory of its own, unless nobody needs it to."""
 
     __slots__ = (
-        "buffer", "calls", "checks", "cost", "dtype", "fold", "form", "kind", "leaves", "operands",
-        "parts", "results", "shape",
+        "buffer", "calls", "checks", "cost", "dtype", "few", "fold", "form", "kind", "leaves",
+        "operands", "parts", "results", "shape",
         "step", "step_of", "stored", "terms",
     )
 
@@ -36,6 +36,7 @@ class Value:
         self.fold: tuple[Fold, Shape] | None = None
         self.buffer: Buffer | None = None
         self.cost = 0
+        self.few = True  # operations and reads
         self.leaves: frozenset[Value] = frozenset([self])
         self.step = -1  # the group that completes it
         self.stored = kind != "map"
@@ -49,8 +50,13 @@ class Value:
     @property
     def cheap(self) -> bool:
         """Whether it is computed again rather than stored, if nothing else needs it stored."""
-        few = self.cost <= _CHEAP and len(self.leaves) <= _CHEAP_READS
-        return self.kind == "map" and not self.calls and not self.terms and few
+        return self.kind == "map" and not self.calls and not self.terms and self.few
+
+    def settle(self) -> None:
+        """Decide whether it is cheap, by its cost and its leaves: if not, it is one itself."""
+        self.few = self.cost <= _CHEAP and len(self.leaves) <= _CHEAP_READS
+        if not self.cheap:
+            self.leaves = frozenset([self])
 
 
 _CHEAP = 8  # weighted operations up to which a value is computed again where it is read

@@ -22,11 +22,11 @@ def loss_grad(W, x):
 
 
 def test_text():
-    program = grad(loss).lower(np.ones((2, 3)), np.ones((4, 2))).work.program
+    program = grad(loss).stages(np.ones((2, 3)), np.ones((4, 2)))[-1][1].program
     assert function_source(program) == EXPECTED
 
 
 def test_docstring_stands_below_the_header():
-    program = grad(loss).lower(np.ones((2, 3)), np.ones((4, 2))).work.program
+    program = grad(loss).stages(np.ones((2, 3)), np.ones((4, 2)))[-1][1].program
     lines = function_source(program, '"""What it does."""').splitlines()
     assert lines[1] == '    """What it does."""'

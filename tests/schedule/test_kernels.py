@@ -11,6 +11,7 @@ from symdiff.ops.reductions import sum_
 from symdiff.ops.shaping import broadcast_to, getitem, reshape
 from symdiff.schedule.loops import Kernel, Load, Loops, Product, Store, Total
 from symdiff.schedule.lower import lower
+from tests.differential.test_size import calls
 
 
 def lowered(make, *shapes) -> Loops:
@@ -112,3 +113,17 @@ def test_constants_are_part_of_the_text():
 
     (kernel,) = lowered(f, (3,)).steps
     assert kernel.values[-1].text == "{0} * 2.5"
+
+
+def test_the_time_is_linear_where_values_are_read_twice():
+    def chain(length):
+        def f(x):
+            for _ in range(length):
+                turned = node(getitem, (x,), (("index", (("slice", None, None, -1),)),))
+                x = node(e.add, (node(e.multiply, (x, x)), turned))
+            return x
+
+        return f
+
+    few, many = (calls(lowered, chain(length), (5,)) for length in (10, 40))
+    assert many < 5 * few
