@@ -54,25 +54,27 @@ extern void cblas_{c}gemv(int, int, SD_INT, SD_INT, {T}, const {T} *, SD_INT, co
 """
 _CBLAS = """\
 SD_KERNEL void matmul_{n}(char ta, char tb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-    const {T} *a, ptrdiff_t lda, const {T} *b, ptrdiff_t ldb, {T} *c)
+    const {T} *a, ptrdiff_t lda, const {T} *b, ptrdiff_t ldb, {T} *c, int adds)
 {{
     cblas_{c}gemm(101, ta == 'N' ? 111 : 112, tb == 'N' ? 111 : 112, (SD_INT)m, (SD_INT)n,
-        (SD_INT)k, 1, a, (SD_INT)lda, b, (SD_INT)ldb, 0, c, (SD_INT)n);
+        (SD_INT)k, 1, a, (SD_INT)lda, b, (SD_INT)ldb, ({T})adds, c,
+        (SD_INT)n);
 }}
 SD_KERNEL void matvec_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *a, ptrdiff_t lda,
-    const {T} *x, ptrdiff_t step, {T} *y)
+    const {T} *x, ptrdiff_t step, {T} *y, int adds)
 {{
     const SD_INT rows = (SD_INT)(ta == 'N' ? m : k), columns = (SD_INT)(ta == 'N' ? k : m);
     cblas_{c}gemv(101, ta == 'N' ? 111 : 112, rows, columns, 1, a, (SD_INT)lda, x, (SD_INT)step,
-        0, y, 1);
+        ({T})adds, y, 1);
 }}
 """
 _LOOPS = """\
 SD_KERNEL void matmul_{n}(char ta, char tb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-    const {T} *restrict a, ptrdiff_t lda, const {T} *restrict b, ptrdiff_t ldb, {T} *restrict c)
+    const {T} *restrict a, ptrdiff_t lda, const {T} *restrict b, ptrdiff_t ldb, {T} *restrict c,
+    int adds)
 {{
     for (ptrdiff_t i = 0; i < m; i++) {{
-        for (ptrdiff_t j = 0; j < n; j++)
+        for (ptrdiff_t j = 0; !adds && j < n; j++)
             c[i * n + j] = 0;
         for (ptrdiff_t l = 0; l < k; l++) {{
             const {T} x = ta == 'N' ? a[i * lda + l] : a[l * lda + i];
@@ -88,9 +90,9 @@ SD_KERNEL void matmul_{n}(char ta, char tb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t 
     }}
 }}
 SD_KERNEL void matvec_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *restrict a, ptrdiff_t lda,
-    const {T} *restrict x, ptrdiff_t step, {T} *restrict y)
+    const {T} *restrict x, ptrdiff_t step, {T} *restrict y, int adds)
 {{
-    for (ptrdiff_t i = 0; i < m; i++)
+    for (ptrdiff_t i = 0; !adds && i < m; i++)
         y[i] = 0;
     for (ptrdiff_t l = 0; ta == 'T' && l < k; l++) {{
         SIMD

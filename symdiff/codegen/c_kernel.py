@@ -57,6 +57,9 @@ class KernelText:
         self.totals = [each for each in kernel.sinks if isinstance(each, Total)]
         self.stores = [each for each in kernel.sinks if isinstance(each, Store)]
         self.loops = self.ordered()
+        self.in_tile = any(each.tile for each in self.accesses()) or any(
+            each.part == "tile" for each in self.totals
+        )
         self.calls = any(isinstance(each, Step) and each.calls for each in kernel.values)
         self.lanes = self.best_lanes(self.loops[-1].extent if self.loops else 1)
         self.scatters = any(each.in_order for each in self.stores)
@@ -137,6 +140,8 @@ class KernelText:
         for each, name in self.names.items():
             const = "const " if name[0] == "x" else ""
             found.append(f"{const}{C_TYPES[each.dtype]} *restrict {name}")
+        if self.in_tile:
+            found.append("ptrdiff_t at")
         return ", ".join(found)
 
     def starts(self) -> Iterator[str]:
@@ -145,8 +150,20 @@ class KernelText:
             if self.in_memory(each) and each.part != "later":
                 buffer = each.access.buffer
                 start = self.typed(each.fold.start(buffer.dtype), buffer.dtype)
-                yield f"    for (ptrdiff_t i = 0; i < {buffer.size}; i++)"
-                yield f"        {self.names[buffer]}[i] = {start};"
+                if each.access.tile:
+                    heads = [
+                        f"for (ptrdiff_t i{level} = 0; i{level} < {loop.extent}; i{level}++)"
+                        for level, loop in enumerate(self.loops)
+                        if not set(loop.axes) <= set(each.axes)
+                    ]
+                    element = self.element(each.access)
+                else:
+                    heads = ["if (at == 0)"] if each.part == "tile" else []
+                    heads.append(f"for (ptrdiff_t i = 0; i < {buffer.size}; i++)")
+                    element = f"{self.names[buffer]}[i]"
+                for depth, head in enumerate(heads, 1):
+                    yield f"{'    ' * depth}{head}"
+                yield f"{'    ' * (len(heads) + 1)}{element} = {start};"
 
     def depth(self, total: Total) -> int:
         """How many loops are around those that a total is folded over."""
@@ -431,6 +448,8 @@ class KernelText:
         for index, stride, extent in access.indices:
             own = self.element(index)
             terms.append(("+", f"({own} + ({own} < 0 ? {extent} : 0)) * {stride}"))
+        if access.tile:
+            terms.append(("+", "at" if access.tile == 1 else f"at * {access.tile}"))
         if access.offset:
             terms.append(("-" if access.offset < 0 else "+", str(abs(access.offset))))
         terms.sort(key=lambda term: term[0] == "-")

@@ -25,6 +25,7 @@ from symdiff.schedule.loops import (
     Operand,
     Product,
     Repeat,
+    Tile,
     Total,
 )
 from symdiff.schedule.values import contiguous
@@ -75,33 +76,33 @@ typedef void (*sd_gemv_{n})(const char *, const SD_INT *, const SD_INT *, const 
     const {T} *, const SD_INT *, const {T} *, const SD_INT *, const {T} *, {T} *,
     const SD_INT *);
 SD_KERNEL void matmul_{n}(char ta, char tb, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
-    const {T} *a, ptrdiff_t lda, const {T} *b, ptrdiff_t ldb, {T} *c)
+    const {T} *a, ptrdiff_t lda, const {T} *b, ptrdiff_t ldb, {T} *c, int adds)
 {{
     const SD_INT rows = (SD_INT)m, columns = (SD_INT)n, inner = (SD_INT)k;
     const SD_INT first = (SD_INT)lda, second = (SD_INT)ldb;
-    const {T} one = 1, zero = 0;
+    const {T} one = 1, kept = ({T})adds;
     ((sd_gemm_{n})sd_routines[{gemm}])(&tb, &ta, &columns, &rows, &inner, &one, b, &second, a,
-        &first, &zero, c, &columns);
+        &first, &kept, c, &columns);
 }}
 SD_KERNEL void matvec_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *a, ptrdiff_t lda,
-    const {T} *x, ptrdiff_t step, {T} *y)
+    const {T} *x, ptrdiff_t step, {T} *y, int adds)
 {{
     const SD_INT down = (SD_INT)(ta == 'N' ? k : m), right = (SD_INT)(ta == 'N' ? m : k);
     const SD_INT first = (SD_INT)lda, by = (SD_INT)step, unit = 1;
     const char how = ta == 'N' ? 'T' : 'N';
-    const {T} one = 1, zero = 0;
-    ((sd_gemv_{n})sd_routines[{gemv}])(&how, &down, &right, &one, a, &first, x, &by, &zero, y,
+    const {T} one = 1, kept = ({T})adds;
+    ((sd_gemv_{n})sd_routines[{gemv}])(&how, &down, &right, &one, a, &first, x, &by, &kept, y,
         &unit);
 }}
 """
 ROUTINES = ("dgemm", "sgemm", "dgemv", "sgemv")
 _SMALL_PRODUCT = """\
 SD_KERNEL void small_{n}(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const {T} *a, ptrdiff_t a0,
-    ptrdiff_t a1, const {T} *b, ptrdiff_t b0, ptrdiff_t b1, {T} *restrict c)
+    ptrdiff_t a1, const {T} *b, ptrdiff_t b0, ptrdiff_t b1, {T} *restrict c, int adds)
 {{
     for (ptrdiff_t i = 0; i < m; i++)
         for (ptrdiff_t j = 0; j < n; j++) {{
-            {T} s = 0;
+            {T} s = adds ? c[i * n + j] : 0;
             for (ptrdiff_t l = 0; l < k; l++)
                 s = ({T})(s + a[i * a0 + l * a1] * b[l * b0 + j * b1]);
             c[i * n + j] = s;
@@ -190,7 +191,9 @@ class Unit:
     # ------------------------------------------------------------------ steps
 
     def calls(self, step: AnyStep) -> Iterator[str]:
-        if isinstance(step, Repeat):
+        if isinstance(step, Tile):
+            yield from self.tile(step)
+        elif isinstance(step, Repeat):
             yield from _in_block(repeated(step, self.part(step.body),
                                           self.part(step.test) if step.test else ""))
         elif isinstance(step, Branch):
@@ -216,7 +219,8 @@ class Unit:
             text = printed.text()
             self.functions |= printed.functions
             name = self.kernels.setdefault(text, f"k{len(self.kernels)}")
-            yield f"{name}({', '.join(map(pointer_to, printed.buffers))});"
+            at = ["at"] * printed.in_tile
+            yield f"{name}({', '.join([*map(pointer_to, printed.buffers), *at])});"
 
     def call(self, step: Call) -> Iterator[str]:
         """A call for each of a batch, in loops; where it cannot go on, neither does the program."""
@@ -236,6 +240,18 @@ class Unit:
         else:
             yield f"{indent}{text};"
 
+    def tile(self, step: Tile) -> Iterator[str]:
+        """The steps of a tile for each of them, and for what is left of the rows."""
+        end = step.extent - step.extent % step.rows
+        yield f"for (ptrdiff_t at = 0; at < {end}; at += {step.rows}) {{"
+        yield from (f"    {line}" for each in step.body for line in self.calls(each))
+        yield "}"
+        if step.rest:
+            yield "{"
+            yield f"    const ptrdiff_t at = {end};"
+            yield from (f"    {line}" for each in step.rest for line in self.calls(each))
+            yield "}"
+
     def product(self, step: Product) -> Iterator[str]:
         """A call for each product of a batch, in loops."""
         rows, columns, inner = step.sizes
@@ -248,11 +264,11 @@ class Unit:
         for i in axes:
             yield f"for (ptrdiff_t b{i} = 0; b{i} < {step.batch[i]}; b{i}++)"
         places = [
-            _moved(buffer, offset, [(f"b{i}", strides[i]) for i in axes])
-            for buffer, offset, strides in (
-                (step.target, 0, _batch_strides(step.batch, rows * columns)),
-                (step.left.buffer, step.left.offset, step.left.batch),
-                (step.right.buffer, step.right.offset, step.right.batch),
+            _moved(buffer, offset, [*((f"b{i}", strides[i]) for i in axes), ("at", tile)])
+            for buffer, offset, strides, tile in (
+                (step.target, 0, _batch_strides(step.batch, rows * columns), step.tile),
+                (step.left.buffer, step.left.offset, step.left.batch, step.left.tile),
+                (step.right.buffer, step.right.offset, step.right.batch, step.right.tile),
             )
         ]
         yield f"{'    ' * bool(axes)}{self.one_product(step, *places)}"
@@ -262,33 +278,34 @@ class Unit:
         rows, columns, inner = step.sizes
         dtype = step.target.dtype
         kinds = self.products.setdefault(dtype, set())
+        adds = "at != 0" if step.adds else "0"
         if dtype.kind != "f" or max(step.sizes) <= _SMALL:
             kinds.add("small")
             strides = [", ".join(map(str, each.strides)) for each in (step.left, step.right)]
             return (f"small_{short(dtype)}({rows}, {columns}, {inner}, {left}, {strides[0]}, "
-                    f"{right}, {strides[1]}, {target});")
+                    f"{right}, {strides[1]}, {target}, {adds});")
         if columns == 1:
             by = step.right.strides[0]
-            return self.vector(step.left, left, rows, inner, by, right, target, kinds)
+            return self.vector(step.left, left, rows, inner, by, right, target, adds, kinds)
         if rows == 1:
             turned = step.right._replace(strides=step.right.strides[::-1])
             by = step.left.strides[1]
-            return self.vector(turned, right, columns, inner, by, left, target, kinds)
+            return self.vector(turned, right, columns, inner, by, left, target, adds, kinds)
         kinds.add("matmul")
         first = _leading(step.left, rows, inner)
         second = _leading(step.right, inner, columns)
         return (f"matmul_{short(dtype)}('{first[0]}', '{second[0]}', {rows}, {columns}, "
-                f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target});")
+                f"{inner}, {left}, {first[1]}, {right}, {second[1]}, {target}, {adds});")
 
     def vector(
         self, matrix: Matrix, left: str, rows: int, inner: int, step: int, right: str,
-        target: str, kinds: set[str],
+        target: str, adds: str, kinds: set[str],
     ) -> str:
         kinds.add("matvec")
         how, lead = _leading(matrix, rows, inner)
         name = short(matrix.buffer.dtype)
         return (f"matvec_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, "
-                f"{max(step, 1)}, {target});")
+                f"{max(step, 1)}, {target}, {adds});")
 
 
 def _in_block(lines: Iterator[str]) -> Iterator[str]:

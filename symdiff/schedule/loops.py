@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +50,7 @@ class Access(NamedTuple):
     offset: int
     # of a gather or scatter: index values, times a stride, within an extent
     indices: tuple[tuple[Access, int, int], ...] = ()
+    tile: int = 0  # the stride of the row at which a tile starts
 
 
 class Load(NamedTuple):
@@ -80,7 +81,7 @@ class Store(NamedTuple):
 class Total(NamedTuple):
     """A value folded over some axes of the space, whose strides in the target are 0.
 
-    `part` is "first" or "later" where several kernels have a part in it.
+    `part` is "first" or "later" where several kernels have a part in it, "tile" where tiles have.
     """
 
     access: Access
@@ -115,6 +116,7 @@ class Matrix(NamedTuple):
     batch: Shape
     strides: tuple[int, int]
     offset: int
+    tile: int = 0  # the stride of the row at which a tile starts
 
 
 class Product(NamedTuple):
@@ -125,6 +127,8 @@ class Product(NamedTuple):
     sizes: tuple[int, int, int]  # rows, columns, and what is summed over
     left: Matrix
     right: Matrix
+    adds: bool = False  # to what the tiles before have left there
+    tile: int = 0  # the stride in the target of the row at which a tile starts
 
 
 class Operand(NamedTuple):
@@ -195,7 +199,21 @@ class Branch(NamedTuple):
     work: Buffer
 
 
-AnyStep = Kernel | Move | Product | Call | Check | Decided | Repeat | Branch
+class Tile(NamedTuple):
+    """Steps that are done for some rows after the other, and for the rest of them.
+
+    The buffers of a tile are its own, in its part of the work space.
+    """
+
+    extent: int
+    rows: int
+    body: tuple[AnyStep, ...]
+    rest: tuple[AnyStep, ...]
+    buffers: tuple[Buffer, ...]
+    work: Buffer
+
+
+AnyStep = Tile | Kernel | Move | Product | Call | Check | Decided | Repeat | Branch
 
 
 class Loops(NamedTuple):
@@ -215,7 +233,10 @@ class Loops(NamedTuple):
 
 def buffers_of(step: AnyStep) -> list[Buffer]:
     """The buffers that a step reads or writes, in order, each once."""
-    if isinstance(step, Product):
+    if isinstance(step, Tile):
+        inner = [each for own in (*step.body, *step.rest) for each in buffers_of(own)]
+        found = [each for each in inner if each not in step.buffers] + [step.work]
+    elif isinstance(step, Product):
         found = [step.left.buffer, step.right.buffer, step.target]
     elif isinstance(step, Call):
         found = [each.buffer for each in (*step.operands, *step.results)]
@@ -240,16 +261,19 @@ def buffers_of(step: AnyStep) -> list[Buffer]:
     return list(dict.fromkeys(found))
 
 
-def plan(steps: Sequence[AnyStep]) -> int:
+def plan(steps: Sequence[AnyStep], among: Collection[Buffer] | None = None) -> int:
     """Places in the work space for what lives there; buffers that are not alive together share.
 
-    Gives its size in bytes.
+    Gives its size in bytes. With `among` it is for these buffers only.
     """
+    tiles = [each for each in steps if isinstance(each, Tile)]
+    for tile in tiles:
+        tile.work.size = max(plan(own, tile.buffers) for own in (tile.body, tile.rest))
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     for i, step in enumerate(steps):
         for each in buffers_of(step):
-            if each.storage == "work":
+            if each.storage == "work" and (among is None or each in among):
                 first.setdefault(each, i)
                 last[each] = i
     ends: dict[int, list[Buffer]] = {}
@@ -271,6 +295,9 @@ def plan(steps: Sequence[AnyStep]) -> int:
                 if fitting[0] > size:
                     free.append((fitting[0] - size, fitting[1] + size))
         free += [(_aligned(each.bytes), each.place) for each in ends.get(i, ())]
+    for tile in tiles:
+        for each in tile.buffers:
+            each.place += tile.work.place
     return top
 
 
@@ -280,6 +307,8 @@ def _aligned(size: int) -> int:
 
 def operations(step: AnyStep) -> int:
     """Roughly what a step costs, in additions."""
+    if isinstance(step, Tile):
+        return step.extent // step.rows * sum(map(operations, step.body))
     if isinstance(step, Product):
         return 2 * math.prod(step.sizes) * math.prod(step.batch)
     if isinstance(step, Call):

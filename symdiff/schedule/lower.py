@@ -34,6 +34,7 @@ from symdiff.schedule.loops import (
     plan,
 )
 from symdiff.schedule.pulls import pull
+from symdiff.schedule.tiles import tiled
 from symdiff.schedule.values import (
     Placed,
     Value,
@@ -89,7 +90,7 @@ class _Lowering:
                 self.decide(each)
         results = self.results()
         pull(list(self.values))
-        steps = steps_of(list(self.values))
+        steps = tiled(steps_of(list(self.values)))
         work = plan(steps)
         return Loops(
             tuple(steps),
