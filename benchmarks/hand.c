@@ -126,9 +126,9 @@ static inline void mixture(const void *const *in, void *const *out)
     const ptrdiff_t N = n[0], D = n[1], K = n[2];
     const double *restrict alpha = in[0], *mu = in[1], *q = in[2], *L = in[3], *x = in[4];
     double *alpha_bar = out[1], *mu_bar = out[2], *q_bar = out[3], *L_bar = out[4];
-    double *const c = malloc((size_t)(2 * K * N * D + K * N + N * D + D * D) * sizeof(double));
-    double *const z = c + K * N * D, *const s = z + K * N * D, *const c_bar = s + K * N;
-    double *const M = c_bar + N * D, value = 0;
+    double *const c = malloc((size_t)(2 * K * N * D + K * N + D + D * D) * sizeof(double));
+    double *const z = c + K * N * D, *const s = z + K * N * D, *const sums = s + K * N;
+    double *const M = sums + D, value = 0;
     for (ptrdiff_t k = 0; k < K; k++) {
         double *restrict ck = c + k * N * D, *restrict zk = z + k * N * D, sum = 0;
         for (ptrdiff_t i = 0; i < N; i++)
@@ -167,11 +167,12 @@ static inline void mixture(const void *const *in, void *const *out)
     for (ptrdiff_t k = 0; k < K; k++) {
         double *restrict ck = c + k * N * D, *restrict zk = z + k * N * D, share = 0;
         double *restrict own = mu_bar + k * D;
+        memset(sums, 0, (size_t)D * sizeof(double));
         for (ptrdiff_t i = 0; i < N; i++) {
             share += s[k * N + i];
             SIMD
             for (ptrdiff_t j = 0; j < D; j++)
-                zk[i * D + j] *= -s[k * N + i];
+                sums[j] += zk[i * D + j] *= -s[k * N + i];
         }
         alpha_bar[k] = share - (double)N * exp(alpha[k] - most) / sum;
         memcpy(M, L + k * D * D, (size_t)(D * D) * sizeof(double));
@@ -180,12 +181,13 @@ static inline void mixture(const void *const *in, void *const *out)
         product('T', 'N', D, D, N, ck, D, zk, D, L_bar + k * D * D);
         for (ptrdiff_t j = 0; j < D; j++)
             q_bar[k * D + j] = L_bar[k * D * D + j * D + j] * exp(q[k * D + j]) + share;
-        product('N', 'T', N, D, D, zk, D, M, D, c_bar);
-        memset(own, 0, (size_t)D * sizeof(double));
-        for (ptrdiff_t i = 0; i < N; i++)
-            SIMD
+        for (ptrdiff_t i = 0; i < D; i++) {
+            double sum = 0;
+#pragma omp simd reduction(+ : sum)
             for (ptrdiff_t j = 0; j < D; j++)
-                own[j] -= c_bar[i * D + j];
+                sum -= sums[j] * M[i * D + j];
+            own[i] = sum;
+        }
     }
     *(double *)out[0] = value - (double)N * (most + log(sum));
     free(c);

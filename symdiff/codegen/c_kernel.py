@@ -304,9 +304,17 @@ class KernelText:
             yield from self.step(f"{inner}    ", "rest", end)
             yield f"{inner}}}"
         for i, each in totals:
-            dtype = self.total_dtype(each)
-            yield f"{inner}for (int l = 0; l < {n}; l++)"
-            yield f"{inner}    t{i} = {self.folded(each.fold, f't{i}', f's{i}[l]', dtype)};"
+            half = n // 2
+            while half:  # lanes by halves: few steps, each on the one before
+                own = self.folded(
+                    each.fold, f"s{i}[l]", f"s{i}[l + {half}]", each.access.buffer.dtype
+                )
+                yield f"{inner}SIMD"
+                yield f"{inner}for (int l = 0; l < {half}; l++)"
+                yield f"{inner}    s{i}[l] = {own};"
+                half //= 2
+            total = self.folded(each.fold, f"t{i}", f"s{i}[0]", self.total_dtype(each))
+            yield f"{inner}t{i} = {total};"
         if chunked:
             yield f"{indent}}}"
 

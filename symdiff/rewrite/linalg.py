@@ -122,18 +122,27 @@ def product_over_batch(found: Match) -> Node | None:
 
 
 def _sums_a_side(found: Match) -> bool:
-    return bool(found["x"].type.ndim == found["y"].type.ndim == 2 and len(found["axis"]) == 1)
+    ndim: int = found["x"].type.ndim
+    return ndim == found["y"].type.ndim and found["axis"] in ((ndim - 2,), (ndim - 1,))
 
 
 def product_of_sum(found: Match) -> Node | None:
     """the product of the factor that is summed first, a vector."""
-    (side,) = found["axis"]
+    (axis,) = found["axis"]
     factors = [found["x"], found["y"]]
+    side = axis - factors[0].type.ndim + 2
     summed = factors[side]
-    total = node(sum_, (summed,), (("axis", (side,)), ("keepdims", False)))
-    ends = (1, summed.type.shape[1]) if side == 0 else (summed.type.shape[0], 1)
-    factors[side] = reshaped(total, ends)
+    total = node(sum_, (summed,), (("axis", (axis,)), ("keepdims", False)))
+    shape = summed.type.shape
+    factors[side] = reshaped(total, (*shape[:axis], 1, *shape[axis + 1 :]))
     return reshaped(node(matmul, tuple(factors)), found.root.type.shape)
+
+
+def product_of_sum_and_rest(found: Match) -> Node | None:
+    """the product of the factor that is summed first, a vector, and the sum of the rest."""
+    product, rest = product_of_sum(found), node(sum_, (found["z"],), found.root.params)
+    assert product is not None
+    return node(e.add, (product, rest))
 
 
 MUCH = 16  # from this ratio on it pays to scale a product instead of its factor
@@ -228,6 +237,11 @@ LINALG = rules(
     rule("sum-of-product", np.sum(matmul(x, y), axis=axis, keepdims=keepdims), product_of_sum,
          ROUNDING, dtypes="fc", when=_sums_a_side, reach=0.2,
          example={"x": "f[5,3]", "y": "f[3,4]", "axis": (0,), "keepdims": False}),
+    rule("sum-of-product-and-rest",
+         np.sum(matmul(x, y) + z, axis=axis, keepdims=keepdims), product_of_sum_and_rest,
+         ROUNDING, dtypes="fc", when=_sums_a_side, reach=0.2,
+         example={"x": "f[2,5,3]", "y": "f[2,3,4]", "z": "f[2,5,4]", "axis": (1,),
+                  "keepdims": False}),
     rule("dot-product", np.sum(x * y, axis=axis, keepdims=keepdims), vector_product,
          ROUNDING, dtypes="fc", when=_are_vectors, reach=0.4,
          example={"x": "f[4]", "y": "f[4]", "axis": (0,), "keepdims": False}),
