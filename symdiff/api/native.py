@@ -7,6 +7,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from symdiff.codegen.c_control import Calling, calling_of
 from symdiff.codegen.c_source import ROUTINES, RUN, c_source
 from symdiff.codegen.numpy_source import function_source
 from symdiff.errors import CompileError
@@ -88,6 +89,7 @@ def _in_c(
         results=list(zip(program.results, made.work.arrays, strict=True)),
         layout=layout,
         work=program.work,
+        calling=calling_of([program]),
         operations=program.operations,
         fallback=made.function,
     )
@@ -113,10 +115,11 @@ def _split_in_stages(made: Compiled) -> Generator[Build, None, Compiled]:
 def _driven(made: Compiled, found: Split, source: str) -> Compiled:
     """The function that calls parts in C, and NumPy between them."""
     library = load(source, ROUTINES)
+    calling = calling_of([each.loops for each in found.parts])
     work = written(made.work, found.graph, found.primal)
     assert work.program is not None
     constants = {
-        name: _bound(library, each, found.primal) if isinstance(each, Part) else each
+        name: _bound(library, each, found.primal, calling) if isinstance(each, Part) else each
         for name, each in work.program.constants.items()
     }
     from symdiff.api.transformed import loaded
@@ -125,8 +128,10 @@ def _driven(made: Compiled, found: Split, source: str) -> Compiled:
     return made._replace(function=own.function, c_source=source, driver=own.source)
 
 
-def _bound(library: Library, part: Part, primal: set[Node]) -> Callable[..., Any]:
-    return bound_part(library, part.name, part.loops, _in_numpy(part, primal))
+def _bound(
+    library: Library, part: Part, primal: set[Node], calling: Calling
+) -> Callable[..., Any]:
+    return bound_part(library, part.name, part.loops, calling, _in_numpy(part, primal))
 
 
 def _in_numpy(part: Part, primal: set[Node]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symdiff.codegen.c_control import calling_of, keeps_lists
 from symdiff.codegen.c_source import Unit
 from symdiff.errors import CompileError, word
 from symdiff.ir.types import ArrayType
@@ -169,6 +170,8 @@ def identifiers(labels: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
 class _Standalone(Unit):
     """The same file with products by the standard names of BLAS, or by loops."""
 
+    signals = False
+
     def __init__(self, program: Loops, blas: str) -> None:
         super().__init__({"sd_run": program})
         self.blas = _CBLAS if blas == "cblas" else _LOOPS
@@ -196,6 +199,8 @@ def _source(export: Export) -> str:
     given = [each.name if each.type.shape else f"&{each.name}" for each in export.arguments]
     given += [f"sd_constant{i}" for i in range(len(constants))]
     made = [each.name for each in export.results]
+    calling = calling_of([program], signals=False)
+    lists, least = calling.lists, program.work + calling.bytes
     lines = [
         _comment([f"{export.name}: {export.summary}", "",
                   "Integers wrap where the compiler lets them: -fwrapv with gcc and clang."]),
@@ -204,17 +209,26 @@ def _source(export: Export) -> str:
         *constants,
         f"size_t {export.name}_workspace(void)",
         "{",
-        f"    return {program.work};",
+        f"    return {least};",
         "}",
         "",
         _signature(export),
         "{",
         f"    const void *in[] = {{{', '.join(given) or '0'}}};",
         f"    void *out[] = {{{', '.join(made) or '0'}}};",
+        *(_LISTS.format(least=least).splitlines() if lists else ()),
         "    return sd_run(in, out, work);",
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+_LISTS = """\
+    sd_call *const call = work;
+    if (size < {least})
+        return 3;
+    call->at = call->most = (char *)work + {least};
+    call->end = (char *)work + size;"""
 
 
 def _signature(export: Export) -> str:
@@ -224,7 +238,8 @@ def _signature(export: Export) -> str:
     ]
     parts += [f"{each.c_type} *{each.name}" for each in export.results]
     lines = [f"int {export.name}("]
-    for part in [f"{each}, " for each in parts] + ["void *work)"]:
+    parts += ["void *work", *(["size_t size"] if keeps_lists(export.program) else [])]
+    for part in [*[f"{each}, " for each in parts[:-1]], f"{parts[-1]})"]:
         if len(lines[-1]) + len(part) > 96:
             lines.append("    ")
         lines[-1] += part
@@ -232,14 +247,19 @@ def _signature(export: Export) -> str:
 
 
 def _header(export: Export) -> str:
-    name = export.name
+    name, lists = export.name, keeps_lists(export.program)
+    work = ["  work: void *; that many bytes, aligned as malloc does it; NULL for none"]
+    if lists:
+        work = ["  work: void *; size bytes, aligned as malloc does it, that many at least: what",
+                "    there is more is for what loops keep, whose trips are not known before"]
     about = [export.summary, "", "Arguments:", *_described(export.arguments),
              "Results, to which there has to be an address:", *_described(export.results),
-             "  work: void *; that many bytes, aligned as malloc does it; NULL for none",
-             "", "Arrays are contiguous, the last index varies fastest; results overlap nothing.",
+             *work, "",
+             "Arrays are contiguous, the last index varies fastest; results overlap nothing.",
              "Nothing is allocated, nothing is kept: threads need a work space each.",
              "Returns 0, or 1 where NumPy raises an error: then results are not complete.",
-             *(_OTHERWISE if _decides(export.program) else ())]
+             *(_OTHERWISE if _decides(export.program) else ()),
+             *(["Returns 3 where the work space is too small."] if lists else [])]
     guard = f"SYMDIFF_{name.upper()}_H"
     lines = [
         f"#ifndef {guard}", f"#define {guard}", "",
@@ -335,13 +355,7 @@ def _test(export: Export, given: Sequence[Any], expected: Sequence[Any]) -> str:
         f'#include "{name}.h"', "#include <math.h>", "#include <stdio.h>", "#include <stdlib.h>",
         "", *arrays, "", *([_COMPARED] if compared else []),
         "int main(void)", "{", "    int wrong = 0;",
-        f"    void *work = malloc({name}_workspace() + 1);",
-        "    if (work == NULL)",
-        "        return 2;",
-        f"    const int status = {name}(",
-        *(f"        {each}," for each in passed),
-        "        work);",
-        "    free(work);",
+        *_called(export, passed),
         "    if (status) {",
         '        printf("it ended with status %d\\n", status);',
         "        return 1;",
@@ -352,6 +366,26 @@ def _test(export: Export, given: Sequence[Any], expected: Sequence[Any]) -> str:
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _called(export: Export, passed: Sequence[str]) -> Iterator[str]:
+    """The call, in a work space of its own, of more and more bytes where nobody knows how many."""
+    name, lists = export.name, keeps_lists(export.program)
+    yield f"    size_t size = {name}_workspace() + 1;"
+    yield "    void *work = malloc(size);"
+    yield "    int status = work == NULL ? 3 : 0;"
+    yield "    while (work != NULL) {" if lists else "    if (work != NULL)"
+    yield f"        status = {name}("
+    yield from (f"            {each}," for each in passed)
+    yield f"            work{', size' * lists});"
+    if lists:
+        yield "        if (status != 3)"
+        yield "            break;"
+        yield "        free(work);"
+        yield "        size *= 2;"
+        yield "        work = malloc(size);"
+        yield "    }"
+    yield "    free(work);"
 
 
 def _tolerance(array: Any) -> str:

@@ -7,12 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.codegen.c_control import branched, pointer_to, repeated
+from symdiff.codegen.c_control import (
+    CALL,
+    LISTS,
+    branched,
+    calling_of,
+    keeps_lists,
+    pointer_to,
+    repeated,
+)
 from symdiff.codegen.c_functions import functions, short, stops
 from symdiff.codegen.c_kernel import KernelText
 from symdiff.codegen.c_library import declarations
 from symdiff.schedule.loops import (
     C_TYPES,
+    HANDLE,
     AnyStep,
     Branch,
     Buffer,
@@ -122,9 +131,11 @@ class Unit:
     blas = _BLAS  # how large products are computed
     table = "static void (*const *sd_routines)(void);\n"  # what that reads
     kind = "int "
+    signals = True  # whether long loops look for them
 
     def __init__(self, programs: Mapping[str, Loops]) -> None:
         self.programs = programs
+        self.calling = calling_of(programs.values(), self.signals)
         self.kernels: dict[str, str] = {}  # text without its name -> name
         self.parts: dict[str, str] = {}  # the same of programs inside
         self.products: dict[np.dtype[Any], set[str]] = {}
@@ -140,6 +151,8 @@ class Unit:
             _HEAD,
             *declarations(self.functions),
             _CHECK * self.checks,
+            CALL * bool(self.calling.bytes),
+            LISTS * self.calling.lists,
             bind,
             *self.product_functions(),
             *functions(self.called),
@@ -153,12 +166,24 @@ class Unit:
     def function(self, name: str, program: Loops, kind: str = "SD_KERNEL int ") -> str:
         """A program as a function of the addresses of arguments, of results, and of memory."""
         calls = [line for step in program.steps for line in self.calls(step)]
+        own = name not in self.programs and bool(self.calling.bytes)
+        start, end, used = "    char *const w = work;", [], "(void)in, (void)out, (void)w"
+        if own:
+            used += ", (void)call"
+        elif self.calling.bytes:
+            calls.insert(0, "sd_call *const call = work;")
+            start = f"    char *const w = (char *)work + {self.calling.bytes};"
+            end = ["(void)call;"]
+        if own and keeps_lists(program) and HANDLE not in [each.dtype for each in program.results]:
+            calls.insert(0, "char *const mark = call->at;")  # what its lists have is free again
+            end = ["call->at = mark;"]
+        more = ", sd_call *call" * own
         lines = [
-            f"{kind}{name}(const void *const *in, void *const *out, void *work)",
+            f"{kind}{name}(const void *const *in, void *const *out, void *work{more})",
             "{",
-            "    char *const w = work;",
-            "    (void)in, (void)out, (void)w;",
-            *(f"    {line}" for line in calls),
+            start,
+            f"    {used};",
+            *(f"    {line}" for line in (*calls, *end)),
             "    return 0;",
             "}",
         ]
@@ -190,14 +215,21 @@ class Unit:
 
     # ------------------------------------------------------------------ steps
 
+    @property
+    def more(self) -> str:
+        """What functions of programs take besides."""
+        return ", call" * bool(self.calling.bytes)
+
     def calls(self, step: AnyStep) -> Iterator[str]:
         if isinstance(step, Tile):
             yield from self.tile(step)
         elif isinstance(step, Repeat):
-            yield from _in_block(repeated(step, self.part(step.body),
-                                          self.part(step.test) if step.test else ""))
+            test = self.part(step.test) if step.test else ""
+            body = self.part(step.body)
+            yield from _in_block(repeated(step, body, test, self.more, self.signals))
         elif isinstance(step, Branch):
-            yield from _in_block(branched(step, *map(self.part, step.sides)))
+            first, second = map(self.part, step.sides)
+            yield from _in_block(branched(step, first, second, self.more))
         elif isinstance(step, Move):
             source, target = _moved(step.source, step.offset), _moved(step.target, step.place)
             yield f"memcpy({target}, {source}, {step.size * step.target.dtype.itemsize});"

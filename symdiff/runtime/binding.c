@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 typedef int (*Program)(const void *const *, void *const *, void *);
 typedef union { double f64; float f32; int64_t i64; npy_bool b; } Slot;
@@ -36,27 +38,38 @@ typedef struct {
     void **kept;                                           /* data of the constants */
     PyObject *objects, *owners, *fallback, *miss;
     size_t work;
+    int calling;                                           /* 1: with a Call, 2: and memory */
     int release;
 } Bound;
 
+/* What stands at the beginning of the work space, as in the source of programs. */
+typedef struct { char *at, *end, *most; int (*signals)(void); } Call;
+enum { NO_MEMORY = 3, INTERRUPTED = 4 };                   /* what programs return */
+
 /* ------------------------------------------------------------------ work space, one a thread */
 
-typedef struct { void *memory; size_t size; } Arena;
+typedef struct { void *memory; size_t size; char *lists; size_t room; } Arena;
 static pthread_key_t arena_key;
+enum { KEPT = 1 << 26 };                                   /* bytes of lists that stay */
 
-static void arena_free(void *arena)
+static void arena_free(void *memory)
 {
-    free(((Arena *)arena)->memory);
+    Arena *arena = memory;
+    free(arena->memory);
+    if (arena->lists != NULL)
+        munmap(arena->lists, arena->room);
     free(arena);
 }
 
-static void *arena_of(size_t size)
+static Arena *arena_of(size_t size)
 {
     Arena *arena = pthread_getspecific(arena_key);
     if (arena == NULL) {
         arena = calloc(1, sizeof(Arena));
-        if (arena == NULL || pthread_setspecific(arena_key, arena))
+        if (arena == NULL || pthread_setspecific(arena_key, arena)) {
+            free(arena);
             return NULL;
+        }
     }
     if (arena->size < size) {
         free(arena->memory);
@@ -67,7 +80,58 @@ static void *arena_of(size_t size)
         }
         arena->size = size;
     }
-    return arena->memory;
+    return arena;
+}
+
+/* Addresses for as much as the machine has; memory is behind those only that are written to. */
+static int arena_lists(Arena *arena)
+{
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    size_t room = pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)1 << 32;
+    for (; arena->lists == NULL && room >= KEPT; room /= 2) {
+        void *found = mmap(NULL, room, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+        if (found != MAP_FAILED) {
+            arena->lists = found;
+            arena->room = room;
+        }
+    }
+    return arena->lists != NULL;
+}
+
+/* Python's own handlers of signals; whether one raised an error. */
+static int signals(void)
+{
+    const PyGILState_STATE state = PyGILState_Ensure();
+    const int raised = PyErr_CheckSignals();
+    PyGILState_Release(state);
+    return raised;
+}
+
+/* Runs a program that has a Call. While it does, handlers of signals find no work space here. */
+static int run_calling(const Bound *self, const void *const *in, void *const *out, Arena *arena)
+{
+    if (self->calling > 1 && !arena_lists(arena))
+        return NO_MEMORY;
+    Call *call = arena->memory;
+    *call = (Call){arena->lists, arena->lists + arena->room, arena->lists, signals};
+    pthread_setspecific(arena_key, NULL);
+    const int status = self->program(in, out, arena->memory);
+    if (arena->lists != NULL && (size_t)(call->most - arena->lists) > KEPT)
+        madvise(arena->lists + KEPT, (size_t)(call->most - arena->lists) - KEPT, MADV_DONTNEED);
+    if (pthread_getspecific(arena_key) != NULL || pthread_setspecific(arena_key, arena))
+        arena_free(arena);
+    return status;
+}
+
+static int run_program(const Bound *self, const void *const *in, void *const *out, Arena *arena)
+{
+    if (self->calling)
+        return run_calling(self, in, out, arena);
+    return self->program(in, out, arena ? arena->memory : NULL);
 }
 
 /* ------------------------------------------------------------------ arguments */
@@ -285,16 +349,22 @@ static PyObject *run(Bound *self, PyObject *const *args, Py_ssize_t count, Taken
             out[i] = PyArray_DATA((PyArrayObject *)made[i]);
         }
     }
-    void *work = NULL;
-    if (self->work && (work = arena_of(self->work)) == NULL)
+    Arena *arena = NULL;
+    if (self->work && (arena = arena_of(self->work)) == NULL)
         return PyErr_NoMemory();
     int status;
     if (self->release) {
         Py_BEGIN_ALLOW_THREADS
-        status = self->program(taken->in, out, work);
+        status = run_program(self, taken->in, out, arena);
         Py_END_ALLOW_THREADS
     } else {
-        status = self->program(taken->in, out, work);
+        status = run_program(self, taken->in, out, arena);
+    }
+    if (status == INTERRUPTED)
+        return NULL;
+    if (status == NO_MEMORY) {
+        PyErr_SetString(PyExc_MemoryError, "what loops keep for a derivative does not fit");
+        return NULL;
     }
     if (status == DECIDED_OTHERWISE)
         return other(self, args, count);
@@ -393,11 +463,11 @@ static PyObject *bound_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     unsigned long long address;
     Py_ssize_t arguments, work;
     PyObject *tree, *leaves, *results, *result, *objects, *constants, *owners, *fallback, *miss;
-    int release;
-    if (!PyArg_ParseTuple(args, "KnO!O!O!O!O!O!OnpOO", &address, &arguments, &PyTuple_Type, &tree,
+    int calling, release;
+    if (!PyArg_ParseTuple(args, "KnO!O!O!O!O!O!OnipOO", &address, &arguments, &PyTuple_Type, &tree,
                           &PyTuple_Type, &leaves, &PyTuple_Type, &results, &PyTuple_Type, &result,
                           &PyTuple_Type, &objects, &PyTuple_Type, &constants, &owners, &work,
-                          &release, &fallback, &miss))
+                          &calling, &release, &fallback, &miss))
         return NULL;
     Bound *self = (Bound *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -406,6 +476,7 @@ static PyObject *bound_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     self->program = (Program)(uintptr_t)address;
     self->arguments = arguments;
     self->work = (size_t)work;
+    self->calling = calling;
     self->release = release;
     self->objects = Py_NewRef(objects);
     self->owners = PyTuple_Pack(4, leaves, results, constants, owners);

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.codegen.c_control import Calling
 from symdiff.errors import CompileError
 from symdiff.frontend.context import TRACE
 from symdiff.frontend.origin import is_table
@@ -78,6 +79,7 @@ def bound(
     results: Sequence[tuple[ArrayType, bool]],
     layout: Layout,
     work: int,
+    calling: Calling,
     operations: int,
     fallback: Callable[..., Any],
 ) -> Callable[..., Any]:
@@ -85,6 +87,7 @@ def bound(
 
     It gives what `fallback` gives where it cannot go on. `results` says of each output whether it
     is an array. For arguments of other types it gives MISS if it `checks`; else it must get none.
+    The work space begins with what `calling` says.
     """
     if not has_headers():
         traced = [leaf.type is not None for _, own in parameters for leaf in own]
@@ -97,6 +100,7 @@ def bound(
             results=results,
             layout=layout,
             work=work,
+            calling=calling,
             fallback=fallback,
         )
     tree: list[int] = []
@@ -123,7 +127,8 @@ def bound(
         tuple(objects),
         tuple(constants),
         library,
-        work,
+        work + calling.bytes,
+        _calls(calling),
         operations > _BRIEF,
         fallback if plain else _of_leaves(fallback, parameters, len(hidden)),
         MISS,
@@ -156,7 +161,11 @@ def entrance(
 
 
 def bound_part(
-    library: compiler.Library, name: str, program: Loops, fallback: Callable[..., Any]
+    library: compiler.Library,
+    name: str,
+    program: Loops,
+    calling: Calling,
+    fallback: Callable[..., Any],
 ) -> Callable[..., Any]:
     """A part of a program as a function of arrays and of numbers, of whatever kind.
 
@@ -173,6 +182,7 @@ def bound_part(
             results=results,
             layout=layout,
             work=program.work,
+            calling=calling,
             fallback=fallback,
         )
         return _of_numbers(of_exact, program.arguments)
@@ -186,12 +196,17 @@ def bound_part(
         (),
         tuple(program.constants),
         library,
-        program.work,
+        program.work + calling.bytes,
+        _calls(calling),
         program.operations > _BRIEF,
         fallback,
         None,
     )
     return made
+
+
+def _calls(calling: Calling) -> int:
+    return bool(calling.bytes) + calling.lists
 
 
 def _outputs(count: int) -> Any:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.ctypeslib import as_ctypes_type
 
+from symdiff.codegen.c_control import Calling
 from symdiff.frontend.pytree import Layout, flatten, unflatten
 from symdiff.ir.types import ArrayType
 from symdiff.runtime.python_module import GuardError
 
 _ALIGNMENT = 64
-_DECIDED_OTHERWISE = 2  # as in binding.c
+_DECIDED_OTHERWISE, _NO_MEMORY = 2, 3  # as in binding.c
+_FIRST = 1 << 20  # bytes for lists
 _PROGRAM = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
@@ -44,6 +46,7 @@ def by_ctypes(
     results: Sequence[tuple[ArrayType, bool]],
     layout: Layout,
     work: int,
+    calling: Calling,
     fallback: Callable[..., Any],
 ) -> Callable[..., Any]:
     """The program as a function of the parameters, which are trees, and of the hidden arrays.
@@ -57,16 +60,17 @@ def by_ctypes(
     kept = [_address(each) for each in constants]
     inputs = ctypes.c_void_p * (len(arguments) + len(kept))
     outputs = ctypes.c_void_p * len(results)
+    size = work + calling.bytes
 
     def call(*args: Any) -> Any:
         leaves = [each for each, is_given in zip(flatten(args)[0], traced, strict=True) if is_given]
         given = [_in_memory(each, slot) for each, slot in zip(leaves, slots, strict=True)]
         places = [make() for make, _ in made]
-        status = program(
-            inputs(*map(_address, given), *kept),
-            outputs(*map(_address, places)),
-            _memory.at_least(work) if work else None,
-        )
+        both = inputs(*map(_address, given), *kept), outputs(*map(_address, places))
+        if calling.bytes:
+            status = _called(program, both, size)
+        else:
+            status = program(*both, _memory.at_least(size) if size else None)
         if status == _DECIDED_OTHERWISE:
             raise GuardError
         if status:
@@ -78,6 +82,27 @@ def by_ctypes(
         return found[0] if len(found) == 1 else tuple(found)
 
     return call
+
+
+def _called(program: Callable[..., int], both: tuple[Any, Any], size: int) -> int:
+    """Runs a program, in more and more memory where its lists do not fit."""
+    room = _FIRST
+    while True:
+        first = _memory.at_least(size + room)
+        call = _Call.from_address(first)
+        call.at = call.most = first + size
+        call.end = first + size + room
+        status = program(*both, first)
+        if status != _NO_MEMORY:
+            return status
+        room *= 2
+
+
+class _Call(ctypes.Structure):
+    """As in binding.c; nobody looks for signals."""
+
+    _fields_ = [("at", ctypes.c_void_p), ("end", ctypes.c_void_p), ("most", ctypes.c_void_p),
+                ("signals", ctypes.c_void_p)]
 
 
 def _in_memory(value: Any, slot: Any) -> Any:

@@ -161,6 +161,8 @@ class _Grouping:
             own = view.value
             for index, _, _ in view.indices:
                 low = max([low, *(check.step + 1 for check in index.value.checks)])
+            if view.after is not None:
+                low = max(low, view.after.step + 1)
             found = [own.step] if own.kind == "map" and view.whole and at_point else []
             if inlinable(view):
                 found.append(max([leaf.step + 1 for leaf in own.leaves], default=0))

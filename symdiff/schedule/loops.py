@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ C_TYPES = {
     },
 }
 ALIGNMENT = 64
+HANDLE = np.dtype(np.uint64)  # two of them are a list: the address of its rows, their distance
 
 
 class Buffer:
@@ -169,7 +170,8 @@ class Repeat(NamedTuple):
 
     It takes the index, what is `given`, what is carried, its rows, and its constants; it gives what
     is carried and what is collected. What is carried changes between two buffers, of which the
-    first has it in the end.
+    first has it in the end. Where the number of trips is not known before, rows are those of lists,
+    and what is collected goes into one.
     """
 
     body: Loops
@@ -186,6 +188,11 @@ class Repeat(NamedTuple):
     test_constants: tuple[Buffer, ...]
     done: Buffer | None  # takes the number of trips
     work: Buffer
+
+    @property
+    def lists(self) -> bool:
+        """Whether it makes lists."""
+        return self.trips is None and bool(self.collected)
 
 
 class Branch(NamedTuple):
@@ -226,6 +233,22 @@ class Loops(NamedTuple):
     work: int  # bytes
     operations: int  # roughly
 
+
+
+def inside(step: AnyStep) -> tuple[Loops, ...]:
+    """The programs in a step."""
+    if isinstance(step, Repeat):
+        return (step.body, *([step.test] if step.test else []))
+    return step.sides if isinstance(step, Branch) else ()
+
+
+def every_step(program: Loops) -> Iterator[AnyStep]:
+    """The steps of a program, and of all that are in them."""
+    waiting = [program]
+    while waiting:
+        for step in waiting.pop().steps:
+            yield step
+            waiting += inside(step)
 
 
 # ---------------------------------------------------------------------------- memory

@@ -15,8 +15,9 @@ from symdiff.ir.extent import is_open, mentions
 from symdiff.ir.graph import Graph, every_node, users
 from symdiff.ir.node import Const, Input, Node, compilation
 from symdiff.ir.types import TUPLE, ArrayType
+from symdiff.ops import control
 from symdiff.ops.c_forms import c_form, called, literal, weight
-from symdiff.ops.control import TRUTH, divided, result_types
+from symdiff.ops.control import TRUTH, divided, item, result_types
 from symdiff.ops.primitive import Called, Fold, Part, Parts, Primitive, Routine
 from symdiff.ops.shaping import ARRAY, decode_index, is_mask
 from symdiff.schedule.cores import call_of, extents_of, lies_together
@@ -24,6 +25,7 @@ from symdiff.schedule.expand import expand
 from symdiff.schedule.kernels import steps_of
 from symdiff.schedule.loops import (
     C_TYPES,
+    HANDLE,
     Branch,
     Buffer,
     Call,
@@ -69,9 +71,9 @@ class _Lowering:
 
     def program(self) -> Loops:
         for i, given in enumerate(self.graph.inputs):
-            self.check(given)
-            value = Value("given", given.type)
-            value.buffer = Buffer(given.type.dtype, given.type.size, "in", i)
+            type = self.held(given)
+            value = Value("given", type)
+            value.buffer = Buffer(type.dtype, type.size, "in", i)
             self.of[given] = self.all_of(value)
         decisions = set(self.graph.effects)
         for each in _decisions_first(self.graph):
@@ -84,7 +86,6 @@ class _Lowering:
             elif each.type == TUPLE and isinstance(form, Called):
                 self.regions[each] = self.called(each, form)
             else:
-                self.check(each)
                 self.of[each] = self.lowered(each)
             if each in decisions:
                 self.decide(each)
@@ -94,7 +95,7 @@ class _Lowering:
         work = plan(steps)
         return Loops(
             tuple(steps),
-            tuple([each.type for each in self.graph.inputs]),
+            tuple([listed(each.type) for each in self.graph.inputs]),
             tuple(self.constants),
             results,
             work,
@@ -111,8 +112,11 @@ class _Lowering:
             )
         )
 
-    def check(self, each: Node) -> None:
+    def held(self, each: Node) -> ArrayType:
+        """The type of what is in memory for a value: of a list, where its rows are."""
         type = each.type
+        if control.UNKNOWN in type.shape:
+            return listed(type)
         if isinstance(each, Input):
             each = next(iter(self.users.get(each, ())), each)
         name = each.op.name
@@ -120,16 +124,20 @@ class _Lowering:
             self.refuse(each, f"{name} has no C form")
         if type.dtype not in C_TYPES:
             self.refuse(each, f"{type.dtype} has no C form ({name} computes with it)")
-        if is_open(type.shape) or any(extent < 0 for extent in type.shape):
+        if is_open(type.shape):
             self.refuse(each, f"{name} of a length that a loop decides has no C form")
         if any(mentions(value) for _, value in each.params):
             self.refuse(each, f"{name} of a part that a loop decides has no C form")
+        return type
 
     def all_of(self, value: Value) -> View:
         return View(value, value.shape, contiguous(value.shape), 0)
 
     def lowered(self, each: Node) -> View | str:
         """The value of a node: a view of what is computed, or a literal."""
+        type = self.held(each)
+        if type.shape != each.type.shape and not isinstance(each, Const) and each.op is not item:
+            self.refuse(each, f"{each.op.name} of a list has no C form")
         if isinstance(each, Const):
             return self.constant(each)
         op = each.op
@@ -162,7 +170,7 @@ class _Lowering:
         """A node as elements in memory; a uniform constant is written there."""
         found = self.of[each]
         if isinstance(found, str):
-            found = self.of[each] = self.all_of(self.map("{0}", [found], each.type))
+            found = self.of[each] = self.all_of(self.map("{0}", [found], self.held(each)))
         return found
 
     def map(
@@ -227,6 +235,13 @@ class _Lowering:
         index = each.param("index")
         view = self.indexed(each, own, index, range(1, len(each.args)))
         return self.copied(view) if view.indices else view
+
+    def again(self, each: Node) -> View | str:
+        """The same elements, of which nothing is computed before something else is known."""
+        own, after = [self.of[arg] for arg in each.args]
+        if isinstance(own, str) or isinstance(after, str):
+            return own
+        return own._replace(after=after.value)
 
     # ------------------------------------------------------------------ computed values
 
@@ -321,7 +336,9 @@ class _Lowering:
             array = array.along(whole, (0,) * axis + array.strides + behind)
             indices.append((array, own.strides[along], own.shape[along]))
         strides = tuple([s for _, s in rest])
-        return View(own.value, whole, strides, own.offset + offset, tuple(indices))
+        return View(
+            own.value, whole, strides, own.offset + offset, tuple(indices), own.after
+        )
 
     def checked(self, each: Node, array: Node, extent: int) -> View:
         """Indices that are contiguous in memory, and within an extent where the program goes on."""
@@ -425,7 +442,7 @@ class _Lowering:
     def branch(self, each: Node) -> Value:
         taken, *given = [self.contiguous(arg) for arg in each.args]
         sides, constants = zip(*map(self.inner, each.param("branches")), strict=True)
-        value = self.region([taken, *given], result_types(each))
+        value = self.region([taken, *given], list(map(listed, result_types(each))))
         work = Buffer(np.dtype(np.uint8), max(side.work for side in sides), "work")
 
         def step() -> Branch:
@@ -440,15 +457,12 @@ class _Lowering:
     def loop(self, each: Node) -> Value:
         operands = [self.contiguous(arg) for arg in each.args]
         parts = divided(each, operands)
-        types = result_types(each)
+        types = list(map(listed, result_types(each)))
         body, constants = self.inner(each.param("body"))
         test: Loops | None = None
         test_constants: tuple[Buffer, ...] = ()
         if each.param("test") is not None:
             test, test_constants = self.inner(each.param("test"))
-        for type in types:
-            if any(extent < 0 for extent in type.shape):
-                self.refuse(each, "a loop that collects values of unknown number has no C form")
         value = self.region(operands, types)
         carried = value.results[: each.param("carried")]
         others = [Buffer(own.dtype, math.prod(own.shape), "work") for own in carried]
@@ -479,9 +493,16 @@ class _Lowering:
             # what goes to one result is computed there; all else is copied
             if value.kind == "given" or value.buffer is not None or not own.whole or own.indices:
                 value = self.copied(own).value
-            value.buffer = Buffer(each.type.dtype, each.type.size, "out", i)
+            value.buffer = Buffer(value.dtype, math.prod(value.shape), "out", i)
             value.stored = True
-        return tuple([each.type for each in self.graph.outputs])
+        return tuple([listed(each.type) for each in self.graph.outputs])
+
+
+def listed(type: ArrayType) -> ArrayType:
+    """The type of what is in memory for a value: of a list of unknown length, a handle."""
+    if control.UNKNOWN not in type.shape:
+        return type
+    return ArrayType(HANDLE, (*type.shape[: type.shape.index(control.UNKNOWN)], 2))
 
 
 def _decisions_first(graph: Graph) -> list[Node]:

@@ -82,5 +82,5 @@ def _pulled(value: Value, part: Placed) -> Pulled | None:
         start.append(first)
         shape.append(extent)
         strides.append(source.strides[axis] * factor)
-    view = View(source.value, tuple(shape), tuple(strides), offset)
+    view = View(source.value, tuple(shape), tuple(strides), offset, (), source.after)
     return Pulled(tuple(start), view, part.adds)

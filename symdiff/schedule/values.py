@@ -71,6 +71,7 @@ class View(NamedTuple):
     strides: Shape
     offset: int
     indices: tuple[tuple[View, int, int], ...] = ()
+    after: Value | None = None  # what is to be computed before these are read again
 
     @property
     def whole(self) -> bool:
@@ -84,7 +85,7 @@ class View(NamedTuple):
         )
 
     def along(self, shape: Shape, strides: Shape, offset: int = 0) -> View:
-        return View(self.value, shape, strides, self.offset + offset)
+        return View(self.value, shape, strides, self.offset + offset, (), self.after)
 
 
 def memory(value: Value) -> Buffer:

@@ -82,6 +82,20 @@ def halved(x, n):
     return x * n
 
 
+def root(a):
+    x = a
+    while np.sum(np.abs(x * x - a)) > 1e-12:
+        x = 0.5 * (x + a / x)
+    return np.sum(x)
+
+
+def roots(a):
+    total, k = 0.0, 0
+    while k < 300:
+        total, k = total + root(a + k), k + 1
+    return total
+
+
 RNG = np.random.default_rng(0)
 PARAMS = {"W1": RNG.normal(size=(20, 12)), "b1": RNG.normal(size=12),
           "W2": RNG.normal(size=(12, 10)), "b2": RNG.normal(size=10)}
@@ -99,6 +113,8 @@ CASES = {
                (SINGLE, RNG.normal(size=(32, 20)).astype(np.float32), RNG.integers(0, 10, 32))),
     "loop": (symdiff.value_and_grad(heat, (0, 1)), (RNG.normal(size=40), 0.2)),
     "while": (symdiff.value_and_grad(halved, (0, 1)), (7.0, 3.0)),
+    "list": (symdiff.value_and_grad(root), (np.array([2.0, 3.0, 7.0]),)),
+    "lists": (symdiff.value_and_grad(roots), (np.array([2.0, 3.0, 7.0]),)),
     "rows": (symdiff.jit(lambda x: np.sum(np.broadcast_to(x[:, None], (3, 40)), axis=1)),
              (RNG.normal(size=3),)),
     "types": (symdiff.jit(lambda x, k, on, flag: (np.where(on, x, -x), k // 3, x > 0, not flag)

@@ -118,3 +118,23 @@ def test_c_takes_over_in_the_background():
     assert f.wait()
     assert f(3.0) == 6.0
     assert f.compiled.c_source
+
+
+def test_loops_of_unknown_length_have_memory():
+    def f(x):
+        k = 0
+        while k < 30_000:
+            x, k = np.sin(x) + 0.01, k + 1
+        return np.sum(x)
+
+    found = symdiff.grad(f, backend="c")(np.linspace(0, 1, 9))
+    np.testing.assert_allclose(found, symdiff.grad(f)(np.linspace(0, 1, 9)), atol=1e-300)
+
+
+def test_a_long_loop_has_nobody_who_looks_for_signals():
+    def f(x):
+        while x > 1:
+            x = x / 2
+        return x
+
+    assert symdiff.jit(f, backend="c")(1e300) == f(1e300)
