@@ -40,7 +40,7 @@ _TAKEN = frozenset(_WORDS.split())
 
 # What functions of ours begin with, and types.
 _OURS = re.compile(
-    r"sd_|SD_|symdiff|SYMDIFF|[kp]\d+$|(small|matmul|matvec|cblas|given|expected|found)_"
+    r"sd_|SD_|symdiff|SYMDIFF|[kp]\d+$|(small|rows|matmul|matvec|cblas|given|expected|found)_"
     r"|U?INT\d|u?int\d"
 )
 

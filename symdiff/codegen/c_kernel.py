@@ -328,13 +328,12 @@ class KernelText:
         parts = self.parts(padded)
         across = self.across(parts)
         for i in sorted(across):
-            type = C_TYPES[self.kernel.values[i].dtype]
-            yield f"{indent}{type} a{i}[{self.lanes}];"
+            yield f"{indent}{C_TYPES[self.lane_dtype(i)]} a{i}[{self.lanes}];"
         for part, sinks in parts:
             count = str(self.lanes) if padded and not sinks else lanes
             yield f"{indent}SIMD"
             yield f"{indent}for (int l = 0; l < {count}; l++) {{"
-            names = {i: f"a{i}[l]" for i in across - set(part)}
+            names = {i: self.lane(i) for i in across - set(part)}
             body = []
             for i in part:
                 body.append(self.defined(i, names))
@@ -347,6 +346,19 @@ class KernelText:
                 yield f"{indent}    const ptrdiff_t i{level} = {index};"
             yield from (f"{indent}    {each}" for each in body)
             yield f"{indent}}}"
+
+    def lane_dtype(self, i: int) -> np.dtype[Any]:
+        """What a value is from one loop over lanes to another: a truth value as wide as numbers."""
+        dtype = self.kernel.values[i].dtype
+        if dtype.kind != "b":
+            return dtype
+        wide = any(each.dtype.itemsize == 8 for each in self.kernel.values)
+        return np.dtype(np.float64 if wide else np.float32)
+
+    def lane(self, i: int) -> str:
+        """A value in another loop over lanes than that which computes it."""
+        is_truth = self.lane_dtype(i) != self.kernel.values[i].dtype
+        return f"(a{i}[l] != 0)" if is_truth else f"a{i}[l]"
 
     def sunk(self, names: dict[int, str]) -> Iterator[str]:
         for each in self.stores:

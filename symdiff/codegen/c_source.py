@@ -118,6 +118,60 @@ SD_KERNEL void small_{n}(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const {T} *a, pt
         }}
 }}
 """
+# A matrix that fits the cache times a vector: four rows at a time, whatever the machine in lanes.
+_ROWS = """\
+SD_KERNEL void rows_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *restrict a, ptrdiff_t lda,
+    const {T} *restrict x, {T} *restrict y, int adds)
+{{
+    ptrdiff_t i = 0;
+    if (ta == 'N') {{
+        for (; i < m; i += 4) {{
+            const int rows = m - i < 4 ? (int)(m - i) : 4;
+            const {T} *const r0 = a + i * lda, *const r1 = rows > 1 ? r0 + lda : r0;
+            const {T} *const r2 = rows > 2 ? r1 + lda : r0, *const r3 = rows > 3 ? r2 + lda : r0;
+            {T} s[4][{L}] = {{{{0}}}};
+            ptrdiff_t j = 0;
+            for (; j + {L} <= k; j += {L}) {{
+                SIMD
+                for (int l = 0; l < {L}; l++) {{
+                    s[0][l] += r0[j + l] * x[j + l];
+                    s[1][l] += r1[j + l] * x[j + l];
+                    s[2][l] += r2[j + l] * x[j + l];
+                    s[3][l] += r3[j + l] * x[j + l];
+                }}
+            }}
+            for (int l = 0; j < k; j++, l++) {{
+                s[0][l] += r0[j] * x[j];
+                s[1][l] += r1[j] * x[j];
+                s[2][l] += r2[j] * x[j];
+                s[3][l] += r3[j] * x[j];
+            }}
+            for (int row = 0; row < rows; row++) {{
+                for (int l = 1; l < {L}; l++)
+                    s[row][0] += s[row][l];
+                y[i + row] = adds ? y[i + row] + s[row][0] : s[row][0];
+            }}
+        }}
+        return;
+    }}
+    for (; !adds && i < m; i++)
+        y[i] = 0;
+    ptrdiff_t j = 0;
+    for (; j + 4 <= k; j += 4) {{
+        const {T} *const r0 = a + j * lda, *const r1 = r0 + lda;
+        const {T} *const r2 = r1 + lda, *const r3 = r2 + lda;
+        SIMD
+        for (i = 0; i < m; i++)
+            y[i] += r0[i] * x[j] + r1[i] * x[j + 1] + r2[i] * x[j + 2] + r3[i] * x[j + 3];
+    }}
+    for (; j < k; j++) {{
+        SIMD
+        for (i = 0; i < m; i++)
+            y[i] += a[j * lda + i] * x[j];
+    }}
+}}
+"""
+_CACHED = 1 << 18  # bytes of a matrix for which that is faster than BLAS
 
 
 def c_source(programs: Mapping[str, Loops]) -> str:
@@ -203,7 +257,9 @@ class Unit:
             name, type = short(dtype), C_TYPES[dtype]
             if "small" in kinds:
                 yield _SMALL_PRODUCT.format(n=name, T=type)
-            if kinds - {"small"}:
+            if "rows" in kinds:
+                yield _ROWS.format(n=name, T=type, L=64 // dtype.itemsize)
+            if kinds - {"small", "rows"}:
                 single = dtype == np.float32
                 letter = "s" if single else "d"
                 text = self.blas.format(
@@ -333,9 +389,13 @@ class Unit:
         self, matrix: Matrix, left: str, rows: int, inner: int, step: int, right: str,
         target: str, adds: str, kinds: set[str],
     ) -> str:
-        kinds.add("matvec")
         how, lead = _leading(matrix, rows, inner)
         name = short(matrix.buffer.dtype)
+        if rows * inner * matrix.buffer.dtype.itemsize <= _CACHED and (step == 1 or inner == 1):
+            kinds.add("rows")
+            return (f"rows_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, {target}, "
+                    f"{adds});")
+        kinds.add("matvec")
         return (f"matvec_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, "
                 f"{max(step, 1)}, {target}, {adds});")
 

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
+import symdiff
 from symdiff.codegen.c_source import ROUTINES, RUN, c_source
 from symdiff.errors import CompileError
 from symdiff.ir import Graph, compilation, input_node, node
@@ -321,3 +322,22 @@ def test_the_source_compiles_without_a_warning(tmp_path, every_form):
     command = [*compiler.compiler().command, *flags, *STRICT, "-fsyntax-only", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr[:3000]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_matrices_times_vectors(dtype):
+    """All remainders of rows and lanes, by rows and by columns."""
+    rng = np.random.default_rng(0)
+    sizes = [(m, k) for m in (1, 2, 3, 4, 5, 9) for k in (9, 15, 16, 17, 33)]
+    arrays = [(rng.normal(size=size).astype(dtype), rng.normal(size=size[1]).astype(dtype))
+              for size in sizes]
+
+    def f(pairs):
+        return [(a @ x, x @ np.transpose(a), np.transpose(a) @ (a @ x)) for a, x in pairs]
+
+    found = symdiff.jit(f, backend="c")
+    for own, expected in zip(found(arrays), f(arrays), strict=True):
+        for one, other in zip(own, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4 if dtype == np.float32 else 1e-12,
+                                       atol=1e-5 if dtype == np.float32 else 1e-14)
+    assert "rows_" in found.compiled.c_source
