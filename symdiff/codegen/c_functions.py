@@ -184,6 +184,62 @@ SD_KERNEL int sd_digitize_T(const T *v, const T *x, int64_t *y, ptrdiff_t n, ptr
     return 0;
 }
 """,
+    # numbers that are negative, or too large, are an error
+    "sd_bincount": """\
+SD_KERNEL int sd_bincount_T(const T *x, int64_t *y, ptrdiff_t n, ptrdiff_t length)
+{
+    for (ptrdiff_t i = 0; i < length; i++)
+        y[i] = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t at = (uint64_t)x[i];
+        if (at >= (uint64_t)length)
+            return 1;
+        y[at]++;
+    }
+    return 0;
+}
+""",
+    "sd_weighted_bincount": """\
+SD_KERNEL int sd_weighted_bincount_T(const T *x, const double *weights, double *y, ptrdiff_t n,
+    ptrdiff_t length)
+{
+    for (ptrdiff_t i = 0; i < length; i++)
+        y[i] = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t at = (uint64_t)x[i];
+        if (at >= (uint64_t)length)
+            return 1;
+        y[at] += weights[i];
+    }
+    return 0;
+}
+""",
+    # from the nearer side, and from the other one where that is NaN; beyond the data what is there
+    "sd_interp": """\
+SD_KERNEL void sd_interp_T(const T *v, const T *x, const T *f, T *y, ptrdiff_t n, ptrdiff_t size,
+    ptrdiff_t left, ptrdiff_t right)
+{
+    for (ptrdiff_t i = 0; i < size; i++) {
+        const T at = v[i];
+        const ptrdiff_t j = sd_place_T(x, n, at, 1) - 1;
+        if (NAN(at))
+            y[i] = at;
+        else if (j < 0)
+            y[i] = left ? 0 : f[0];
+        else if (at > x[n - 1])
+            y[i] = right ? 0 : f[n - 1];
+        else if (j == n - 1 || x[j] == at)
+            y[i] = f[j];
+        else {
+            const T slope = (f[j + 1] - f[j]) / (x[j + 1] - x[j]);
+            T found = slope * (at - x[j]) + f[j];
+            if (NAN(found))
+                found = slope * (at - x[j + 1]) + f[j + 1];
+            y[i] = NAN(found) && f[j] == f[j + 1] ? f[j] : found;
+        }
+    }
+}
+""",
     "sd_nonzero": """\
 SD_KERNEL int sd_nonzero_T(const T *x, int64_t *y, ptrdiff_t n, ptrdiff_t count)
 {

@@ -57,6 +57,103 @@ static inline {T} sd_logaddexp{s}({T} a, {T} b)
     return d > 0 ? a + log1p{s}(exp{s}(-d)) : d <= 0 ? b + log1p{s}(exp{s}(d)) : d;
 }}
 """,
+    "sd_logaddexp2": """\
+static inline {T} sd_logaddexp2{s}({T} a, {T} b)
+{{
+    if (a == b)
+        return a + 1;
+    const {T} d = a - b, e = ({T})1.44269504088896341;
+    return d > 0 ? a + e * log1p{s}(exp2{s}(-d)) : d <= 0 ? b + e * log1p{s}(exp2{s}(d)) : d;
+}}
+""",
+    "sd_spacing": """\
+static inline {T} sd_spacing{s}({T} x)
+{{
+    if (isinf(x))
+        return NAN;
+    const {T} size = fabs{s}(x);
+    const {T} step = nextafter{s}(size, INFINITY) - size;
+    return x < 0 ? -step : step;
+}}
+""",
+    "sd_fraction": """\
+static inline {T} sd_fraction{s}({T} x)
+{{
+    return copysign{s}(isinf(x) ? 0 : x - trunc{s}(x), x);
+}}
+""",
+    "sd_mantissa": """\
+static inline {T} sd_mantissa{s}({T} x)
+{{
+    int exponent;
+    return frexp{s}(x, &exponent);
+}}
+""",
+    "sd_exponent": """\
+static inline int sd_exponent{s}({T} x)
+{{
+    int exponent = 0;
+    (void)frexp{s}(x, &exponent);
+    return isfinite(x) ? exponent : 0;
+}}
+""",
+    "sd_ldexp_i64": """\
+static inline {T} sd_ldexp_i64{s}({T} x, int64_t by)
+{{
+    return ldexp{s}(x, by > 9999 ? 9999 : by < -9999 ? -9999 : (int)by);
+}}
+""",
+    "sd_fmod_i64": """\
+static inline int64_t sd_fmod_i64(int64_t a, int64_t b)
+{{
+    return b == 0 || b == -1 ? 0 : a % b;
+}}
+""",
+    "sd_power_i64": """\
+static inline int64_t sd_power_i64(int64_t x, int n)
+{{
+    uint64_t y = 1, power = (uint64_t)x;
+    for (; n; n /= 2, power *= power)
+        if (n % 2)
+            y *= power;
+    return (int64_t)y;
+}}
+""",
+    "sd_gcd_i64": """\
+static inline int64_t sd_gcd_i64(int64_t a, int64_t b)
+{{
+    uint64_t u = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, v = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    while (v) {{
+        const uint64_t rest = u % v;
+        u = v;
+        v = rest;
+    }}
+    return (int64_t)u;
+}}
+""",
+    "sd_lcm_i64": """\
+static inline int64_t sd_lcm_i64(int64_t a, int64_t b)
+{{
+    uint64_t u = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, v = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
+    const uint64_t first = u, second = v;
+    while (v) {{
+        const uint64_t rest = u % v;
+        u = v;
+        v = rest;
+    }}
+    return (int64_t)(u ? first / u * second : 0);
+}}
+""",
+    "sd_bits_i64": """\
+static inline int sd_bits_i64(int64_t x)
+{{
+    uint64_t rest = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+    int count = 0;
+    for (; rest; rest &= rest - 1)
+        count++;
+    return count;
+}}
+""",
     "sd_remainder_i64": """\
 static inline int64_t sd_remainder_i64(int64_t a, int64_t b)
 {{
@@ -92,10 +189,16 @@ def declarations(functions: Collection[str]) -> Iterator[str]:
 
 
 def calls_of(name: str) -> list[str]:
-    """The functions that one of ours calls."""
-    suffix = "" if name in _HELPERS else "f"
-    text = _HELPERS.get(name.removesuffix(suffix), "")
-    return [f"{each}{suffix}" for each in re.findall(r"(\w+)\{s\}\(", text.partition("\n")[2])]
+    """The functions that one of ours calls, those that these call too."""
+    found, waiting = [], [name]
+    while waiting:
+        own = waiting.pop()
+        suffix = "" if own in _HELPERS else "f"
+        text = _HELPERS.get(own.removesuffix(suffix), "").partition("\n")[2]
+        called = [f"{each}{suffix}" for each in re.findall(r"(\w+)\{s\}\(", text)]
+        waiting += called
+        found += called
+    return found
 
 
 def _double(name: str) -> str:

@@ -12,6 +12,8 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.order import rank
 from symdiff.ops.primitive import (
     CONSTANT,
+    Called,
+    Core,
     Jvp,
     Primitive,
     Samples,
@@ -51,6 +53,21 @@ def _bincount_batch(
     return np.reshape(bincount(apart, *map(np.ravel, values), **whole), (rows, length))
 
 
+def _bincount_c(x: Any, *weights: Any, length: int, minlength: int) -> Any:
+    """For C: weights in double precision, as NumPy adds them."""
+    if not weights or weights[0].dtype == np.float64:
+        return NotImplemented
+    return bincount(x, weights[0].astype(np.float64), length=length, minlength=minlength)
+
+
+def _bincount_core(x: ArrayType, *weights: ArrayType, length: int, minlength: int) -> Core | None:
+    if x.dtype.kind == "b":
+        return None
+    if weights:
+        return Core("sd_weighted_bincount", "(n),(n)->(k)")
+    return Core("sd_bincount", "(n)->(k)")
+
+
 bincount: Primitive = register(
     Primitive(
         name="bincount",
@@ -68,6 +85,8 @@ bincount: Primitive = register(
         },
         batch=_bincount_batch,
         numpy=_bincount_source,
+        c=Called(_bincount_core),
+        c_expansion=_bincount_c,
         samples=Samples(
             cases=(
                 case("i[4]", length=5, minlength=5),

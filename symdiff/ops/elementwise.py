@@ -82,8 +82,11 @@ def _whole_c(name: str) -> Callable[..., str]:
 
     def template(x1: str, x2: str, types: tuple[ArrayType, ...]) -> str:
         dtype = types[0].dtype
+        if dtype.kind == "u":
+            operator = "/" if "divide" in name else "%"
+            return f"{x2} != 0 ? {x1} {operator} {x2} : 0"
         if dtype.kind == "f":
-            return f"{name}({x1}, {x2})"
+            return f"{name.removeprefix('sd_') if name == 'sd_fmod' else name}({x1}, {x2})"
         return f"{name}_i64({x1}, {x2})" if dtype.kind == "i" else ""
 
     return template
@@ -98,7 +101,9 @@ _SHORT_POWERS = {"1.0": "x", "2.0": "x * x", "0.5": "sqrt(x)", "-1.0": "1 / x"} 
 
 
 def _power_c(x1: str, x2: str, types: tuple[ArrayType, ...]) -> str:
-    """The short cuts that NumPy takes; of integers there is no form: they may raise ValueError."""
+    """The short cuts that NumPy takes; of integers only a number: others may raise ValueError."""
+    if types[0].dtype.kind == "i":
+        return f"sd_power_i64({x1}, {x2})" if x2.isdigit() else ""
     if types[0].dtype.kind != "f":
         return ""
     short = _SHORT_POWERS.get(x2.strip("()f"))
@@ -139,7 +144,7 @@ fmod = elementwise(
     python="math.fmod({x1}, {x2})",
     # the truncated quotient; x1 / x2 itself may round up to the next integer
     partials={"x1": 1, "x2": lambda y, x1, x2: np.rint((y - x1) / x2)},
-    c="fmod({x1}, {x2})",
+    c=_whole_c("sd_fmod"),
     risky=True,
     samples=Samples((0.1, 0.71), (0.6, 0.8)),
 )
@@ -248,7 +253,12 @@ logaddexp = elementwise(
     c="sd_logaddexp({x1}, {x2})",
     cost=APART,
 )
-logaddexp2 = elementwise(np.logaddexp2, partials=_share_of_sum(np.exp2, np.log2), cost=APART)
+logaddexp2 = elementwise(
+    np.logaddexp2,
+    partials=_share_of_sum(np.exp2, np.log2),
+    c="sd_logaddexp2({x1}, {x2})",
+    cost=APART,
+)
 
 # ---------------------------------------------------------------------------- trigonometry
 
@@ -410,10 +420,16 @@ def _sinc_slope(y: Any, x: Any) -> Any:
     return np.where(near, series, (np.cos(np.pi * x) - y) / np.where(near, 1, x))
 
 
+def _sinc_c(x: Any) -> Any:
+    turned = np.pi * np.where(x == 0, 1e-20, x)
+    return np.sin(turned) / turned
+
+
 sinc = elementwise(
     np.sinc,
     result=same_type,
     partials={"x": _sinc_slope},
+    c_expansion=_sinc_c,
     cost="takes a series where its formula cancels",
 )
 
@@ -666,12 +682,15 @@ floor = constant(np.floor, python="math.floor({x})", c=_rounded_c("floor"), symp
 ceil = constant(np.ceil, python="math.ceil({x})", c=_rounded_c("ceil"), sympy="ceiling")
 trunc = constant(np.trunc, python="math.trunc({x})", c=_rounded_c("trunc"))
 rint = constant(np.rint, python="round({x})", c=_rounded_c("rint"))
-spacing = constant(np.spacing)
-nextafter = elementwise(np.nextafter, partials={"x1": 1, "x2": CONSTANT})
+spacing = constant(np.spacing, c="sd_spacing({x})")
+nextafter = elementwise(
+    np.nextafter, partials={"x1": 1, "x2": CONSTANT}, c="nextafter({x1}, {x2})"
+)
 # x1 * 2**x2
 ldexp = elementwise(
     np.ldexp,
     partials={"x1": Transpose(lambda y_bar, x1, x2: np.ldexp(y_bar, x2)), "x2": CONSTANT},
+    c=lambda x1, x2, types: f"sd_ldexp_i64({x1}, {x2})" if types[0].inexact else "",
     samples=Samples(cases=(case("f[3]", "i[3]"), case("f[]", "i[]"), case("f[0]", "i[0]"))),
 )
 
@@ -697,12 +716,14 @@ modf_fraction = elementwise(
     result=same_type,
     partials={"x": 1},
     numpy="np.modf({x})[0]",
+    c="sd_fraction({x})",
 )
 frexp_exponent = constant(
     _frexp_exponent,
     name="frexp_exponent",
     result=lambda x: x.with_dtype(np.dtype(np.int32)),
     numpy="np.frexp({x})[1]",
+    c="sd_exponent({x})",
 )
 # x / 2**exponent
 frexp_mantissa = elementwise(
@@ -713,6 +734,7 @@ frexp_mantissa = elementwise(
         "x": Jvp(lambda y, x, x_dot: np.ldexp(x_dot, np.negative(frexp_exponent(x))))
     },
     numpy="np.frexp({x})[0]",
+    c="sd_mantissa({x})",
 )
 
 # ---------------------------------------------------------------------------- comparison, logic
@@ -742,10 +764,48 @@ invert = constant(
     c=lambda x, types: f"!{x}" if types[0].dtype.kind == "b" else f"~{x}",
     samples=Samples(cases=(case("i[3]"), case("i[0]"))),
 )
-left_shift = constant(np.left_shift, infix="<<", samples=INTEGERS)
-right_shift = constant(np.right_shift, infix=">>", samples=INTEGERS)
-gcd = constant(np.gcd, samples=INTEGERS)
-lcm = constant(np.lcm, samples=INTEGERS)
+
+
+def _shift_c(x1: str, x2: str, dtype: np.dtype[Any], inside: str, outside: str) -> str:
+    """A shift where it is by fewer bits than there are, and what NumPy makes of all others."""
+    if dtype.kind not in "iu":
+        return ""
+    bits = 8 * dtype.itemsize
+    fits = f"{x2} < {bits}" + (f" && {x2} >= 0" if dtype.kind == "i" else "")
+    return f"{fits} ? {inside} : {outside}"
+
+
+left_shift = constant(
+    np.left_shift,
+    infix="<<",
+    c=lambda x1, x2, types: _shift_c(
+        x1, x2, types[0].dtype,
+        f"({'u' * (types[0].dtype.kind == 'u')}int64_t)((uint64_t){x1} << {x2})", "0",
+    ),
+    samples=INTEGERS,
+)
+right_shift = constant(
+    np.right_shift,
+    infix=">>",
+    c=lambda x1, x2, types: _shift_c(
+        x1, x2, types[0].dtype, f"{x1} >> {x2}",
+        f"-({x1} < 0)" if types[0].dtype.kind == "i" else "0",
+    ),
+    samples=INTEGERS,
+)
+
+
+def _signed_c(name: str) -> Callable[..., str]:
+    """A call of a function of signed integers."""
+
+    def template(*texts: str, types: tuple[ArrayType, ...]) -> str:
+        return f"{name}({', '.join(texts)})" if types[0].dtype.kind == "i" else ""
+
+    return template
+
+
+gcd = constant(np.gcd, c=_signed_c("sd_gcd_i64"), samples=INTEGERS)
+lcm = constant(np.lcm, c=_signed_c("sd_lcm_i64"), samples=INTEGERS)
 
 # ---------------------------------------------------------------------------- complex numbers
 
@@ -776,6 +836,7 @@ conjugate = elementwise(
     np.conjugate,
     partials={"x": Transpose(lambda y_bar, x: np.conj(y_bar))},
     numpy="np.conj({x})",
+    c=lambda x, types: "" if types[0].dtype.kind == "c" else x,
     samples=COMPLEX,
 )
 real = elementwise(
@@ -784,6 +845,7 @@ real = elementwise(
     result=_part_type,
     partials={"x": Transpose(_convert_to)},
     numpy="{x}.real",
+    c=lambda x, types: "" if types[0].dtype.kind == "c" else x,
     view=True,
     samples=COMPLEX,
 )

@@ -11,6 +11,7 @@ from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
     CONSTANT,
     Case,
+    Fold,
     Jvp,
     Primitive,
     ResultRule,
@@ -148,10 +149,27 @@ def _record(
             rules={"where": CONSTANT, **rules} if "where" in extras else rules,
             batch=_batch(lambda: made, extras),
             numpy=_source(of, extras),
+            c_expansion=_plain(of, extras),
             samples=Samples(cases=tuple(_cases(of, extras))),
         )
     )
     return made
+
+
+def _plain(of: Primitive, extras: tuple[str, ...]) -> Callable[..., Any]:
+    """For C: the reduction of all, where what does not count is neutral, and then the start."""
+    neutral: Any = of in (prod, all_)
+    combine = {sum_: np.add, prod: np.multiply}.get(of)
+
+    def expansion(x: Any, *given: Any, axis: Axes, keepdims: bool, dtype: Any = None) -> Any:
+        named = dict(zip(extras, given, strict=True))
+        x = x if dtype is None else x.astype(dtype)
+        if "where" in named:
+            x = np.where(named["where"], x, np.asarray(neutral, x.dtype))
+        y = of.function(x, axis=axis, keepdims=keepdims)
+        return combine(named["initial"], y) if combine and "initial" in named else y
+
+    return expansion
 
 
 def _cases(of: Primitive, extras: tuple[str, ...]) -> list[Case]:
@@ -249,7 +267,9 @@ def with_extras(
 # ---------------------------------------------------------------------------- extremes of numbers
 
 
-def _nan_extreme(function: Callable[..., Any], of_numbers: Any, neutral: float) -> Primitive:
+def _nan_extreme(
+    function: Callable[..., Any], of_numbers: Any, neutral: float, wins: str
+) -> Primitive:
     """The record of np.nanmax or np.nanmin: no element is equal to the NaN where none is a number.
 
     Integers, and what starts at an initial value or has a mask, go to np.max or np.min.
@@ -259,6 +279,10 @@ def _nan_extreme(function: Callable[..., Any], of_numbers: Any, neutral: float) 
         result=reduced_type,
         jvp={"x": extreme_tangent},
         batch=lambda x, axis, **params: op(x, axis=tuple(i + 1 for i in axis), **params),
+        c=Fold(
+            lambda dtype: "NAN",
+            lambda dtype: f"{{x}} {wins} {{total}} || {{total}} != {{total}} ? {{x}} : {{total}}",
+        ),
         samples=Samples(cases=DISTINCT_CASES),
     )
 
@@ -272,5 +296,5 @@ def _nan_extreme(function: Callable[..., Any], of_numbers: Any, neutral: float) 
     return op
 
 
-nanmax = _nan_extreme(np.nanmax, np.max, -np.inf)
-nanmin = _nan_extreme(np.nanmin, np.min, np.inf)
+nanmax = _nan_extreme(np.nanmax, np.max, -np.inf, ">")
+nanmin = _nan_extreme(np.nanmin, np.min, np.inf, "<")

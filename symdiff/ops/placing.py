@@ -611,7 +611,11 @@ border: Primitive = linear(
 
 # ---------------------------------------------------------------------------- bits and indices
 
-bitwise_count = constant(np.bitwise_count, samples=Samples(cases=(case("i[2,3]"), case("i[]"))))
+bitwise_count = constant(
+    np.bitwise_count,
+    c=lambda x, types: f"sd_bits_i64({x})" if types[0].dtype.kind == "i" else "",
+    samples=Samples(cases=(case("i[2,3]"), case("i[]"))),
+)
 
 
 def _bits_call(a: Any, axis: Any = None, **options: Any) -> tuple[tuple[Any], dict[str, Any]]:

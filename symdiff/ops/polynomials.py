@@ -98,6 +98,19 @@ def _polyval_batch(p: Any, x: Any, batched: tuple[bool, bool]) -> Any:
     return y
 
 
+_WRITTEN_OUT = 32  # coefficients up to which C has a polynomial as one expression
+
+
+def _by_horner(p: Any, x: Any) -> Any:
+    """For C: the polynomial written out, as NumPy adds it up."""
+    if np.shape(p)[0] > _WRITTEN_OUT:
+        return NotImplemented
+    y = np.zeros_like(x, np.result_type(p.dtype, x.dtype))
+    for i in range(np.shape(p)[0]):
+        y = y * x + p[i]
+    return y
+
+
 # The polynomial of one axis of coefficients, the highest power first, at each element of x.
 polyval: Primitive = register(
     Primitive(
@@ -108,6 +121,7 @@ polyval: Primitive = register(
         rules={"p": Transpose(_coefficients_bar), "x": Jvp(_slope)},
         batch=_polyval_batch,
         numpy="np.polyval",
+        c_expansion=_by_horner,
         samples=Samples(
             cases=(
                 case("f[4]", "f[3]"),

@@ -9,6 +9,8 @@ import numpy as np
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.order import rank
 from symdiff.ops.primitive import (
+    Called,
+    Core,
     Primitive,
     Samples,
     Transpose,
@@ -94,6 +96,19 @@ def _interp_source(x: str, xp: str, fp: str, zeros: tuple[bool, bool]) -> str:
     return f"np.interp({x}, {xp}, {fp}{''.join(ends)})"
 
 
+def _interp_c(x: Any, xp: Any, fp: Any, zeros: tuple[bool, bool]) -> Any:
+    """For C: in double precision, as NumPy computes it."""
+    if all(each.dtype == np.float64 for each in (x, xp, fp)):
+        return NotImplemented
+    return interp(*(each.astype(np.float64) for each in (x, xp, fp)), zeros=zeros)
+
+
+def _interp_core(x: ArrayType, xp: ArrayType, fp: ArrayType, zeros: tuple[bool, bool]) -> Core:
+    values = ",".join(map(str, x.shape))
+    numbers = (x.size, int(zeros[0]), int(zeros[1]))
+    return Core("sd_interp", f"({values}),(n),(n)->({values})", numbers)
+
+
 interp: Primitive = primitive(
     _interpolated,
     name="interp",
@@ -106,6 +121,8 @@ interp: Primitive = primitive(
     transpose={"fp": _values_adjoint},
     batch=_interp_batch,
     numpy=_interp_source,
+    c=Called(_interp_core),
+    c_expansion=_interp_c,
     convention="At a data point np.interp has the slope to the right of it, at the last one that "
     "to the left; outside the data 0.",
     samples=Samples(

@@ -37,9 +37,10 @@ def test_templates_are_told_types_and_constants():
     assert c_form(e.add, ["{0}", "{1}"], (F8, F8), {}) == "{0} + {1}"
     assert c_form(e.power, ["{0}", "2.0"], (F8, F8), {}) == "{0} * {0}"
     assert c_form(e.power, ["{0}", "3.5"], (F8, F8), {}) == "pow({0}, 3.5)"
-    assert c_form(e.power, ["{0}", "2"], (I8, I8), {}) == ""
+    assert c_form(e.power, ["{0}", "{1}"], (I8, I8), {}) == ""
+    assert c_form(e.power, ["{0}", "3"], (I8, I8), {}) == "sd_power_i64({0}, 3)"
     assert c_form(e.absolute, ["{0}"], (I8,), {}) == "{0} < 0 ? -{0} : {0}"
-    assert c_form(e.nextafter, ["{0}", "{1}"], (F8, F8), {}) == ""
+    assert c_form(e.left_shift, ["{0}", "{1}"], (F8, F8), {}) == ""
 
 
 def test_calls_weigh_more_than_arithmetic():
