@@ -253,6 +253,159 @@ SD_KERNEL int sd_nonzero_T(const T *x, int64_t *y, ptrdiff_t n, ptrdiff_t count)
     return found != count;
 }
 """,
+    "sd_finite": """\
+static inline int sd_finite_T(const T *x, ptrdiff_t n)
+{
+    int finite = 1;
+    for (ptrdiff_t i = 0; i < n; i++)
+        finite &= x[i] - x[i] == 0;
+    return finite;
+}
+""",
+    # Gauss, with rows exchanged for large pivots: the sign of that, or 0 of a singular matrix
+    "sd_eliminate": """\
+static int sd_eliminate_T(T *restrict a, T *restrict b, ptrdiff_t n, ptrdiff_t k)
+{
+    int sign = 1;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        ptrdiff_t at = j;
+        for (ptrdiff_t i = j + 1; i < n; i++)
+            if (fabs(a[i * n + j]) > fabs(a[at * n + j]))
+                at = i;
+        if (a[at * n + j] == 0)
+            return 0;
+        if (at != j) {
+            for (ptrdiff_t l = j; l < n; l++) {
+                const T kept = a[j * n + l];
+                a[j * n + l] = a[at * n + l];
+                a[at * n + l] = kept;
+            }
+            for (ptrdiff_t l = 0; l < k; l++) {
+                const T kept = b[j * k + l];
+                b[j * k + l] = b[at * k + l];
+                b[at * k + l] = kept;
+            }
+            sign = -sign;
+        }
+        for (ptrdiff_t i = j + 1; i < n; i++) {
+            const T factor = a[i * n + j] / a[j * n + j];
+            SIMD
+            for (ptrdiff_t l = j + 1; l < n; l++)
+                a[i * n + l] -= factor * a[j * n + l];
+            SIMD
+            for (ptrdiff_t l = 0; l < k; l++)
+                b[i * k + l] -= factor * b[j * k + l];
+        }
+    }
+    return sign;
+}
+""",
+    "sd_solve": """\
+SD_KERNEL int sd_solve_T(const T *a, const T *b, T *y, ptrdiff_t n, ptrdiff_t k, void *work)
+{
+    T *const u = work;
+    memcpy(u, a, (size_t)(n * n) * sizeof(T));
+    memcpy(y, b, (size_t)(n * k) * sizeof(T));
+    if (!sd_eliminate_T(u, y, n, k))
+        return 1;
+    for (ptrdiff_t i = n - 1; i >= 0; i--) {
+        for (ptrdiff_t j = i + 1; j < n; j++) {
+            const T factor = u[i * n + j];
+            SIMD
+            for (ptrdiff_t l = 0; l < k; l++)
+                y[i * k + l] -= factor * y[j * k + l];
+        }
+        for (ptrdiff_t l = 0; l < k; l++)
+            y[i * k + l] /= u[i * n + i];
+    }
+    return 0;
+}
+""",
+    "sd_inv": """\
+SD_KERNEL int sd_inv_T(const T *a, T *y, ptrdiff_t n, ptrdiff_t checked, void *work)
+{
+    T *const one = (T *)work + n * n;
+    for (ptrdiff_t i = 0; i < n * n; i++)
+        one[i] = i % (n + 1) == 0;
+    return (checked && !sd_finite_T(a, n * n)) || sd_solve_T(a, one, y, n, n, work);
+}
+""",
+    "sd_det": """\
+SD_KERNEL int sd_det_T(const T *a, T *y, ptrdiff_t n, ptrdiff_t checked, void *work)
+{
+    T *const u = work;
+    memcpy(u, a, (size_t)(n * n) * sizeof(T));
+    *y = (T)sd_eliminate_T(u, u + n * n, n, 0);
+    for (ptrdiff_t i = 0; i < n && *y != 0; i++)
+        *y *= u[i * n + i];
+    return checked && !sd_finite_T(a, n * n);
+}
+""",
+    "sd_slogdet": """\
+SD_KERNEL void sd_slogdet_T(const T *a, T *sign, T *size, ptrdiff_t n, void *work)
+{
+    T *const u = work;
+    memcpy(u, a, (size_t)(n * n) * sizeof(T));
+    *sign = (T)sd_eliminate_T(u, u + n * n, n, 0);
+    *size = *sign == 0 ? -INFINITY : 0;
+    for (ptrdiff_t i = 0; i < n && *sign != 0; i++) {
+        const T x = u[i * n + i];
+        if (x < 0)
+            *sign = -*sign;
+        *size += (T)log(fabs(x));
+        if (x != x)
+            *sign = x;
+    }
+}
+""",
+    # by rows of the lower triangle, or by columns of the upper one; the other one is not read
+    "sd_cholesky": """\
+SD_KERNEL int sd_cholesky_T(const T *a, T *y, ptrdiff_t n, ptrdiff_t lower, ptrdiff_t keeps,
+    ptrdiff_t checked)
+{
+    if (checked && !sd_finite_T(a, n * n))
+        return 1;
+    const ptrdiff_t down = lower ? n : 1, right = lower ? 1 : n;
+    for (ptrdiff_t i = 0; i < n * n; i++)
+        y[i] = keeps ? a[i] : 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t j = 0; j <= i; j++) {
+            T s = a[i * down + j * right];
+            for (ptrdiff_t l = 0; l < j; l++)
+                s -= y[i * down + l * right] * y[j * down + l * right];
+            if (i == j && !(s > 0))
+                return 1;
+            y[i * down + j * right] = i == j ? (T)sqrt(s) : s / y[j * down + j * right];
+        }
+    return 0;
+}
+""",
+    "sd_substitute": """\
+SD_KERNEL int sd_substitute_T(const T *a, const T *b, T *y, ptrdiff_t n, ptrdiff_t k,
+    ptrdiff_t lower, ptrdiff_t turned, ptrdiff_t unit, ptrdiff_t checked)
+{
+    if (checked && !(sd_finite_T(a, n * n) && sd_finite_T(b, n * k)))
+        return 1;
+    const int forward = (lower != 0) != (turned != 0);
+    const ptrdiff_t down = turned ? 1 : n, right = turned ? n : 1;
+    memcpy(y, b, (size_t)(n * k) * sizeof(T));
+    for (ptrdiff_t step = 0; step < n; step++) {
+        const ptrdiff_t i = forward ? step : n - 1 - step;
+        for (ptrdiff_t other = 0; other < step; other++) {
+            const ptrdiff_t j = forward ? other : n - 1 - other;
+            const T factor = a[i * down + j * right];
+            for (ptrdiff_t l = 0; l < k; l++)
+                y[i * k + l] -= factor * y[j * k + l];
+        }
+        const T pivot = unit ? 1 : a[i * n + i];
+        if (pivot == 0)
+            return 1;
+        for (ptrdiff_t l = 0; l < k; l++)
+            y[i * k + l] /= pivot;
+    }
+    return 0;
+}
+""",
 }
 _CALL = re.compile(r"\b(sd_\w+)_T\(")
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.primitive import (
+    Called,
+    Core,
     Jvp,
     Primitive,
     Routine,
@@ -699,6 +701,26 @@ def over_columns(
     return np.squeeze(x, -1) if vector else x
 
 
+_SMALL = 64  # rows of matrices up to which C has loops of its own: larger ones are LAPACK's
+
+
+def small(
+    function: str, signature: str, a: ArrayType, *numbers: int, work: int | None = None
+) -> Core | None:
+    """A C function of small matrices, with memory for so many more."""
+    if a.dtype.kind != "f" or a.shape[-1] > _SMALL:
+        return None
+    size = None if work is None else work * math.prod(a.shape[-2:]) * a.dtype.itemsize
+    return Core(function, signature, numbers, size)
+
+
+def solved_c(a: ArrayType, b: ArrayType, function: str, *numbers: int, work: int | None) -> Any:
+    """A C function that solves with a matrix, for one vector or columns."""
+    if b.ndim == 1:
+        return small(function, "(n,n),(n)->(n)", a, 1, *numbers, work=work)
+    return small(function, "(n,n),(n,k)->(n,k)", a, *numbers, work=work)
+
+
 def _solve_batch(a: Any, b: Any, batched: tuple[bool, bool]) -> Any:
     return over_columns(np.linalg.solve, a, b, batched)
 
@@ -710,6 +732,7 @@ solve = primitive(
     jvp={"a": lambda x, a, b, a_dot: np.linalg.solve(a, -(a_dot @ x))},
     transpose={"b": lambda x_bar, a, b: np.linalg.solve(transposed(a), x_bar)},
     batch=_solve_batch,
+    c=Called(lambda a, b: solved_c(a, b, "sd_solve", work=1)),
     samples=Samples(
         cases=(
             case("f[3,3]:regular", "f[3]"),
@@ -736,6 +759,7 @@ inv = primitive(
     jvp={"a": lambda y, a, a_dot: -(y @ a_dot @ y)},
     call=lambda a: ((square(a),), {}),
     batch=np.linalg.inv,
+    c=Called(lambda a: small("sd_inv", "(n,n)->(n,n)", a, 0, work=2)),
     samples=REGULAR,
 )
 
@@ -761,6 +785,7 @@ det = primitive(
     cost=INVERSE,
     call=lambda a: ((square(a),), {}),
     batch=np.linalg.det,
+    c=Called(lambda a: small("sd_det", "(n,n)->()", a, 0, work=1)),
     samples=REGULAR,
 )
 
@@ -788,5 +813,6 @@ cholesky = primitive(
     cost=TWO_SOLVES,
     convention="np.linalg.cholesky reads the lower triangle, the derivative is 0 in the upper.",
     batch=np.linalg.cholesky,
+    c=Called(lambda a: small("sd_cholesky", "(n,n)->(n,n)", a, 1, 0, 0)),
     samples=Samples(cases=(case("f[3,3]:spd"), case("f[2,2,2]:spd"), case("c[2,2]:spd"))),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sl
 
-from symdiff.ir.types import array_type
+from symdiff.ir.types import ArrayType, array_type
 from symdiff.ops.linalg import (
     INVERSE,
     REGULAR,
@@ -22,11 +22,14 @@ from symdiff.ops.linalg import (
     inexact,
     over_columns,
     relative_det,
+    small,
+    solved_c,
     square,
     transposed,
 )
 from symdiff.ops.primitive import (
     CONSTANT,
+    Called,
     Jvp,
     Primitive,
     Samples,
@@ -239,6 +242,13 @@ def _solve_triangular_batch(a: Any, b: Any, batched: tuple[bool, bool], **option
     return over_columns(solve_triangular, a, b, batched, **options)
 
 
+def _substitute_core(
+    a: ArrayType, b: ArrayType, trans: int, lower: bool, unit_diagonal: bool, check_finite: bool
+) -> Any:
+    numbers = (int(lower), int(trans != 0), int(unit_diagonal), int(check_finite))
+    return solved_c(a, b, "sd_substitute", *numbers, work=None)
+
+
 solve_triangular: Primitive = record(
     sl.solve_triangular,
     "solve_triangular",
@@ -247,6 +257,7 @@ solve_triangular: Primitive = record(
     rules={"a": Jvp(_triangular_tangent), "b": Transpose(_triangular_transpose)},
     batch=_solve_triangular_batch,
     numpy=_triangular_source,
+    c=Called(_substitute_core),
     convention="scipy.linalg.solve_triangular reads one triangle, the derivative is 0 elsewhere.",
     samples=Samples(
         cases=tuple(
@@ -309,6 +320,9 @@ inv = record(
     result=lambda a, check_finite: a,
     rules={"a": Jvp(lambda y, a, a_dot, check_finite: -(y @ a_dot @ y))},
     batch=_inv_batch,
+    c=Called(
+        lambda a, check_finite: small("sd_inv", "(n,n)->(n,n)", a, int(check_finite), work=2)
+    ),
     numpy=source_of("inv", check_finite=True),
     samples=Samples(cases=tuple(case(*each.args, check_finite=True) for each in REGULAR.cases)),
 )
@@ -339,6 +353,13 @@ det: Primitive = record(
     result=lambda a, check_finite: array_type(np.result_type(a.dtype, float), a.shape[:-2]),
     rules={"a": Jvp(lambda y, a, a_dot, check_finite: y * relative_det(a, a_dot))},
     batch=_det_batch,
+    c=Called(
+        lambda a, check_finite: (
+            small("sd_det", "(n,n)->()", a, int(check_finite), work=1)
+            if a.dtype == np.float64
+            else None
+        )
+    ),
     numpy=source_of("det", check_finite=True),
     samples=Samples(cases=tuple(case(*each.args, check_finite=True) for each in REGULAR.cases)),
 )
@@ -407,6 +428,16 @@ def _cho_factor_batch(a: Any, **options: Any) -> Any:
     return cho_factor(a, **options)
 
 
+def _cholesky_c(keeps: int) -> Called:
+    """The C form of a factor that leaves the other triangle as it was, or makes it 0."""
+
+    def core(a: ArrayType, lower: bool, check_finite: bool) -> Any:
+        numbers = (int(lower), keeps, int(check_finite))
+        return small("sd_cholesky", "(n,n)->(n,n)", a, *numbers)
+
+    return Called(core)
+
+
 cholesky: Primitive = record(
     sl.cholesky,
     "scipy_cholesky",
@@ -415,6 +446,7 @@ cholesky: Primitive = record(
     rules={"a": Jvp(_cholesky_tangent)},
     batch=_cholesky_batch,
     numpy=source_of("cholesky", lower=False, check_finite=True),
+    c=_cholesky_c(keeps=0),
     convention="scipy.linalg.cholesky reads one triangle, the derivative is 0 in the other.",
     samples=_DEFINITE,
 )
@@ -426,6 +458,7 @@ cho_factor: Primitive = record(
     rules={"a": Jvp(_cho_factor_tangent)},
     batch=_cho_factor_batch,
     numpy=_cho_factor_source,
+    c=_cholesky_c(keeps=1),
     samples=_DEFINITE,
 )
 
@@ -471,6 +504,13 @@ def _cho_solve_batch(c: Any, b: Any, batched: tuple[bool, bool], **options: Any)
     return over_columns(cho_solve, c, b, batched, **options)
 
 
+def _by_substitutions(c: Any, b: Any, lower: bool, check_finite: bool) -> Any:
+    """For C: with the factor, and with its transpose."""
+    options = {"lower": lower, "unit_diagonal": False, "check_finite": check_finite}
+    half_way = solve_triangular(c, b, trans=int(not lower), **options)
+    return solve_triangular(c, half_way, trans=int(lower), **options)
+
+
 cho_solve: Primitive = record(
     _cho_solve,
     "cho_solve",
@@ -485,6 +525,7 @@ cho_solve: Primitive = record(
         ),
     },
     batch=_cho_solve_batch,
+    c_expansion=_by_substitutions,
     numpy=_cho_solve_source,
     samples=Samples(
         cases=(
@@ -525,6 +566,7 @@ definite_solve: Primitive = record(
     result=lambda a, c, b, **options: b,
     rules={"a": Jvp(_definite_tangent), "c": CONSTANT, "b": Transpose(_definite_adjoint)},
     batch=_definite_batch,
+    c_expansion=lambda a, c, b, **options: cho_solve(c, b, **options),
     numpy=lambda a, c, b, **options: _cho_solve_source(c, b, **options),
 )
 

@@ -7,17 +7,19 @@ and since equal nodes are one, a program that needs two parts calls the function
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from symdiff.ir.types import TUPLE, array_type
-from symdiff.ops.linalg import INVERSE, REGULAR, real_dtype, relative_det, square
+from symdiff.ops.linalg import INVERSE, REGULAR, real_dtype, relative_det, small, square
 from symdiff.ops.primitive import (
     CONSTANT,
+    Called,
     Jvp,
     Primitive,
     ResultRule,
+    Routine,
     Rule,
     Samples,
     Template,
@@ -40,6 +42,7 @@ part = register(
         result=lambda results, index, dtype, shape, cast: array_type(dtype, shape),
         rules={"results": CONSTANT},
         numpy=_part_source,
+        c=Routine("item"),
     )
 )
 
@@ -50,6 +53,7 @@ def several(
     numpy: str | Template = "",
     arguments: Sequence[str] = ("a",),
     parts: str = "",
+    c: Called | Literal[""] = "",
 ) -> Primitive:
     """A function whose result is the tuple of its results; `parts` are their usual names."""
     return register(
@@ -61,6 +65,7 @@ def several(
             rules=dict.fromkeys(arguments, CONSTANT),
             numpy=numpy,
             parts=tuple(parts.split()),
+            c=c,
         )
     )
 
@@ -123,7 +128,11 @@ def _sign_tangent(y: Any, a: Any, a_dot: Any) -> Any:
     return y * 1j * np.imag(relative_det(a, a_dot)) if np.iscomplexobj(a) else 0
 
 
-_slogdet = several(np.linalg.slogdet, parts="sign logdet")
+_slogdet = several(
+    np.linalg.slogdet,
+    parts="sign logdet",
+    c=Called(lambda a: small("sd_slogdet", "(n,n)->(),()", a, work=1)),
+)
 sign_of_det = one_of(
     _slogdet,
     0,
