@@ -399,7 +399,8 @@ def test_what_has_no_c_form_splits_the_function(function):
     made, reference = (symdiff.value_and_grad(function, backend=each) for each in ("c", "numpy"))
     x = np.linspace(-1, 2, 16)
     for each in (x, -x, 3 * x, x):
-        agree(made, reference, each, tolerance=1e-9)
+        # what is weak goes through sums of single precision
+        agree(made, reference, each, tolerance=1e-6 if function is weak else 1e-9)
     assert "part_1(" in made.compiled.driver
 
 
