@@ -24,6 +24,7 @@ from symdiff.schedule.stores import UPDATES
 
 WORTH = 4  # operations from which a part costs less than NumPy's calls
 _LARGE = 1 << 12  # bytes whose copy takes longer than a call of NumPy's
+_CHEAP = ("+", "-", "*", "<", ">", "<=", ">=", "==", "!=")
 _FEW = 8  # times that a small part goes into the whole
 
 
@@ -110,6 +111,7 @@ class _Cut:
         self.outputs = set(graph.outputs)
         self.in_c: set[Node] = set()
         self.views: set[Node] = set()  # outside, and wherever they are read
+        self.again: set[Node] = set()  # computed in each part that reads it
         self.level: dict[Node, int] = {}
         self.new: dict[Node, Node] = {}  # what stands for a node in the graph that is made
         self.notes: dict[Node, Note] = {}
@@ -210,12 +212,22 @@ class _Cut:
 
     def crossing(self) -> set[Node]:
         """What parts give to others, and to what is outside."""
-        found = {each for each in self.outputs if each in self.in_c}
+        outside = {each for each in self.outputs if each in self.in_c}
+        inside: dict[Node, None] = {}
         for each in self.nodes:
             for arg in each.args:
-                own = self.level[each] if each in self.in_c else -1
-                if arg in self.in_c and self.level[arg] != own:
-                    found.add(self.base(arg))
+                if arg in self.in_c and each not in self.in_c:
+                    outside.add(self.base(arg))
+                elif arg in self.in_c and self.level[arg] != self.level[each]:
+                    inside[self.base(arg)] = None
+        found = {*outside, *inside}
+        for each in self.nodes:  # operands first
+            if each in inside and each not in outside and _is_cheap(each):
+                given = [self.base(arg) for arg in each.args if arg in self.in_c]
+                again = self.again if _is_view(each) else ()  # one operation: no chain of them
+                if all(arg in found or arg in again for arg in given):
+                    found.remove(each)
+                    self.again.add(each)
         return found | self.let_out(found)
 
     def let_out(self, crossing: set[Node]) -> set[Node]:
@@ -230,15 +242,15 @@ class _Cut:
         return masks
 
     def repeats(self, each: Node) -> bool:
-        """Whether a value is a view that is taken wherever it is read."""
-        if each not in self.in_c or each in self.outputs:
-            return each in self.views
+        """Whether a value is computed wherever it is read, as views are."""
+        if each not in self.in_c or each in self.outputs or each in self.again:
+            return each in self.views or each in self.again
         viewed = each.args[0] if _is_view(each) else None
         return viewed in self.in_c and _bytes(viewed) <= _bytes(each)
 
     def base(self, each: Node) -> Node:
         """What is handed on for a value: views of it are free, and those of less are taken here."""
-        while each in self.in_c and self.repeats(each):
+        while each in self.in_c and each not in self.again and self.repeats(each):
             (each,) = each.args
         return each
 
@@ -344,22 +356,30 @@ class _Inside:
             self.cut.splitting.primal.add(made)
 
     def value(self, each: Node) -> Node:
-        """What stands for an operand: what is computed here, or given, or a view of that."""
-        chain = []
-        while each not in self.new and self.cut.repeats(each):
-            chain.append(each)
-            (each,) = each.args
-        if each not in self.new and not isinstance(each, Const):
-            note = self.cut.graph.notes.get(each)
-            name = each.name if isinstance(each, Input) else note.name if note else ""
-            self.inputs.append(input_node(name or "x", each.type))
-            self.given.append(each)
-            self.keep(each, self.inputs[-1])
-        found = self.new.get(each, each)
-        for above in reversed(chain):
-            found = node(above.op, (found,), above.params, above.type)
-            self.keep(above, found)
-        return found
+        """What stands for an operand: what is computed here, given, or computed here again."""
+        waiting = [each]
+        while waiting:
+            own = waiting.pop()
+            if own in self.new or isinstance(own, Const):
+                continue
+            if not self.cut.repeats(own):
+                self.give(own)
+                continue
+            missing = [arg for arg in own.args if arg not in self.new]
+            missing = [arg for arg in missing if not isinstance(arg, Const)]
+            waiting += [own, *missing] if missing else []
+            if not missing:
+                args = tuple([self.new.get(arg, arg) for arg in own.args])
+                self.keep(own, node(own.op, args, own.params, own.type))
+        return self.new.get(each, each)
+
+    def give(self, each: Node) -> None:
+        """Have an input for a value."""
+        note = self.cut.graph.notes.get(each)
+        name = each.name if isinstance(each, Input) else note.name if note else ""
+        self.inputs.append(input_node(name or "x", each.type))
+        self.given.append(each)
+        self.keep(each, self.inputs[-1])
 
 
 
@@ -379,7 +399,7 @@ def _taking(name: str) -> Primitive:
 def _usual_name(each: Node) -> str:
     """What a value is called that has no name of the user's."""
     elementwise = isinstance(each.op, Primitive) and each.op.elementwise
-    return each.op.name if elementwise and not _is_view(each) else "value"
+    return each.op.name if elementwise and not _is_view(each) else "result"
 
 
 def _calling(part: Part) -> Primitive:
@@ -410,6 +430,12 @@ def _is_view(each: Node) -> bool:
     """Whether the value costs nothing in C, and next to nothing in NumPy."""
     viewing = isinstance(each.op, Primitive) and each.op.view
     return (viewing or each.op in IMPLICIT) and len(each.args) == 1
+
+
+def _is_cheap(each: Node) -> bool:
+    """Whether a value costs no more to compute than to hand on."""
+    infix = each.op.infix if isinstance(each.op, Primitive) and each.op.elementwise else ""
+    return _is_view(each) or infix in _CHEAP
 
 
 def _bytes(each: Node) -> int:

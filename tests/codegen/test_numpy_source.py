@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from symdiff import grad
+from symdiff import grad, jit
 from symdiff.codegen.numpy_source import function_source
 
 
@@ -30,3 +30,17 @@ def test_docstring_stands_below_the_header():
     program = grad(loss).stages(np.ones((2, 3)), np.ones((4, 2)))[-1][1].program
     lines = function_source(program, '"""What it does."""').splitlines()
     assert lines[1] == '    """What it does."""'
+
+
+def test_long_calls_of_functions_go_over_several_lines():
+    def f(x, many):
+        total = 0.0
+        for each in many:
+            total = total + np.exp(each) * each
+        return np.abs(np.fft.fft(x * total)), many
+
+    in_c = jit(f, backend="c")
+    in_c(np.ones(4), [np.full(4, i / 50) for i in range(40)])
+    lines = in_c.compiled.driver.splitlines()
+    assert all(len(line) <= 99 for line in lines)
+    assert any(line.endswith("part_1(") for line in lines)

@@ -69,6 +69,30 @@ def test_what_is_handed_on_is_small():
     assert {each.type.shape for each in found.parts[0].graph.outputs} == {(8,), ()}
 
 
+def test_one_cheap_operation_is_computed_again():
+    def f(x, y):
+        a = np.sin(x) * np.exp(y)
+        b = np.abs(np.fft.fft(busy(a)))
+        return busy(b) * (x * y) * np.sum(busy(a * x))
+
+    first, second = cut(f, X, X).parts
+    assert {each.type.shape for each in second.graph.inputs} == {(8,)}
+    assert len(first.graph.outputs) == 2
+
+
+def test_a_chain_of_cheap_operations_is_not_computed_again():
+    def f(x):
+        for _ in range(3):  # few enough to stay as they are
+            x = x + np.abs(np.fft.fft(busy(x)))
+        for _ in range(3):
+            x = x + np.abs(np.fft.fft(busy(x)))
+        return busy(x)
+
+    found = cut(f, X)
+    assert len(found.parts) == 7
+    assert max(len(each.graph.inputs) for each in found.parts) <= 3
+
+
 def test_decisions_are_checked_in_c_where_a_part_gives_something():
     def f(x):
         y = busy(x)
