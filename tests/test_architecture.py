@@ -52,7 +52,13 @@ SPECIAL = {
     "ops/special_several.py",
     "ops/special_sums.py",
 }
-SOLVERS = {"api/iterative.py", "api/ode.py", "api/optimize.py", "api/quadrature.py"}
+SOLVERS = {
+    "api/iterative.py",
+    "api/ode.py",
+    "api/ode_events.py",
+    "api/optimize.py",
+    "api/quadrature.py",
+}
 LOADED_LATE = {
     *LINALG,
     *SOLVERS,

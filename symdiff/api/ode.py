@@ -17,6 +17,7 @@ from scipy import integrate
 
 from symdiff.api.closed import Closed
 from symdiff.api.maps import vmap
+from symdiff.api.ode_events import Listed, events_along
 from symdiff.api.signature import Checked, Signature, traced
 from symdiff.api.solver import Solver
 from symdiff.errors import UnsupportedFunctionError, word
@@ -76,9 +77,6 @@ def solve_ivp(
     **options: Any,
 ) -> Any:
     """SciPy's solve_ivp, whose derivatives are those of the solution."""
-    if events is not None:
-        way_out = "Find the time of an event by symdiff.root, of the solution at t_eval=[t]."
-        _refuse("solve_ivp with events", way_out)
     known = {"method": method, **options} if method != "RK45" else options
     values, rhs = _array(y0), _of_state(fun, args or (), True)
     in_parts = values.dtype.kind == "c"
@@ -89,23 +87,37 @@ def solve_ivp(
     owner = _SolveIvp(closed, _known(known))
     start, end = map(_time, t_span)
 
-    def solved(points: Any, owner: Ode = owner) -> Any:
+    def solved(points: Any, owner: Ode = owner, end: Any = end) -> Any:
         found = owner.solved(values, start, end, points)
         return _whole(found) if in_parts else found
 
-    def interpolated(t: Any) -> Any:
-        points = _array(t)
-        return solved(points, dense) if points.ndim else _at(partial(solved, owner=dense), points)
+    def interpolated(t: Any, end: Any = end) -> Any:
+        points, at = _array(t), partial(solved, owner=dense, end=end)
+        return at(points) if points.ndim else _at(at, points)
 
     dense = _Dense(closed, owner.options)
     points = None if t_eval is None else _times(t_eval)
+    happen = []
+    if events is not None:
+        whole = _whole if in_parts else _as_it_is
+        operands = values, start, end
+        happen = events_along(events, args or (), rhs, interpolated, whole, operands, known)
+    ends = [each for each in happen if each.kind.terminal]
+    if len(ends) > 1 or (ends and points is not None):
+        _refuse(
+            "solve_ivp that ends at an event, with t_eval= or another such event,",
+            "Take one event that ends it, and the solution between from sol, with dense_output.",
+        )
+    last = ends[0] if ends else None
     return integrate._ivp.ivp.OdeResult(
-        t=_AtSteps(lambda: end, 0) if points is None else points,
-        y=_AtSteps(lambda: _at(solved, end), 1) if points is None else solved(points),
+        t=_AtSteps(lambda: last.time(-1) if last else end, 0) if points is None else points,
+        y=_AtSteps(lambda: last.values(-1) if last else _at(solved, end), 1)
+        if points is None
+        else solved(points),
         sol=interpolated if dense_output else None,
-        t_events=None,
-        y_events=None,
-        status=0,
+        t_events=None if events is None else [Listed(each.time) for each in happen],
+        y_events=None if events is None else [Listed(each.values) for each in happen],
+        status=int(bool(ends)),
         success=True,
         message="The solver successfully reached the end of the integration interval.",
     )
@@ -174,6 +186,10 @@ def _whole(parts: Any) -> Any:
     """The complex values of which these are the parts."""
     half = parts.shape[0] // 2
     return parts[:half] + 1j * parts[half:]
+
+
+def _as_it_is(values: Any) -> Any:
+    return values
 
 
 def _of_parts(rhs: Function) -> Function:
