@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from symdiff.autodiff.checkpoint import amount, residual_bytes
 from symdiff.inspect.show import Steps, loops_or_parts
-from symdiff.ir.graph import Graph, Position
+from symdiff.ir.graph import Position, positions_of
 from symdiff.ir.node import Const, Node
 from symdiff.pipeline import VJP, Work
 from symdiff.rewrite import TABLES, Application, Rule
@@ -121,7 +121,7 @@ class Rewrites:
                     names = [*self.made.get(each.before, ()), each.rule]
                     self.made.setdefault(each.after, []).extend(names)
             if work.graph is not None:
-                positions = _positions(work.graph) | positions
+                positions = positions_of(work.graph) | positions
                 known.update(work.graph.nodes())
 
     def listed(self) -> Iterator[str]:
@@ -141,15 +141,3 @@ class Rewrites:
             cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             yield f"#   {cells}  {rule_text(row[1])}"
 
-
-def _positions(graph: Graph) -> dict[Node, Position]:
-    """The user's line of each node; what has none shares that of a reader."""
-    found: dict[Node, Position] = {}
-    for each in reversed(graph.nodes()):
-        note = graph.notes.get(each)
-        position = (note.position if note else None) or found.get(each)
-        if position:
-            found[each] = position
-            for arg in each.args:
-                found.setdefault(arg, position)
-    return found

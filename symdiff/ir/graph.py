@@ -84,6 +84,19 @@ class Graph:
         return Graph(name or self.name, self.inputs, tuple(outputs), self.effects, self.notes)
 
 
+def positions_of(graph: Graph) -> dict[Node, Position]:
+    """The user's line of each node; what has none shares that of a reader."""
+    found: dict[Node, Position] = {}
+    for each in reversed(graph.nodes()):
+        note = graph.notes.get(each)
+        position = (note.position if note else None) or found.get(each)
+        if position:
+            found[each] = position
+            for arg in each.args:
+                found.setdefault(arg, position)
+    return found
+
+
 _serial = attrgetter("serial")
 
 

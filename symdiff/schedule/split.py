@@ -11,7 +11,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from symdiff.errors import CompileError
-from symdiff.ir.graph import Graph, Note, Position, bodies, every_node, users, with_bodies
+from symdiff.ir.graph import (
+    Graph,
+    Note,
+    Position,
+    bodies,
+    every_node,
+    positions_of,
+    users,
+    with_bodies,
+)
 from symdiff.ir.node import Const, Input, Node, compilation, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType
 from symdiff.ops.control import item, items
@@ -108,6 +117,7 @@ class _Cut:
         self.graph = graph
         self.nodes = [each for each in graph.nodes() if not isinstance(each, (Input, Const))]
         self.users = users(self.nodes)
+        self.positions = positions_of(graph)
         self.outputs = set(graph.outputs)
         self.in_c: set[Node] = set()
         self.views: set[Node] = set()  # outside, and wherever they are read
@@ -296,7 +306,6 @@ class _Cut:
 
     def explain(self, each: Node) -> None:
         """Note why an operation is left to NumPy, if it is one that the user would know."""
-        note = self.graph.notes.get(each)
         if is_guard(each) or not each.args:
             return
         if happens(each):
@@ -307,7 +316,7 @@ class _Cut:
             return  # one of several results
         else:
             reason = self.splitting.refusal(each) or f"{each.op.name}: too little for a call of C"
-        self.splitting.left.append(Left(note.position if note else None, reason))
+        self.splitting.left.append(Left(self.positions.get(each), reason))
 
     def part(self, own: Sequence[Node], crossing: set[Node]) -> None:
         """A call of a function in C that computes these."""

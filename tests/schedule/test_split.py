@@ -160,6 +160,7 @@ def test_reasons_have_lines():
         return busy(np.abs(np.fft.fft(busy(x))))
 
     left = cut(f, X).left
+    assert all(each.position for each in left)
     assert "printing happens in Python" in [each.reason for each in left]
     fft = next(each for each in left if each.reason.startswith("complex128 has no C form"))
     assert fft.position.text == "return busy(np.abs(np.fft.fft(busy(x))))"
