@@ -235,6 +235,7 @@ class Primitive:
     repeats_operands: bool = False  # its source evaluates them again and again
     foreign: bool = False  # what it reads and returns may be kept by others
     effect: bool = False  # a statement of its own, in order; read by what comes after
+    decides: bool = False  # the program may end here: it was compiled for another decision
     by_row: Callable[..., str] = lambda **params: ""  # of an effect: why it has to be row by row
     view: bool = False  # NumPy's result may share memory with the first operand
     shares: SharingRule | None = None  # whether it does; without a rule it always does

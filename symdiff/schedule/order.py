@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from symdiff.ir.graph import Graph
 from symdiff.ir.node import Const, Input, Node
 from symdiff.ops.effects import happens, prints
+from symdiff.ops.primitive import Primitive
 
 Reads = Mapping[Node, Sequence[Node]]
 
@@ -27,7 +28,7 @@ def emission_order(
     anchored = {
         each
         for each in order
-        if each in graph.notes or each in outputs or each in guards or happens(each)
+        if each in graph.notes or each in outputs or happens(each) or _decides(each, guards)
     }
     results = {each: i for i, each in reversed(list(enumerate(graph.outputs)))}
     results = {
@@ -63,12 +64,17 @@ def emission_order(
 
 def _said_last(anchors: list[Node], guards: Collection[Node]) -> list[Node]:
     """What is printed comes behind the guards: a call that they end has said nothing."""
-    places = [i for i, each in enumerate(anchors) if each in guards]
+    places = [i for i, each in enumerate(anchors) if _decides(each, guards)]
     if not places:
         return anchors
     before, after = anchors[: places[-1] + 1], anchors[places[-1] + 1 :]
     said = [each for each in before if prints(each)]
     return [*(each for each in before if not prints(each)), *said, *after]
+
+
+def _decides(each: Node, guards: Collection[Node]) -> bool:
+    """Whether a call may end with the value: of a guard, or one that checks decisions itself."""
+    return each in guards or (isinstance(each.op, Primitive) and each.op.decides)
 
 
 def _needs(

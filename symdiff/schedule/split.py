@@ -331,8 +331,6 @@ class _Cut:
         called = node(_calling(part), tuple([self.value(each) for each in inside.given]))
         if any(each in self.splitting.primal for each in given):
             self.splitting.primal.add(called)
-        if effects:
-            self.notes[called] = Note()  # a statement in its place: what is behind it may not end
         for i, each in enumerate(given):
             params = (("index", i), ("type", each.type), ("cast", False))
             taken = _taking(_usual_name(each))
@@ -423,6 +421,7 @@ def _calling(part: Part) -> Primitive:
         rules={"operands": CONSTANT},
         numpy=lambda call, *operands: f"{call}({', '.join(operands)})",
         objects=((part.name, part),),
+        decides=bool(part.graph.effects),
         parts=tuple(map(_usual_name, part.graph.outputs)) if len(types) > 1 else (),
     )
 

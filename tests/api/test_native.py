@@ -441,6 +441,19 @@ def test_what_is_printed_is_printed_once_and_in_order(capsys):
     assert made.compiled.driver
 
 
+def test_a_call_that_a_decision_ends_has_printed_nothing(capsys):
+    def f(x):
+        print("begun")
+        y = np.abs(np.fft.fft(busy(x)))
+        return np.sum(busy(y[: int(np.sum(busy(y))) % 3 + 1]))
+
+    made = symdiff.value_and_grad(f, backend="c")
+    for scale in (1.0, 1.25, 1.5, 1.0):
+        agree(made, symdiff.value_and_grad(f), np.full(3, scale))
+    assert made.cache_info().misses > 1
+    assert capsys.readouterr().out == 8 * "begun\n"
+
+
 def test_draws_are_those_of_numpy():
     def f(x, rng):
         y = busy(x) + rng.normal(size=4)
