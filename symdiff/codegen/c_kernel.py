@@ -89,14 +89,18 @@ class KernelText:
         """Loops, the innermost last: neighbouring axes that all accesses go through as one."""
         shape = self.kernel.shape
         merged: list[list[int]] = []
+        fixed = self.kernel.inner
         for axis in range(len(shape)):
-            if merged and self.is_one(merged[-1][-1], axis):
+            if merged and fixed not in (axis, axis - 1) and self.is_one(merged[-1][-1], axis):
                 merged[-1].append(axis)
             else:
                 merged.append([axis])
         found = [_Axis(math.prod([shape[i] for i in own]), tuple(own)) for own in merged]
         if not found:
             return []
+        if fixed is not None:
+            own = _Axis(shape[fixed], (fixed,))
+            return [*(each for each in found if each != own), own]
         inner = max(range(len(found)), key=lambda i: (self.unit_strides(found[i]), i))
         return [*found[:inner], *found[inner + 1 :], found[inner]]
 

@@ -98,6 +98,7 @@ class Kernel(NamedTuple):
     shape: Shape
     values: tuple[Load | Step, ...]
     sinks: tuple[Store | Total, ...]
+    inner: int | None = None  # the axis whose elements are side by side, where that is decided
 
 
 class Move(NamedTuple):

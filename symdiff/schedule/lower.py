@@ -36,6 +36,7 @@ from symdiff.schedule.loops import (
     plan,
 )
 from symdiff.schedule.pulls import pull
+from symdiff.schedule.rows import side_by_side
 from symdiff.schedule.tiles import tiled
 from symdiff.schedule.values import (
     Placed,
@@ -91,7 +92,7 @@ class _Lowering:
                 self.decide(each)
         results = self.results()
         pull(list(self.values))
-        steps = tiled(steps_of(list(self.values)))
+        steps = list(side_by_side(tiled(steps_of(list(self.values)))))
         work = plan(steps)
         return Loops(
             tuple(steps),
