@@ -68,6 +68,38 @@ def _shifted(x: Node) -> bool:
     return shift.op is max_ and shift.args[0] in (source, moved)
 
 
+def _unshifted(found: Match) -> bool:
+    """Whether the greatest of some numbers has not been taken off all of them, by hand."""
+    return not all(_is_shifted_number(found[key]) for key in "xyz" if key in found.values)
+
+
+def _is_shifted_number(each: Node) -> bool:
+    """Whether this is z - max(z, …), or such a difference scaled, for a number z."""
+    while each.op in _SCALINGS:
+        each = next((arg for arg in each.args if arg.op in _SHIFTED), each.args[0])
+    if each.op is not e.subtract:
+        return False
+    first, second = each.args
+    return _is_among(first, second) or _is_among(second, first)
+
+
+_SCALINGS = (e.multiply, e.divide, e.negative)
+_SHIFTED = (*_SCALINGS, e.subtract)
+_EXTREMES = (e.larger, e.smaller, e.maximum, e.minimum)
+
+
+def _is_among(each: Node, extreme: Node) -> bool:
+    """Whether a value is one of those that a maximum or minimum is of."""
+    waiting = [extreme] if extreme.op in _EXTREMES else []
+    while waiting:
+        arg = waiting.pop()
+        if arg is each:
+            return True
+        if arg.op in _EXTREMES:
+            waiting += arg.args
+    return False
+
+
 def _kept(found: Match) -> bool:
     """Whether a reduction gets the axes back that it was taken along, and does nothing else."""
     reduction = found.root.args[0]
@@ -179,9 +211,10 @@ STABILITY = rules(
     rule("log-one-minus-logistic", np.log(1 - logistic(x)), -softplus(x), ACCURATE, shared=True),
     rule("log1p-minus-logistic", np.log1p(-logistic(x)), -softplus(x), ACCURATE, shared=True),
     rule("logaddexp", np.log(np.exp(x) + np.exp(y)), np.logaddexp(x, y), ACCURATE, shared=True,
-         ulps=NEAR_ZERO),
+         when=_unshifted, ulps=NEAR_ZERO),
     rule("logaddexp-of-three", np.log(np.exp(x) + np.exp(y) + np.exp(z)),
-         np.logaddexp(np.logaddexp(x, y), z), ACCURATE, shared=True, ulps=NEAR_ZERO),
+         np.logaddexp(np.logaddexp(x, y), z), ACCURATE, shared=True, when=_unshifted,
+         ulps=NEAR_ZERO),
     rule("logmeanexp", np.log(total / c),
          logsumexp(x, axis=axis, keepdims=keepdims, expanded=True) - np.log(c), ACCURATE,
          shared=True, when=_mean, ulps=NEAR_ZERO,

@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.ir import Const, Graph, Input, Node, constant, input_node, parse_type, toposort
 from symdiff.ops.evaluate import evaluate
 from symdiff.ops.primitive import Primitive
@@ -686,3 +687,17 @@ def test_a_naive_cross_entropy_ends_in_softmax_minus_one_hot(gradient):
     assert np.isfinite(value)
     slopes = [op for op in found.ops if op not in ("getitem", "sum", "negative", "divide")]
     assert sorted(slopes) == ["index_add", "log_softmax", "multiply", "softmax"]
+
+
+@pytest.mark.parametrize("by", [1.0, 0.5])
+def test_a_sum_of_exponentials_that_was_shifted_by_hand_stays(by):
+    def soft_least(x):
+        low = min(x[0], x[1], x[2])
+        total = np.exp((low - x[0]) / by) + np.exp((low - x[1]) / by) + np.exp((low - x[2]) / by)
+        return low - by * np.log(total)
+
+    x = np.array([1e3, 1e3 + 0.5, 2e3])
+    gradient = sd.grad(soft_least)
+    odds = np.exp((x[0] - x) / by)
+    np.testing.assert_allclose(gradient(x), odds / np.sum(odds), rtol=1e-12)
+    assert "logaddexp" not in gradient.source
