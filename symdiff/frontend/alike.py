@@ -131,22 +131,54 @@ def _fail(reason: str) -> NoReturn:
 
 def element(values: Sequence[Any], index: Tracer) -> Any:
     """values[index]; what stands for it where a loop around counts the index."""
+    found = _counted(index)
+    if found is None:
+        return values[operator.index(index)]
+    loop, numbers = found
+    if not all(-len(values) <= each < len(values) for each in numbers):
+        _fail("an index of a list is not in the list")
+    return _one_in_turn([values[each] for each in numbers], loop, " ")
+
+
+def entry(values: Any, parts: Sequence[Any]) -> Any:
+    """values[f"…"]; what stands for it where a loop around counts the one number in the key."""
+    places = [i for i, each in enumerate(parts) if isinstance(each, Tracer)]
+    found = _counted(parts[places[0]]) if len(places) == 1 and type(values) is dict else None
+    if found is None:
+        return values[_joined(parts)]
+    loop, numbers = found
+    keys = [_joined([*parts[: places[0]], k, *parts[places[0] + 1 :]]) for k in numbers]
+    if any(each not in values for each in keys):
+        _fail("a key is not in the dict")
+    name = re.sub(r"\W+", "_", _joined([each for each in parts if type(each) is str]))
+    return _one_in_turn([values[each] for each in keys], loop, name.strip("_") or " ")
+
+
+def _joined(parts: Sequence[Any]) -> str:
+    return "".join([format(each) for each in parts])
+
+
+def _counted(index: Tracer) -> tuple[Loop, list[int]] | None:
+    """The loop around that counts a whole number, and which it is in each of its turns."""
     running = context.current()
     found = extents.affine(index.node) if running is not None and not index.shape else None
     if running is None or found is None or sum(map(bool, found.factors)) != 1:
-        return values[operator.index(index)]
+        return None
     level = next(i for i, factor in enumerate(found.factors) if factor)
     (loop,) = [each.loop for each in running.flow.runs if each.loop and each.loop.level == level]
     turns = range(loop.begin, loop.end) if type(loop.end) is int else range(0)
-    numbers = [found.factors[level] * (loop.start + loop.step * k) + found.rest for k in turns]
-    if not numbers or not all(-len(values) <= each < len(values) for each in numbers):
-        _fail("an index of a list is not known, or not in the list")
-    own = [values[each] for each in numbers]
+    if not turns:
+        _fail("an index of a list is not known")
+    return loop, [found.factors[level] * (loop.start + loop.step * k) + found.rest for k in turns]
+
+
+def _one_in_turn(own: Sequence[Any], loop: Loop, name: str) -> Any:
+    """What stands for a value of which there is another one in each turn of a loop."""
     ends = [loop.begin + each for each in ends_of_kinds(own)]
     if len(ends) > 1:
         loop.cuts = ends
         _fail("the elements of a list are not all of a kind")
-    return loop.alike(own, " ")
+    return loop.alike(own, name)
 
 
 def ends_of_kinds(values: Sequence[Any]) -> list[int]:

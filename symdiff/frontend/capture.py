@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.frontend import context
-from symdiff.frontend.alike import check_same, element
+from symdiff.frontend.alike import check_same, element, entry
 from symdiff.frontend.appended import append
 from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Zipped, as_source
 from symdiff.frontend.joins import truth
@@ -144,6 +144,11 @@ class Hooks:
         if type(whole) in (list, tuple) and isinstance(index, Tracer):
             return element(whole, index)
         return whole[index]
+
+    @staticmethod
+    def entry(whole: Any, *parts: Any) -> Any:
+        """whole[f"…"], of the parts of the text."""
+        return entry(whole, parts)
 
     @staticmethod
     def same(one: Any, other: Any) -> bool:

@@ -696,7 +696,7 @@ class _Expressions:
     def _is_rewritten(self, each: ast.AST) -> bool:
         if isinstance(each, ast.Subscript):  # of a list, perhaps, by the index of a loop
             read = isinstance(each.ctx, ast.Load) and self.rewriter.nested > 0
-            return read and isinstance(each.slice, (ast.Name, ast.BinOp))
+            return read and (isinstance(each.slice, (ast.Name, ast.BinOp)) or _is_plain(each.slice))
         return isinstance(each, _DECIDING)
 
     def _handed_over(self, each: Any) -> ast.expr | None:
@@ -715,6 +715,10 @@ class _Expressions:
             later = [_later(part) for part in rest]
             return _hook("chain", _constant(names), each.left, first, *later)
         if isinstance(each, ast.Subscript):
+            if isinstance(each.slice, ast.JoinedStr):
+                parts: list[Any] = list(each.slice.values)
+                found = [part if isinstance(part, ast.Constant) else part.value for part in parts]
+                return _hook("entry", each.value, *found)
             return _hook("part", each.value, each.slice)
         if isinstance(each, ast.Compare) and isinstance(each.ops[0], (ast.Is, ast.IsNot)):
             (right,) = each.comparators
@@ -722,6 +726,14 @@ class _Expressions:
                 name = "same" if isinstance(each.ops[0], ast.Is) else "other"
                 return _hook(name, each.left, right)
         return None
+
+
+def _is_plain(each: ast.AST) -> bool:
+    """Whether it is f"…" without formats."""
+    fields = [part for part in getattr(each, "values", ()) if isinstance(part, ast.FormattedValue)]
+    return isinstance(each, ast.JoinedStr) and all(
+        part.conversion == -1 and part.format_spec is None for part in fields
+    )
 
 
 _DECIDING = (ast.IfExp, ast.BoolOp, ast.UnaryOp, ast.Compare)

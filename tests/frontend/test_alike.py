@@ -151,7 +151,53 @@ def never_left(x, Ws):
     return x.sum()
 
 
+def by_name(x, params):
+    for i in range(len(params) // 2):
+        x = np.tanh(x @ params[f"W{i}"] + params[f"b{i}"])
+    return x.sum()
+
+
+def by_name_from_one(x, params):
+    for i in range(len(params) - 1, 0, -1):
+        x = np.tanh(x @ params[f"layer {i}"]["W"] + params[f"layer {i + 1}"]["b"])
+    return x.sum()
+
+
+def by_name_of_two(x, params):
+    for i in range(2):
+        for k in range(len(params) // 2):
+            x = np.tanh(x @ params[f"{i}, {k}"])
+    return x.sum()
+
+
+def by_a_name_that_is_not_there(x, params):
+    for i in range(len(params)):
+        try:
+            x = np.tanh(x @ params[f"W{i}"])
+        except KeyError:
+            x = x * 2.0
+    return x.sum()
+
+
+def by_a_name_with_a_format(x, params):
+    for i in range(len(params)):
+        x = np.tanh(x @ params[f"W{i:02d}"])
+    return x.sum()
+
+
+def with_another_stored(x, params):
+    params = dict(params)
+    for i in range(5):
+        x = np.tanh(x @ params[f"W{i}"])
+        params[f"W{i + 1}"] = params[f"W{i + 1}"] * x[0]
+    return x.sum()
+
+
+NAMED = {f"{kind}{i}": each for kind, own in (("W", WS), ("b", BS)) for i, each in enumerate(own)}
+NUMBERED = {f"layer {i}": {"W": W, "b": b} for i, (W, b) in enumerate(zip(WS, BS), 1)}
 CAPTURED = [
+    (by_name, (X, NAMED)),
+    (by_name_from_one, (X, NUMBERED)),
     (pairs, (X, WS, BS)),
     (pairs, (X, ENDS, END_BS)),
     (numbered, (X, WS, BS)),
@@ -246,6 +292,10 @@ def marks(x, layers):
 
 
 UNROLLED = [
+    (by_name_of_two, (X, {f"{i}, {k}": WS[i + k] for i in range(2) for k in range(4)})),
+    (by_a_name_that_is_not_there, (X, {f"W{i}": W for i, W in enumerate(WS) if i != 3})),
+    (by_a_name_with_a_format, (X, {f"W{i:02d}": W for i, W in enumerate(WS)})),
+    (with_another_stored, (X, NAMED)),
     (stores_into_one, (X, WS)),
     (stores_later, (X, WS)),
     (changes_a_tree, (X, [{"W": W} for W in WS])),
