@@ -23,7 +23,7 @@ from symdiff.ir.graph import (
 )
 from symdiff.ir.node import Const, Input, Node, compilation, input_node, node
 from symdiff.ir.types import TUPLE, ArrayType
-from symdiff.ops.control import item, items
+from symdiff.ops.control import UNKNOWN, item, items
 from symdiff.ops.effects import happens
 from symdiff.ops.primitive import CONSTANT, Primitive
 from symdiff.ops.shaping import getitem, is_guard
@@ -128,12 +128,10 @@ class _Cut:
 
     def made(self) -> Graph:
         self.colour()
+        self.place()
         for _ in range(2):  # what is left out may join two parts
-            self.find_levels()
-            self.sink()
             self.leave_few()
-        self.find_levels()
-        self.sink()
+            self.place()
         crossing = self.crossing()
         by_level: dict[int, list[Node]] = {}
         for each in self.nodes:
@@ -180,6 +178,30 @@ class _Cut:
             return False
         return _bytes(base) > _LARGE and _bytes(part) * _FEW <= _bytes(base)
 
+    def place(self) -> None:
+        """Find levels at which no list, of unknown length, is handed on: only C can read C's."""
+        self.find_levels()
+        self.sink()
+        lists = [each for each in self.graph.nodes() if _is_list(each)]
+        if any(self.is_handed_on(each) for each in lists):
+            made = {arg for each in lists for arg in (each, *each.args)}
+            around = [user for each in lists for user in self.users.get(each, ())]
+            around += [each for each in made if each not in self.graph.inputs]
+            around += [result for each in around for result in self.users.get(each, ())
+                       if each.type == TUPLE]
+            self.in_c -= set(around)
+            self.find_levels()
+            self.sink()
+
+    def is_handed_on(self, each: Node) -> bool:
+        """Whether something reads a value that is not where it is computed."""
+        readers = self.users.get(each, [])
+        if each not in self.in_c:
+            return not self.in_c.isdisjoint(readers)
+        level = self.level[each]
+        apart = any(user not in self.in_c or self.level[user] != level for user in readers)
+        return apart or each in self.outputs
+
     def find_levels(self) -> None:
         """What stands behind a decision of the program comes after it: it may never end."""
         floor = -1
@@ -198,6 +220,8 @@ class _Cut:
         """What later parts alone read is computed there, where that is less to hand on."""
         for each in reversed(self.nodes):
             if each not in self.in_c or each.op is item or is_guard(each):
+                continue
+            if any(map(_is_list, each.args)):
                 continue
             results = self.users.get(each, []) if _is_control(each) else [each]
             readers = [user for own in results for user in self.users.get(own, ())]
@@ -444,6 +468,11 @@ def _is_cheap(each: Node) -> bool:
     """Whether a value costs no more to compute than to hand on."""
     infix = each.op.infix if isinstance(each.op, Primitive) and each.op.elementwise else ""
     return _is_view(each) or infix in _CHEAP
+
+
+def _is_list(each: Node) -> bool:
+    """Whether a value is what a loop of unknown length collects."""
+    return UNKNOWN in each.type.shape
 
 
 def _bytes(each: Node) -> int:

@@ -1,11 +1,15 @@
 """The algorithms of examples/programs and random programs with backend="c", against NumPy."""
 
+import random
 import warnings
 
 import numpy as np
 import pytest
 
 import symdiff
+from symdiff.api import native
+from symdiff.errors import CompileError
+from symdiff.schedule import split
 from tests.differential.as_python import leaves, loss, of_floats
 from tests.differential.plain_programs import load
 from tests.differential.test_example_programs import PROGRAMS
@@ -44,6 +48,28 @@ def test_algorithms(name):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(seed, tmp_path):
+    check(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(1, 40, 6))
+def test_random_programs_cut_at_random(seed, tmp_path, monkeypatch):
+    """As if a third of the operations had no C form."""
+    refusal = split._Splitting.refusal
+
+    def refused(self, each):
+        kind = f"{seed} {each.op.name} {each.type} {[str(arg.type) for arg in each.args]}"
+        return "not now" if random.Random(kind).random() < 0.3 else refusal(self, each)
+
+    def nothing_whole(work):
+        raise CompileError("not now")
+
+    monkeypatch.setattr(split._Splitting, "refusal", refused)
+    monkeypatch.setattr(split, "WORTH", 2)
+    monkeypatch.setattr(native, "program_of", nothing_whole)
+    check(seed, tmp_path)
+
+
+def check(seed, tmp_path):
     """At three inputs, so that decisions fall out otherwise."""
     program = load(seed, tmp_path)
     in_c, in_numpy = (
