@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from symdiff.frontend.pytree import Layout, Spec, flatten, layout_of, unflatten
 from symdiff.frontend.trace import Leaf
 from symdiff.ir.types import ArrayType
 from symdiff.runtime import compiler
-from symdiff.runtime.by_ctypes import by_ctypes
 from symdiff.runtime.dispatch import MISS, forgets
 from symdiff.schedule.loops import Loops
 
@@ -37,7 +36,7 @@ _BRIEF = 10_000  # operations that are over before another thread would get to r
 @lru_cache(maxsize=1)
 def has_headers() -> bool:
     """Whether the extension can be compiled here."""
-    return Path(sysconfig.get_path("include"), "Python.h").is_file()
+    return os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h"))
 
 
 def extension_build() -> compiler.Build:
@@ -46,18 +45,23 @@ def extension_build() -> compiler.Build:
     Raises CompileError where it cannot be made.
     """
     include = sysconfig.get_path("include")
-    parts = [Path(__file__).with_name(name).read_text(encoding="ascii") for name in _PARTS]
+    parts = [_text(name) for name in _PARTS]
     # the interface of Python and NumPy is part of what it is compiled for
     source = "\n".join([f"/* {sys.version} {np.__version__} */", *parts])
     options = (f"-I{include}", f"-I{np.get_include()}", "-Wno-comment")
     return compiler.Build(source, "binding", options)
 
 
+def _text(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="ascii") as file:
+        return file.read()
+
+
 @lru_cache(maxsize=1)
 def extension() -> Any:
     """The extension module, built once per machine. Raises CompileError where it cannot be."""
     path = extension_build().wait()
-    loader = importlib.machinery.ExtensionFileLoader("symdiff_binding", str(path))
+    loader = importlib.machinery.ExtensionFileLoader("symdiff_binding", path)
     spec = importlib.util.spec_from_loader("symdiff_binding", loader)
     assert spec is not None
     try:
@@ -90,6 +94,8 @@ def bound(
     The work space begins with what `calling` says.
     """
     if not has_headers():
+        from symdiff.runtime.by_ctypes import by_ctypes
+
         traced = [leaf.type is not None for _, own in parameters for leaf in own]
         types = [leaf.type for _, own in parameters for leaf in own if leaf.type is not None]
         return by_ctypes(
@@ -174,6 +180,8 @@ def bound_part(
     layout = layout_of(_outputs(len(program.results)))
     results = [(each, False) for each in program.results]
     if not has_headers():
+        from symdiff.runtime.by_ctypes import by_ctypes
+
         of_exact = by_ctypes(
             library.address(name),
             traced=[True] * len(program.arguments),

@@ -1,4 +1,7 @@
-"""The C compiler of this machine: found, called without a shell, and its results kept on disk."""
+"""The C compiler of this machine: found, called without a shell, and its results kept on disk.
+
+Where a library is there already, nothing is imported that only the compiler needs.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,22 @@ import ctypes
 import importlib
 import importlib.util
 import os
-import platform
-import shlex
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symdiff.errors import CompileError, word
 from symdiff.runtime import cache
+
+try:  # without OpenSSL, which takes as long to load as all the rest
+    from _sha512 import sha512  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import sha512
+
+if TYPE_CHECKING:
+    import subprocess
 
 # No flag changes a value: errno and traps are what nobody looks at, integers wrap as NumPy's do.
 FLAGS = (
@@ -63,7 +67,7 @@ def compiler() -> Compiler:
 def _compiler(named: str | None, path: str | None) -> Compiler:
     commands = [_words("CC", named)] if named else [("cc",), ("gcc",), ("clang",)]
     for command in commands:
-        program = shutil.which(command[0]) if command else None
+        program = _found(command[0], path or os.defpath) if command else None
         if program is not None:
             return Compiler((program, *command[1:]), _identity(program))
     found = None if named else importlib.util.find_spec("ziglang")
@@ -75,8 +79,19 @@ def _compiler(named: str | None, path: str | None) -> Compiler:
     )
 
 
+def _found(program: str, path: str) -> str | None:
+    """Where a program is that a shell would find on this path."""
+    folders = [""] if os.path.dirname(program) else path.split(os.pathsep)
+    places = [os.path.join(each, program) for each in folders]
+    return next((p for p in places if os.path.isfile(p) and os.access(p, os.X_OK)), None)
+
+
 def _words(name: str, text: str) -> tuple[str, ...]:
     """A command line in an environment variable, as a shell takes it apart."""
+    if not text:
+        return ()
+    import shlex  # where there is one
+
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
@@ -85,8 +100,8 @@ def _words(name: str, text: str) -> tuple[str, ...]:
 
 def _identity(program: str) -> str:
     """What changes when a compiler is replaced, found without starting it."""
-    real = Path(program).resolve()
-    status = real.stat()
+    real = os.path.realpath(program)
+    status = os.stat(real)
     return f"{real} {status.st_size} {status.st_mtime_ns}"
 
 
@@ -94,11 +109,13 @@ def _identity(program: str) -> str:
 def machine() -> str:
     """What -march=native depends on."""
     try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
             flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
+        import platform
+
         flags = platform.processor()
-    return f"{sys.platform} {platform.machine()} {flags}"
+    return f"{sys.platform} {os.uname().machine} {flags}"
 
 
 class Build:
@@ -109,18 +126,16 @@ class Build:
 
     def __init__(self, source: str, kind: str, options: Sequence[str] = ()) -> None:
         """Raises CompileError where there is no compiler."""
-        import hashlib  # where C is compiled only
-
         self._using = compiler()
         self._flags = (*FLAGS, *_words("CFLAGS", os.environ.get("CFLAGS", "")), *options)
         key = [source, *self._using.command, self._using.identity, *self._flags, machine()]
-        digest = hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
+        digest = sha512("\n".join(key).encode()).hexdigest()[:32]
         self._name = f"{kind}_{digest}.so"
         self._source = source
         self._attempt = 0
         self._failed = ""
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._folder = ""
         self.path = next(filter(_is_sound, _places(self._name)), None)
 
     def done(self) -> bool:
@@ -131,28 +146,38 @@ class Build:
             self._finish()
         return self.path is not None
 
-    def wait(self) -> Path:
+    def wait(self) -> str:
         """Where the library is, as soon as it is there."""
         while self.path is None:
             if self._process is None:
                 self._start()
-                continue
-            try:
-                self._process.wait(_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._failed = f"it took more than {_SECONDS} seconds"
-                self.stop()
             else:
-                self._finish()
+                self._await(self._process)
         return self.path
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        """Return when the compiler has ended."""
+        import subprocess
+
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._failed = f"it took more than {_SECONDS} seconds"
+            self.stop()
+        else:
+            self._finish()
 
     def stop(self) -> None:
         """End the compiler, and remove what it has written."""
         if self._process is not None and self._process.poll() is None:
+            import signal
+
             with contextlib.suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        if self._folder is not None:
+        if self._folder:
+            import shutil
+
             shutil.rmtree(self._folder, ignore_errors=True)
         self.forget()
 
@@ -160,24 +185,27 @@ class Build:
         """As if no compiler had been started, as it is in a child of this process."""
         if self._process is not None:
             self._process.returncode = self._process.returncode or 0  # nobody has to wait for it
-        self._process = self._folder = None
+        self._process, self._folder = None, ""
         _running.discard(self)
 
     def _start(self) -> None:
         if self._failed:
             what = f"{self._using.command[0]} did not compile a program of ours"
             raise CompileError(word(what, where=self._failed[:2000]))
-        self._folder = Path(tempfile.mkdtemp(prefix="symdiff_"))
+        import subprocess
+        import tempfile
+
+        self._folder = tempfile.mkdtemp(prefix="symdiff_")
         _running.add(self)
-        text = self._folder / "program.c"
+        text, made, said = self._files()
         own, libraries = self._using.attempts[self._attempt]
-        command = [*self._using.command, *own, *self._flags, str(text), "-o",
-                   str(self._folder / "program.so"), *libraries]
+        command = [*self._using.command, *own, *self._flags, text, "-o", made, *libraries]
         try:
-            text.write_text(self._source, encoding="ascii")
-            with (self._folder / "said").open("wb") as said:
+            with open(text, "x", encoding="ascii") as file:
+                file.write(self._source)
+            with open(said, "wb") as output:
                 self._process = subprocess.Popen(  # a list of arguments, and no shell
-                    command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                     start_new_session=True,  # an interruption is for the user's program
                 )
         except OSError as error:
@@ -186,19 +214,29 @@ class Build:
 
     def _finish(self) -> None:
         """Keep what the compiler has made, or try again without what it may not have."""
-        assert self._process is not None and self._folder is not None
+        assert self._process is not None
+        _, made, said = self._files()
         try:
             if not self._process.returncode:
-                self.path = _kept(self._name, (self._folder / "program.so").read_bytes())
+                with open(made, "rb") as library:
+                    self.path = _kept(self._name, library.read())
                 return
             self._attempt += 1
             if self._attempt == len(self._using.attempts):
-                said = (self._folder / "said").read_text(errors="replace")
-                self._failed = said or f"it ended with {self._process.returncode}"
+                with open(said, errors="replace") as output:
+                    text = output.read()
+                self._failed = text or f"it ended with {self._process.returncode}"
         except OSError as error:
             self._failed = str(error)
         finally:
             self.stop()
+
+    def _files(self) -> tuple[str, str, str]:
+        """The source, the library, and what the compiler says."""
+        source, library, said = (
+            os.path.join(self._folder, name) for name in ("program.c", "program.so", "said")
+        )
+        return source, library, said
 
 
 _running: set[Build] = set()
@@ -229,17 +267,20 @@ if hasattr(os, "register_at_fork"):  # a child does not wait for the compilers o
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def _places(name: str) -> list[Path]:
+def _places(name: str) -> list[str]:
     """Where a library may be kept, the best place first."""
     folder = cache.folder("native")
     own = [str(_own_folder())] if folder is None or _own_folder.cache_info().currsize else []
-    return [Path(each, name) for each in ([folder] if folder else []) + own]
+    return [os.path.join(each, name) for each in ([folder] if folder else []) + own]
 
 
 @lru_cache(maxsize=1)
-def _own_folder() -> Path:
+def _own_folder() -> str:
     """A folder of this process, where no other one can be kept."""
-    folder, owner = Path(tempfile.mkdtemp(prefix="symdiff_")), os.getpid()
+    import shutil
+    import tempfile
+
+    folder, owner = tempfile.mkdtemp(prefix="symdiff_"), os.getpid()
 
     def remove() -> None:
         if os.getpid() == owner:  # and not a child of it
@@ -249,7 +290,7 @@ def _own_folder() -> Path:
     return folder
 
 
-def _kept(name: str, content: bytes) -> Path:
+def _kept(name: str, content: bytes) -> str:
     """The library, written where later processes find it if that is possible."""
     content += _checksum(name, content)
     for path in _places(name):
@@ -258,7 +299,7 @@ def _kept(name: str, content: bytes) -> Path:
         except OSError:  # the folder is for reading, or full
             continue
         return path
-    path = _own_folder() / name
+    path = os.path.join(_own_folder(), name)
     cache.replace(path, content)
     return path
 
@@ -268,13 +309,13 @@ def _checksum(name: str, content: bytes) -> bytes:
     return zlib.crc32(content, zlib.crc32(name.encode())).to_bytes(4, "little")
 
 
-def _is_sound(path: Path) -> bool:
+def _is_sound(path: str) -> bool:
     """Whether the file is there as it was written, and ours."""
     try:
-        found = cache.content(str(path), ours=True)
+        found = cache.content(path, ours=True)
     except OSError:
         return False
-    if found is None or _checksum(path.name, found[:-4]) != found[-4:]:
+    if found is None or _checksum(os.path.basename(path), found[:-4]) != found[-4:]:
         return False
     cache.touch(path)
     return True
@@ -302,7 +343,7 @@ def load(source: str, routines: Sequence[str]) -> Library:
     """Programs compiled and loaded, bound to the BLAS routines of these names."""
     path = build(source, routines).wait()
     try:
-        handle = ctypes.CDLL(str(path))
+        handle = ctypes.CDLL(path)
     except OSError as error:
         raise CompileError(f"the compiled program cannot be loaded: {error}") from error
     if _needs_blas(source):
