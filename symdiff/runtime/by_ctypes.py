@@ -92,6 +92,7 @@ def _called(program: Callable[..., int], both: tuple[Any, Any], size: int) -> in
         call = _Call.from_address(first)
         call.at = call.most = first + size
         call.end = first + size + room
+        call.signals = None
         status = program(*both, first)
         if status != _NO_MEMORY:
             return status
