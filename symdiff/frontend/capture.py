@@ -17,7 +17,7 @@ import numpy as np
 from symdiff.frontend import context
 from symdiff.frontend.alike import check_same, element, entry
 from symdiff.frontend.appended import append
-from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Zipped, as_source
+from symdiff.frontend.iterables import Counted, Listed, Range, Rows, Unread, Zipped, as_source
 from symdiff.frontend.joins import truth
 from symdiff.frontend.loops import Loop
 from symdiff.frontend.speculation import UNBOUND, Site, may_speculate
@@ -75,6 +75,12 @@ class Hooks:
             if isinstance(parts[0], Listed):
                 return parts[0].reversed()
         return function(*args)
+
+    @staticmethod
+    def items(whole: Any) -> Any:
+        """whole.items(), of which the keys are not read."""
+        values = as_source(whole.values()) if type(whole) is dict else None
+        return whole.items() if values is None else Zipped([Unread(whole), values])
 
     @staticmethod
     def equal(function: Any, *args: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.frontend.alike import ends_of_kinds, is_of_arrays
 from symdiff.frontend.joins import is_numeric
-from symdiff.frontend.speculation import FailedError
+from symdiff.frontend.speculation import UNBOUND, FailedError
 from symdiff.frontend.tracer import Tracer
 
 if TYPE_CHECKING:
@@ -125,6 +125,22 @@ class Listed(Source):
     def reversed(self) -> Listed:
         """From the end to the start."""
         return Listed(self.known[::-1])
+
+
+class Unread(Source):
+    """Keys of a dict that no statement reads: while the loop is captured there are none."""
+
+    def __init__(self, keys: Any) -> None:
+        self.keys = keys
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys)
+
+    def count(self) -> int:
+        return len(self.keys)
+
+    def element(self, k: Any, loop: Loop) -> Any:
+        return UNBOUND
 
 
 class Zipped(Source):

@@ -560,7 +560,10 @@ class _Rewriter:
             target: ast.expr = _name(f"{state}k", True)
             begun = _hook("whiles", site)
         else:
-            target, begun = each.target, _hook("loop", self._over(each.iter), site)
+            over = self._over(each.iter)
+            if isinstance(over, ast.Call) and self._reads_no_key(each):
+                over = _at_place(_hook("items", over.func.value), over)  # type: ignore[attr-defined]
+            target, begun = each.target, _hook("loop", over, site)
         turn: list[ast.stmt] = [
             ast.If(_method(state, "enter"), _binding(state, before) or [ast.Pass()], []),
             _attempt([*body, leave], state),
@@ -575,6 +578,22 @@ class _Rewriter:
             _at_place(ast.For(target, _name(state), turn, []), each if body else place),
             *[_at_place(part, place) for part in result],
         ]
+
+    def _reads_no_key(self, loop: ast.For) -> bool:
+        """Whether it is `for key, value in d.items()`, of a key that is read nowhere."""
+        source, target = loop.iter, loop.target
+        if not isinstance(source, ast.Call) or source.args or source.keywords:
+            return False
+        if not isinstance(source.func, ast.Attribute) or source.func.attr != "items":
+            return False
+        if not isinstance(target, ast.Tuple) or len(target.elts) != 2:
+            return False
+        (key, _) = target.elts
+        return (
+            isinstance(key, ast.Name)
+            and not self.read.get(key.id)
+            and key.id not in self.shared | self.globals
+        )
 
     def _over(self, source: ast.expr) -> ast.expr:
         """What a loop goes over: range, zip, enumerate and reversed are not called yet."""

@@ -193,10 +193,30 @@ def with_another_stored(x, params):
     return x.sum()
 
 
+def items(x, Ws):
+    for _, W in Ws.items():  # noqa: PERF102
+        x = np.tanh(x @ W)
+    return x.sum()
+
+
+def items_that_are_trees(x, layers):
+    for _name, layer in layers.items():  # noqa: PERF102
+        x = np.tanh(x @ layer["W"] + layer["b"])
+    return x.sum()
+
+
+def items_with_their_keys(x, Ws):
+    for name, W in Ws.items():
+        x = np.tanh(x @ W) if name != "W2" else x
+    return x.sum()
+
+
 NAMED = {f"{kind}{i}": each for kind, own in (("W", WS), ("b", BS)) for i, each in enumerate(own)}
 NUMBERED = {f"layer {i}": {"W": W, "b": b} for i, (W, b) in enumerate(zip(WS, BS), 1)}
 CAPTURED = [
     (by_name, (X, NAMED)),
+    (items, (X, {f"W{i}": W for i, W in enumerate(WS)})),
+    (items_that_are_trees, (X, NUMBERED)),
     (by_name_from_one, (X, NUMBERED)),
     (pairs, (X, WS, BS)),
     (pairs, (X, ENDS, END_BS)),
@@ -311,6 +331,12 @@ UNROLLED = [
 def test_unrolled(function, args):
     assert "unrolled" in check(function, args).roads
     check_grads(function, args)
+
+
+def test_items_whose_keys_are_read_are_gone_over_one_by_one():
+    args = X, {f"W{i}": W for i, W in enumerate(WS)}
+    assert check(items_with_their_keys, args).roads == []
+    check_grads(items_with_their_keys, args)
 
 
 def test_a_list_that_grows():
