@@ -105,8 +105,8 @@ static PyObject *clear_memory(PyObject *module, PyObject *nothing)
     Arena *arena = pthread_getspecific(arena_key);
     if (arena != NULL) {
         size += arena->size;
-        free(arena->memory);
-        *arena = (Arena){NULL, 0};
+        arena_free(arena);
+        pthread_setspecific(arena_key, NULL);
     }
     return PyLong_FromSize_t(size);
 }

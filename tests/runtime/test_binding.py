@@ -1,10 +1,12 @@
 """Calls of compiled programs: what they take, what they give, what they refuse."""
 
 import gc
+import mmap
 import sys
 import threading
 import tracemalloc
 import weakref
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -266,6 +268,23 @@ def test_clear_caches_gives_memory_back(pool):
     symdiff.clear_caches()
     assert not pool()
     np.testing.assert_allclose(f(np.zeros((400, 400))), 400)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs sizes of this process")
+def test_clear_caches_gives_the_memory_of_lists_back():
+    def f(x):
+        k = 0
+        while k < 3000:
+            x, k = np.sin(x), k + 1
+        return np.sum(x)
+
+    g, x = symdiff.grad(f, backend="c"), np.linspace(0, 1, 9)
+    sizes = []
+    for _ in range(3):
+        np.testing.assert_allclose(g(x), symdiff.grad(f)(x))
+        symdiff.clear_caches()
+        sizes.append(int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE)
+    assert sizes[2] - sizes[0] < 1 << 24
 
 
 def test_tracemalloc_sees_what_is_in_use(pool):
