@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symdiff.codegen.c_control import calling_of, keeps_lists
+from symdiff.codegen.c_library import of_scipy
 from symdiff.codegen.c_source import Unit
 from symdiff.errors import CompileError, word
 from symdiff.ir.types import ArrayType
@@ -187,6 +188,14 @@ class _Standalone(Unit):
         yield from super().product_functions()
 
     def binding(self, blas: bool) -> str:
+        missing = of_scipy(self.functions)
+        if missing:
+            raise CompileError(
+                word(
+                    f"scipy.special.{missing[0]} is SciPy's own: a file cannot call it",
+                    way_out='backend="c" calls it, or symdiff export --target py.',
+                )
+            )
         return ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from symdiff.ops.scipy_pointers import pointers
+
 # Of these glibc has vector versions on x86-64, which GNU C calls where they are declared so.
 _VECTOR = """\
 #if defined(SD_SIMD) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) \\
@@ -186,6 +188,34 @@ def declarations(functions: Collection[str]) -> Iterator[str]:
         for type, suffix in (("double", ""), ("float", "f")):
             if f"{name}{suffix}" in functions:
                 yield text.format(T=type, s=suffix)
+
+
+def of_scipy(functions: Collection[str]) -> list[str]:
+    """The functions of scipy.special among these, in order."""
+    return sorted({_plain(each) for each in functions if each.startswith("sp_")})
+
+
+def _plain(name: str) -> str:
+    """A function of scipy.special as SciPy calls it: without prefix, and suffix of its dtype."""
+    own = name.removeprefix("sp_")
+    return own if own in pointers() else own.removesuffix("f")
+
+
+def scipy_functions(functions: Collection[str]) -> Iterator[str]:
+    """The text that makes functions of the addresses that a loader finds for these names."""
+    names = of_scipy(functions)
+    if names:
+        yield (f"/* scipy.special: {' '.join(names)} */\n"
+               "static void (*const *sd_special)(void);\n")
+    for i, name in enumerate(names):
+        letters = "abcdefg"[: pointers()[name].doubles]
+        given, types = ", ".join(letters), ", ".join(["double"] * len(letters))
+        for type, suffix in (("double", ""), ("float", "f")):
+            if f"sp_{name}{suffix}" in functions:
+                taken = ", ".join([f"{type} {each}" for each in letters])
+                call = f"((double (*)({types}, int))sd_special[{i}])({given}, 0)"
+                yield (f"static {type} sp_{name}{suffix}({taken})\n{{\n"
+                       f"    return ({type}){call};\n}}\n")
 
 
 def calls_of(name: str) -> list[str]:

@@ -18,7 +18,7 @@ from symdiff.codegen.c_control import (
 )
 from symdiff.codegen.c_functions import functions, short, stops
 from symdiff.codegen.c_kernel import KernelText
-from symdiff.codegen.c_library import declarations
+from symdiff.codegen.c_library import declarations, of_scipy, scipy_functions
 from symdiff.schedule.loops import (
     C_TYPES,
     HANDLE,
@@ -103,6 +103,12 @@ SD_KERNEL void matvec_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *a, ptrdi
     ((sd_gemv_{n})sd_routines[{gemv}])(&how, &down, &right, &one, a, &first, x, &by, &kept, y,
         &unit);
 }}
+"""
+_BIND_SPECIAL = """\
+void symdiff_bind_special(void (*const *functions)(void))
+{
+    sd_special = functions;
+}
 """
 ROUTINES = ("dgemm", "sgemm", "dgemv", "sgemv")
 _SMALL_PRODUCT = """\
@@ -203,6 +209,7 @@ class Unit:
         bind = self.table if blas else ""
         parts = [
             _HEAD,
+            *scipy_functions(self.functions),
             *declarations(self.functions),
             _CHECK * self.checks,
             CALL * bool(self.calling.bytes),
@@ -250,7 +257,8 @@ class Unit:
 
     def binding(self, blas: bool) -> str:
         text = "sd_routines = routines;" if blas else "(void)routines;"
-        return f"void symdiff_bind(void (*const *routines)(void))\n{{\n    {text}\n}}\n"
+        bind = f"void symdiff_bind(void (*const *routines)(void))\n{{\n    {text}\n}}\n"
+        return bind + _BIND_SPECIAL * bool(of_scipy(self.functions))
 
     def product_functions(self) -> Iterator[str]:
         for dtype, kinds in self.products.items():

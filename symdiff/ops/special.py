@@ -30,6 +30,7 @@ from symdiff.ops.primitive import (
 )
 from symdiff.ops.reductions import normalize_axes
 from symdiff.ops.render import dtype_source
+from symdiff.ops.scipy_pointers import scipy_c
 
 POSITIVE = Samples(0.3, 2.5)
 UNIT = Samples(0.1, 0.9)
@@ -56,6 +57,7 @@ def scipy_ufunc(function: np.ufunc, name: str = "", **fields: Any) -> Primitive:
     operands = ", ".join(f"{{{each}}}" for each in fields["partials"])
     source = f"scipy.special.{name}({operands})"
     own = f"scipy_{name}" if name in REGISTRY else name  # NumPy's, which may differ in a bit
+    fields.setdefault("c", scipy_c(function.__name__))
     return elementwise(function, name=own, numpy=source, risky=True, **fields)
 
 
@@ -101,7 +103,11 @@ def expit(x: Any) -> Any:
 
 logit = scipy_ufunc(special.logit, partials={"x": lambda y, x: 1 / (x * (1 - x))}, samples=UNIT)
 # not 1 - exp(y), which cancels where x is large
-log_expit = scipy_ufunc(special.log_expit, partials={"x": lambda y, x: special.expit(-x)})
+log_expit = scipy_ufunc(
+    special.log_expit,
+    partials={"x": lambda y, x: special.expit(-x)},
+    c="({x} < 0 ? {x} : 0) - log1p(exp(-fabs({x})))",
+)
 
 
 @composite(special.logsumexp)
@@ -211,11 +217,15 @@ def _power_slope(log: Any, y: Any, lmbda: Any) -> Any:
     return log * log * _exprel_slope(lmbda * log)
 
 
-cbrt = scipy_ufunc(special.cbrt, partials=e.cbrt.rules, samples=POSITIVE)
-exp2 = scipy_ufunc(special.exp2, partials=e.exp2.rules)
-exp10 = scipy_ufunc(special.exp10, partials={"x": lambda y, x: y * e.LOG_10})
-expm1 = scipy_ufunc(special.expm1, partials=e.expm1.rules)
-log1p = scipy_ufunc(special.log1p, partials=e.log1p.rules, samples=POSITIVE)
+cbrt = scipy_ufunc(special.cbrt, partials=e.cbrt.rules, c=e.cbrt.c, samples=POSITIVE)
+exp2 = scipy_ufunc(special.exp2, partials=e.exp2.rules, c=e.exp2.c)
+exp10 = scipy_ufunc(
+    special.exp10, partials={"x": lambda y, x: y * e.LOG_10}, c="pow(10.0, {x})"
+)
+expm1 = scipy_ufunc(special.expm1, partials=e.expm1.rules, c=e.expm1.c)
+log1p = scipy_ufunc(
+    special.log1p, partials=e.log1p.rules, c=e.log1p.c, samples=POSITIVE
+)
 exprel = scipy_ufunc(
     special.exprel, partials={"x": lambda y, x: _exprel_slope(x)}, cost=SERIES
 )
@@ -268,7 +278,10 @@ round_ = constant(special.round, name="scipy_round", numpy="scipy.special.round(
 # ---------------------------------------------------------------------------- entropies and losses
 
 entr = scipy_ufunc(
-    special.entr, partials={"x": lambda y, x: -1 - np.log(x)}, samples=POSITIVE
+    special.entr,
+    partials={"x": lambda y, x: -1 - np.log(x)},
+    c="{x} > 0 ? -{x} * log({x}) : {x} == 0 ? 0 : {x} != {x} ? {x} : -INFINITY",
+    samples=POSITIVE,
 )
 
 
@@ -296,6 +309,10 @@ kl_div = scipy_ufunc(
 )
 huber = scipy_ufunc(
     special.huber,
+    c=lambda delta, r: (
+        f"{delta} < 0 ? INFINITY : fabs({r}) <= {delta} ? 0.5 * {r} * {r} : "
+        f"{delta} * (fabs({r}) - 0.5 * {delta})"
+    ),
     partials={
         "delta": lambda y, delta, r: np.maximum(np.abs(r) - delta, 0),
         "r": lambda y, delta, r: np.clip(r, -delta, delta),

@@ -44,6 +44,7 @@ gammaln = scipy_ufunc(
     special.gammaln,
     python="math.lgamma({x})",
     partials={"x": lambda y, x: special.digamma(x)},
+    c="isinf({x}) ? {x} : lgamma({x})",
     sympy="loggamma",
     samples=POSITIVE,
 )

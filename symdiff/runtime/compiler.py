@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symdiff.errors import CompileError, word
+from symdiff.ops.scipy_pointers import pointers
 from symdiff.runtime import cache
 
 try:  # without OpenSSL, which takes as long to load as all the rest
@@ -348,7 +350,20 @@ def load(source: str, routines: Sequence[str]) -> Library:
         raise CompileError(f"the compiled program cannot be loaded: {error}") from error
     if _needs_blas(source):
         handle.symdiff_bind(blas(tuple(routines)).table)
+    special = _SPECIAL.search(source)
+    if special:
+        handle.symdiff_bind_special(_special(special[1]))
     return Library(handle)
+
+
+_SPECIAL = re.compile(r"^/\* scipy\.special: ([\w ]+) \*/$", re.MULTILINE)
+
+
+@lru_cache(maxsize=4096)
+def _special(names: str) -> ctypes.Array[ctypes.c_void_p]:
+    """The addresses of functions of scipy.special, which stay as long as programs may call them."""
+    found = [_address(pointers()[each].capsule) for each in names.split()]
+    return (ctypes.c_void_p * len(found))(*found)
 
 
 def _needs_blas(source: str) -> bool:
@@ -386,9 +401,13 @@ def _scipy_routines(names: Sequence[str]) -> list[int]:
         from scipy.linalg import cython_blas
     except ImportError as error:
         raise CompileError("neither NumPy nor SciPy shows its BLAS") from error
+    return [_address(cython_blas.__pyx_capi__[each]) for each in names]
+
+
+def _address(capsule: Any) -> int:
+    """What a capsule holds."""
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     name = ctypes.pythonapi.PyCapsule_GetName
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    capsules = [cython_blas.__pyx_capi__[each] for each in names]
-    return [pointer(each, name(each)) for each in capsules]
+    return int(pointer(capsule, name(capsule)))
