@@ -36,7 +36,7 @@ def test_gradients_call_them(dtype):
     for found, expected in zip(made(x), symdiff.value_and_grad(f)(x), strict=True):
         assert found.dtype == expected.dtype
         np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == np.float32 else 1e-12)
-    assert "/* scipy.special: betaln i0e" in made.compiled.c_source
+    assert "/* scipy.special: betaln" in made.compiled.c_source
 
 
 def test_a_file_cannot_call_them(tmp_path):
