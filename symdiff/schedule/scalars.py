@@ -44,15 +44,18 @@ def decided(
     reads: Mapping[Node, Sequence[Node]],
     outputs: Collection[Node],
     primal: Collection[Node],
-) -> set[Node]:
-    """Choices between numbers that are written as Python's own."""
+) -> dict[Node, bool]:
+    """Choices between numbers that are written as Python's own.
+
+    For each whether a literal in it has to be a number of NumPy's.
+    """
     choices = [
         each for each in order
         if each.op is e.where and each not in primal and each not in outputs
         and each.type.inexact and not each.type.weak
         and not any(arg.type.shape for arg in reads[each])
     ]  # fmt: skip
-    found: set[Node] = set()
+    found: dict[Node, bool] = {}
     if not choices:
         return found
     readers: dict[Node, list[Node]] = {}
@@ -61,9 +64,8 @@ def decided(
             readers.setdefault(arg, []).append(each)
     for each in choices:
         numbers = all(_is_number(arg, found) for arg in reads[each][1:])
-        literal = any(isinstance(arg, Const) for arg in reads[each][1:])
-        if numbers and (not literal or all(_bears(one, each, reads) for one in readers[each])):
-            found.add(each)
+        if numbers:
+            found[each] = not all(_bears(one, each, reads) for one in readers[each])
     return found
 
 

@@ -113,7 +113,7 @@ class Scheduler:
         self.outer = outer
         self.depth = DEPTH
         # whether operations are written as they cost least to call
-        self.decided: set[Node] = set()
+        self.decided: dict[Node, bool] = {}
         self.lean: bool = outer.lean if outer else reuse
         self.roles = dict(roles)
         # by the mask that is counted
@@ -466,7 +466,9 @@ class Scheduler:
             # a literal has no shape or dtype of its own: it takes those of an array beside it
             chosen = reads[1:] if op is e.where else reads
             bare = not op.elementwise or all(isinstance(arg, Const) for arg in chosen)
-            shaped = bare and op is not e.where  # its mask has the shape
+            # its mask has the shape; but what Python chooses is what stands there
+            shaped = bare if op is not e.where else self.decided.get(each, False)
+            bare |= shaped
             inexact = any(arg.type.inexact for arg in chosen if not isinstance(arg, Const))
             # nor has one that Python chooses
             exact = not inexact or each in self.decided or (op is e.where and each.type.weak)

@@ -48,6 +48,23 @@ def test_numbers_of_a_derivative_are_chosen_by_python():
     assert "np.where" not in gradient.source
 
 
+def test_a_literal_that_python_chooses_may_be_divided_by():
+    def lengths(x):
+        total = 0.0
+        for i in range(7):
+            total = total + np.hypot(x[i], x[i + 1])
+        return total
+
+    gradient = sd.grad(lengths)
+    x = np.array([0, 0, 3, 4, 0, 0, 0, 1.0])
+    expected = np.zeros(8)
+    for i in range(7):
+        expected[i : i + 2] += x[i : i + 2] / (np.hypot(x[i], x[i + 1]) or 1)
+    np.testing.assert_allclose(gradient(x), expected, rtol=1e-14)
+    assert "(np.float64(1.0) if " in gradient.source
+    assert "np.where" not in gradient.source
+
+
 def test_the_function_chooses_as_it_is_written():
     compiled = sd.jit(masked)
     compiled(np.linspace(0.1, 1, 8))
