@@ -208,7 +208,9 @@ class _Cut:
         decisions = set(self.graph.effects)
         for each in self.nodes:
             own = max([self.level.get(arg, 0) for arg in each.args], default=0)
-            if each in self.in_c:
+            if each.op is item:  # where its loop or branch is
+                pass
+            elif each in self.in_c:
                 own = max(own + own % 2, floor)
             elif each not in self.views:
                 own = max(own + 1 - own % 2, floor + 1)

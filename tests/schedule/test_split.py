@@ -129,6 +129,19 @@ def test_a_decision_comes_before_what_may_never_end():
     assert "loop" in [each.op.name for each in part.graph.nodes()]
 
 
+def test_the_results_of_a_loop_are_in_its_part():
+    def f(x, y):
+        for i in range(9):
+            x = busy(x) / (i + 1)
+        if float(np.sum(np.abs(np.fft.fft(y)))) > 1e6:
+            raise ValueError("large")
+        return x
+
+    found = cut(f, X, X)
+    assert found.parts
+    assert all(each.type.dtype != object for part in found.parts for each in part.graph.outputs)
+
+
 def test_loops_are_cut_inside():
     def f(x):
         for i in range(20):
