@@ -146,7 +146,7 @@ SD_KERNEL void rows_{n}(char ta, ptrdiff_t m, ptrdiff_t k, const {T} *restrict a
                     s[3][l] += r3[j + l] * x[j + l];
                 }}
             }}
-            for (int l = 0; j < k; j++, l++) {{
+            for (int l = 0; l < {L} && j < k; j++, l++) {{
                 s[0][l] += r0[j] * x[j];
                 s[1][l] += r1[j] * x[j];
                 s[2][l] += r2[j] * x[j];

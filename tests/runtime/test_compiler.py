@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -104,15 +105,13 @@ def test_ziglang_is_the_last_one_to_be_found(tmp_path, monkeypatch):
     assert str(tmp_path) in found.identity
 
 
-COMPILERS = [["gcc"], ["clang"], [sys.executable, "-m", "ziglang", "cc"]]
+COMPILERS = [[name] for name in ("cc", "gcc", "clang") if shutil.which(name)]
+if find_spec("ziglang"):
+    COMPILERS.append([sys.executable, "-m", "ziglang", "cc"])
 
 
 @pytest.mark.parametrize("command", COMPILERS, ids=" ".join)
 def test_each_compiler_makes_the_same_program(command, monkeypatch):
-    there = shutil.which(command[0])
-    asked = [*command, "--version"]
-    if not there or subprocess.run(asked, capture_output=True, check=False).returncode:
-        pytest.skip("there is none")
     monkeypatch.setenv("CC", shlex.join(command))
     f = symdiff.value_and_grad(lambda x: np.sum(np.sin(x) * np.exp(-x) + x @ x), backend="c")
     x = np.linspace(-1, 1, 37)
