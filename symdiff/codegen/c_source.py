@@ -19,6 +19,7 @@ from symdiff.codegen.c_control import (
 from symdiff.codegen.c_functions import functions, short, stops
 from symdiff.codegen.c_kernel import KernelText
 from symdiff.codegen.c_library import declarations, of_scipy, scipy_functions
+from symdiff.codegen.c_products import MOST, matrix_vector
 from symdiff.schedule.loops import (
     C_TYPES,
     HANDLE,
@@ -398,8 +399,13 @@ class Unit:
         target: str, adds: str, kinds: set[str],
     ) -> str:
         how, lead = _leading(matrix, rows, inner)
-        name = short(matrix.buffer.dtype)
-        if rows * inner * matrix.buffer.dtype.itemsize <= _CACHED and (step == 1 or inner == 1):
+        dtype = matrix.buffer.dtype
+        name = short(dtype)
+        if rows * inner <= MOST:
+            text = matrix_vector(how, rows, inner, lead, max(step, 1), dtype)
+            function = self.kernels.setdefault(text, f"k{len(self.kernels)}")
+            return f"{function}({left}, {right}, {target}, {adds});"
+        if rows * inner * dtype.itemsize <= _CACHED and (step == 1 or inner == 1):
             kinds.add("rows")
             return (f"rows_{name}('{how}', {rows}, {inner}, {left}, {lead}, {right}, {target}, "
                     f"{adds});")

@@ -155,7 +155,7 @@ def test_exports_run_by_themselves(tmp_path, case):
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-@pytest.mark.parametrize("case", ["network", "single", "regression", "layouts"])
+@pytest.mark.parametrize("case", ["network", "single", "layouts"])
 def test_products_by_cblas(tmp_path, case):
     function, args = CASES[case]
     export_c(function, args, tmp_path, name="f")
