@@ -107,8 +107,8 @@ PEERS = (
     Contestant("symdiff, reuse", "symdiff", with_reuse),
     Contestant("symdiff C", "symdiff", with_c),
     Contestant(BY_HAND_IN_C, "symdiff", with_c_by_hand),
-    Contestant("autograd", "autograd.numpy", with_autograd),
-    Contestant("JAX", "jax.numpy", with_jax),
+    Contestant("autograd", "autograd.scipy.special", with_autograd),
+    Contestant("JAX", "jax.scipy.special", with_jax),
 )
 
 

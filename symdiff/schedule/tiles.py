@@ -30,6 +30,7 @@ from symdiff.schedule.values import contiguous
 _FIRST, _SECOND = 1 << 15, 1 << 19  # bytes that a tile takes of the first, the second cache
 _LEAST = 16  # rows of a tile
 _SEEDS = 4  # products whose axes are tried
+_PER_WHOLE = 1  # what a byte costs that each tile reads again
 _PER_SUM = 2  # what a byte of a sum over the tiles costs, in bytes that are not moved
 
 
@@ -217,13 +218,26 @@ class _Run:
             ):
                 return  # the rows of a tile do not lie together in its target
         shared = {part.buffer for i, part in inner if part.strides[self.axes[i]]} - self.locals
-        again = [
+        reread = [
             each.bytes * (sum(part.buffer is each for _, part in inner) - 1) for each in shared
         ]
         self.row = sum(each.bytes for each in self.locals | shared) // self.extent
-        gain = 2 * sum(each.bytes for each in self.locals) + sum(again)
+        gain = 2 * sum(each.bytes for each in self.locals) + sum(reread)
         if gain > _SECOND and len(self.inside) > 1:
-            self.gain = gain - _PER_SUM * sum(each.bytes for each in self.sums)
+            tiles = -(-self.extent // self.rows())
+            gain -= _PER_SUM * sum(each.bytes for each in self.sums)
+            whole = sum(each.bytes for each in self.whole_operands())
+            self.gain = gain - _PER_WHOLE * whole * (tiles - 1)
+
+    def whole_operands(self) -> set[Buffer]:
+        """What products read all of in each tile: weights, where the tiles are rows of a batch."""
+        return {
+            part.buffer
+            for i in self.inside
+            if isinstance(self.all[i], Product)
+            for part in self.layouts[i].parts
+            if not (part.written or part.strides[self.axes[i]])
+        }
 
     def is_movable(self, i: int, part: _Part) -> bool:
         """Whether the strides of a part can be those in a buffer of fewer rows."""

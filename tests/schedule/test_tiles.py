@@ -17,6 +17,7 @@ def in_tiles(monkeypatch):
         monkeypatch.setattr(tiles, "_FIRST", 1)
         monkeypatch.setattr(tiles, "_SECOND", 0)
         monkeypatch.setattr(tiles, "_PER_SUM", 0)
+        monkeypatch.setattr(tiles, "_PER_WHOLE", 0)
     return put
 
 
@@ -88,4 +89,13 @@ def test_small_programs_have_no_tiles():
 
 def test_sums_that_are_larger_than_what_is_saved_are_not_in_tiles():
     found = steps(network, (3072, 100), (100, 10), (128, 3072))
+    assert not any(isinstance(each, Tile) for each in found)
+
+
+def deep(v, w, u, x):
+    return np.sum(np.maximum(0, np.maximum(0, np.maximum(0, x @ v) @ w) @ w) @ u)
+
+
+def test_weights_that_each_tile_would_read_again_are_worth_more_than_what_is_saved():
+    found = steps(deep, (3072, 512), (512, 512), (512, 10), (128, 3072))
     assert not any(isinstance(each, Tile) for each in found)
